@@ -1,0 +1,441 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * wakeup: how long an urgent task waits while its CPU waits for another CPU
+ *
+ * One CPU (the held CPU) keeps interrupts off.  On another CPU (the caller's
+ * CPU) an ordinary task calls a function on the held CPU and waits for it.
+ * During that wait a timer on the caller's CPU wakes a SCHED_FIFO task there.
+ * The time from that wake-up until the task runs is the latency.
+ *
+ * In:  module parameters, see below.  Times are in nanoseconds of ktime_get().
+ * Out: lines on the kernel console.  After a printk prefix they read
+ *
+ *   WAKEUP-INFO,caller_cpu=..,held_cpu=..,cpus=..,reps=..,wake_delay_ns=..,many_pinned=..
+ *   WAKEUP,<entry>,<hold_ns>,<rep>,<latency_ns>      one line for each point
+ *   WAKEUP-DISCARD,<entry>,<hold_ns>,<try>,<reason>  a try that shows nothing
+ *   WAKEUP-FAIL,<reason>                             the module gives up
+ *   WAKEUP-OK,<points>,<discards>                    always the last line
+ *
+ *   <entry> is the function that is called: single, many or on_each.
+ *   Exactly one of WAKEUP-OK and WAKEUP-FAIL is printed; loading the module
+ *   fails with an error after WAKEUP-FAIL.
+ *
+ * One repetition, with CPU C the caller's and CPU H the held one:
+ *
+ *   holder (CPU H)            caller (CPU C)          urgent (CPU C, FIFO)
+ *   interrupts off
+ *   HELD ------------------>  sees HELD
+ *                             starts a timer
+ *   sees the start time <---  start time
+ *   spins for hold_ns         calls, waits on H
+ *                             .. timer: wake-up ....> runs: latency
+ *   not HELD
+ *   interrupts on
+ *     runs the function ...>  call returns
+ *
+ * hold_ns counts from the start of the call, the wake-up comes wake_delay_ns
+ * later.  A task that has to sit out the hold thus sees about
+ * hold_ns - wake_delay_ns.
+ *
+ * A point counts only if its call was really waiting: at the wake-up CPU H was
+ * held and the call had not returned, and the call ended after the end of the
+ * hold.  Other tries are reported, discarded and repeated a few times.
+ *
+ * All threads are made before a CPU is held, because the thread that makes
+ * threads may itself sit on that CPU.  Each thread runs where it is bound, the
+ * caller included: a bound waiter is the worst case for the urgent task, which
+ * can neither be pulled nor pushed to another CPU either.
+ */
+
+#define pr_fmt(fmt) fmt
+
+#include <linux/completion.h>
+#include <linux/cpu.h>
+#include <linux/cpumask.h>
+#include <linux/err.h>
+#include <linux/hrtimer.h>
+#include <linux/irqflags.h>
+#include <linux/jiffies.h>
+#include <linux/kthread.h>
+#include <linux/ktime.h>
+#include <linux/module.h>
+#include <linux/preempt.h>
+#include <linux/printk.h>
+#include <linux/sched.h>
+#include <linux/smp.h>
+#include <linux/time64.h>
+#include <linux/version.h>
+
+#define MAX_HOLDS	16
+#define TRIES_PER_POINT	4
+#define STEP_TIMEOUT	(30 * HZ)
+
+static unsigned long holds_ns[MAX_HOLDS] = {
+	100 * NSEC_PER_USEC, 1 * NSEC_PER_MSEC, 4 * NSEC_PER_MSEC,
+	16 * NSEC_PER_MSEC, 64 * NSEC_PER_MSEC,
+};
+
+static unsigned int nr_holds = 5;
+module_param_array(holds_ns, ulong, &nr_holds, 0444);
+MODULE_PARM_DESC(holds_ns, "How long the held CPU keeps interrupts off (ns, a list)");
+
+static unsigned int reps = 5;
+module_param(reps, uint, 0444);
+MODULE_PARM_DESC(reps, "Points for each function and hold, after one warm-up");
+
+static unsigned long wake_delay_ns = 20 * NSEC_PER_USEC;
+module_param(wake_delay_ns, ulong, 0444);
+MODULE_PARM_DESC(wake_delay_ns, "From the start of the call to the wake-up (ns)");
+
+static unsigned int caller_cpu = 1;
+module_param(caller_cpu, uint, 0444);
+MODULE_PARM_DESC(caller_cpu, "CPU of the waiting caller and of the urgent task");
+
+static unsigned int held_cpu = 2;
+module_param(held_cpu, uint, 0444);
+MODULE_PARM_DESC(held_cpu, "CPU that keeps interrupts off");
+
+/*
+ * An unpatched smp_call_function_many() demands that its caller has preemption
+ * disabled.  Nothing enforces that without lockdep, and a call without it
+ * looks preemptible there although it is only wrong: the per-CPU data that it
+ * waits on is no longer safe.  So the unpatched kernel is measured with
+ * many_pinned=1, which is how all its users must call it.  With the series, the
+ * function may be called preemptible and is measured so.  The other two entry
+ * points are called bare on every kernel.
+ *
+ * There is no default: a forgotten parameter must not become a good figure.
+ */
+static int many_pinned = -1;
+module_param(many_pinned, int, 0444);
+MODULE_PARM_DESC(many_pinned, "1: disable preemption around smp_call_function_many(), 0: do not");
+
+enum entry { ENTRY_SINGLE, ENTRY_MANY, ENTRY_ON_EACH, NR_ENTRIES };
+
+static const char * const entry_names[NR_ENTRIES] = {
+	[ENTRY_SINGLE]	= "single",
+	[ENTRY_MANY]	= "many",
+	[ENTRY_ON_EACH]	= "on_each",
+};
+
+/* A bound thread that does its step each time it is told to. */
+struct worker {
+	const char		*name;
+	void			(*step)(void);
+	struct task_struct	*task;
+	struct completion	done;
+	bool			go;
+};
+
+/* The repetition that is under way. */
+static struct {
+	enum entry	entry;
+	u64		hold_ns;
+	bool		abort;		/* ends the loops that wait for another thread */
+	bool		held;		/* CPU H has interrupts off */
+	bool		returned;	/* the call has returned */
+	bool		fired;		/* the timer ran ... */
+	bool		waiting;	/* ... and saw a call that waits */
+	u64		t_start;	/* the call starts; 0 until then */
+	u64		t_wake;
+	u64		t_run;
+	u64		t_release;
+	u64		t_return;
+} run;
+
+static struct hrtimer wake_timer;
+static struct cpumask many_mask;
+
+static void holder_step(void);
+static void caller_step(void);
+static void urgent_step(void);
+
+static struct worker holder = { .name = "wakeup/holder", .step = holder_step };
+static struct worker caller = { .name = "wakeup/caller", .step = caller_step };
+static struct worker urgent = { .name = "wakeup/urgent", .step = urgent_step };
+static struct worker * const workers[] = { &holder, &caller, &urgent };
+
+static int worker_fn(void *arg)
+{
+	struct worker *w = arg;
+
+	for (;;) {
+		set_current_state(TASK_INTERRUPTIBLE);
+		if (kthread_should_stop())
+			break;
+		if (!READ_ONCE(w->go)) {
+			schedule();
+			continue;
+		}
+		__set_current_state(TASK_RUNNING);
+		WRITE_ONCE(w->go, false);
+		w->step();
+		complete(&w->done);
+	}
+	__set_current_state(TASK_RUNNING);
+	return 0;
+}
+
+static int worker_start(struct worker *w, unsigned int cpu)
+{
+	struct task_struct *task;
+
+	init_completion(&w->done);
+	WRITE_ONCE(w->go, false);
+	task = kthread_create(worker_fn, w, "%s", w->name);
+	if (IS_ERR(task))
+		return PTR_ERR(task);
+	kthread_bind(task, cpu);
+	w->task = task;
+	return 0;
+}
+
+static void worker_stop(struct worker *w)
+{
+	if (w->task)
+		kthread_stop(w->task);
+	w->task = NULL;
+}
+
+/* Also called from the timer. */
+static void worker_kick(struct worker *w)
+{
+	WRITE_ONCE(w->go, true);
+	wake_up_process(w->task);
+}
+
+static bool worker_wait(struct worker *w)
+{
+	return wait_for_completion_timeout(&w->done, STEP_TIMEOUT);
+}
+
+static void do_nothing(void *unused)
+{
+}
+
+/* Calls the function under test: on CPU C, in a preemptible task. */
+static void make_call(enum entry entry)
+{
+	switch (entry) {
+	case ENTRY_SINGLE:
+		smp_call_function_single(held_cpu, do_nothing, NULL, 1);
+		break;
+	case ENTRY_MANY:
+		if (many_pinned)
+			preempt_disable();
+		smp_call_function_many(&many_mask, do_nothing, NULL, true);
+		if (many_pinned)
+			preempt_enable();
+		break;
+	default:
+		on_each_cpu(do_nothing, NULL, 1);
+		break;
+	}
+}
+
+static void holder_step(void)
+{
+	u64 end;
+
+	local_irq_disable();
+	WRITE_ONCE(run.held, true);
+	while (!READ_ONCE(run.t_start) && !READ_ONCE(run.abort))
+		cpu_relax();
+
+	/*
+	 * A simulator that counts instructions may run the CPUs in turn and lets
+	 * each go on up to its next cpu_relax() or timer.  A hold without any
+	 * would come in between the wake-up and the run of the urgent task now
+	 * and then, as if the other CPU had stopped for milliseconds.  One at each
+	 * turn of the inner loop would take the simulator very long.
+	 */
+	end = READ_ONCE(run.t_start) + run.hold_ns;
+	while (ktime_get_ns() < end) {
+		int i;
+
+		for (i = 0; i < 256; i++)
+			barrier();
+		cpu_relax();
+	}
+
+	run.t_release = ktime_get_ns();
+	WRITE_ONCE(run.held, false);
+	local_irq_enable();
+}
+
+static void caller_step(void)
+{
+	while (!READ_ONCE(run.held)) {
+		if (READ_ONCE(run.abort))
+			return;
+		cpu_relax();
+	}
+
+	hrtimer_start(&wake_timer, ns_to_ktime(wake_delay_ns),
+		      HRTIMER_MODE_REL_PINNED_HARD);
+	WRITE_ONCE(run.t_start, ktime_get_ns());
+	make_call(run.entry);
+	run.t_return = ktime_get_ns();
+	WRITE_ONCE(run.returned, true);
+
+	/* A timer that is still to come has missed the call. */
+	hrtimer_cancel(&wake_timer);
+}
+
+static enum hrtimer_restart wake_timer_fn(struct hrtimer *timer)
+{
+	run.waiting = READ_ONCE(run.held) && !READ_ONCE(run.returned);
+	run.fired = true;
+	run.t_wake = ktime_get_ns();
+	worker_kick(&urgent);
+	return HRTIMER_NORESTART;
+}
+
+static void urgent_step(void)
+{
+	run.t_run = ktime_get_ns();
+}
+
+/*
+ * One repetition.  Returns NULL if run holds a point, otherwise the reason why
+ * it does not; *fatal says that going on makes no sense.
+ */
+static const char *measure(enum entry entry, u64 hold_ns, bool *fatal)
+{
+	memset(&run, 0, sizeof(run));
+	run.entry = entry;
+	run.hold_ns = hold_ns;
+
+	*fatal = true;
+	worker_kick(&holder);
+	worker_kick(&caller);
+	if (!worker_wait(&caller)) {
+		WRITE_ONCE(run.abort, true);
+		return "the call did not return";
+	}
+	if (!worker_wait(&holder))
+		return "the held CPU did not come back";
+	if (run.fired && !worker_wait(&urgent))
+		return "the urgent task did not run";
+
+	*fatal = false;
+	if (!run.fired)
+		return "the call returned before the wake-up";
+	if (!run.waiting)
+		return "the call was not waiting at the wake-up";
+	if (run.t_return < run.t_release)
+		return "the call returned before the end of the hold";
+	return NULL;
+}
+
+/* All points of one function and hold. Returns the reason of a failure. */
+static const char *measure_all(enum entry entry, u64 hold_ns,
+			       unsigned int *points, unsigned int *discards)
+{
+	unsigned int tries, rep = 0;
+
+	/* The first good one, rep 0, is the warm-up. */
+	for (tries = 0; rep <= reps; tries++) {
+		const char *reason;
+		bool fatal;
+
+		if (tries >= TRIES_PER_POINT * (reps + 1))
+			return "too many tries were discarded";
+
+		reason = measure(entry, hold_ns, &fatal);
+		if (reason && fatal)
+			return reason;
+		if (reason) {
+			pr_info("WAKEUP-DISCARD,%s,%llu,%u,%s\n",
+				entry_names[entry], hold_ns, tries, reason);
+			++*discards;
+			continue;
+		}
+		if (rep) {
+			pr_info("WAKEUP,%s,%llu,%u,%llu\n", entry_names[entry],
+				hold_ns, rep, run.t_run - run.t_wake);
+			++*points;
+		}
+		rep++;
+	}
+	return NULL;
+}
+
+static const char *bad_parameter(void)
+{
+	unsigned int i;
+
+	if (many_pinned != 0 && many_pinned != 1)
+		return "many_pinned must be 1 (unpatched kernel) or 0";
+	if (caller_cpu == held_cpu)
+		return "caller_cpu and held_cpu must differ";
+	if (caller_cpu >= nr_cpu_ids || !cpu_online(caller_cpu))
+		return "caller_cpu is not online";
+	if (held_cpu >= nr_cpu_ids || !cpu_online(held_cpu))
+		return "held_cpu is not online";
+	if (!reps || !nr_holds)
+		return "reps and holds_ns must not be empty";
+	for (i = 0; i < nr_holds; i++)
+		if (holds_ns[i] <= wake_delay_ns)
+			return "each of holds_ns must be longer than wake_delay_ns";
+	return NULL;
+}
+
+static int __init wakeup_init(void)
+{
+	unsigned int i, points = 0, discards = 0;
+	const char *reason;
+	enum entry entry;
+
+	cpus_read_lock();
+	reason = bad_parameter();
+	if (reason)
+		goto out;
+
+	pr_info("WAKEUP-INFO,caller_cpu=%u,held_cpu=%u,cpus=%u,reps=%u,wake_delay_ns=%lu,many_pinned=%d\n",
+		caller_cpu, held_cpu, num_online_cpus(), reps, wake_delay_ns,
+		many_pinned);
+
+	cpumask_copy(&many_mask, cpu_online_mask);
+	cpumask_clear_cpu(caller_cpu, &many_mask);
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0)
+	hrtimer_setup(&wake_timer, wake_timer_fn, CLOCK_MONOTONIC,
+		      HRTIMER_MODE_REL_PINNED_HARD);
+#else
+	hrtimer_init(&wake_timer, CLOCK_MONOTONIC, HRTIMER_MODE_REL_PINNED_HARD);
+	wake_timer.function = wake_timer_fn;
+#endif
+	for (i = 0; i < ARRAY_SIZE(workers); i++) {
+		if (worker_start(workers[i], workers[i] == &holder ?
+				 held_cpu : caller_cpu)) {
+			reason = "a thread could not be made";
+			goto stop;
+		}
+	}
+	sched_set_fifo(urgent.task);
+
+	for (entry = 0; entry < NR_ENTRIES && !reason; entry++)
+		for (i = 0; i < nr_holds && !reason; i++)
+			reason = measure_all(entry, holds_ns[i], &points, &discards);
+stop:
+	for (i = 0; i < ARRAY_SIZE(workers); i++)
+		worker_stop(workers[i]);
+out:
+	cpus_read_unlock();
+
+	if (reason) {
+		pr_err("WAKEUP-FAIL,%s\n", reason);
+		return -EINVAL;
+	}
+	pr_info("WAKEUP-OK,%u,%u\n", points, discards);
+	return 0;
+}
+
+static void __exit wakeup_exit(void)
+{
+}
+
+module_init(wakeup_init);
+module_exit(wakeup_exit);
+MODULE_DESCRIPTION("Wake-up latency of an urgent task while its CPU waits for a cross-CPU call");
+MODULE_LICENSE("GPL");

@@ -1,0 +1,120 @@
+"""The verb `check`: unit tests, queue checks, lanes; one table and one count.
+
+In:  lane names (all lanes if none), options.  Out: exit code of the first failure.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import time
+
+from . import lanerun, lanes, proc, queuecheck, report, settings, tree
+from .arguments import Parser
+from .errors import Exit, HarnessError
+from .progress import Progress
+from .report import Part
+from .source import add_options, options
+
+HELP = """\
+./run check [LANE...] [--quick] [--linux PATH | --tarball FILE]
+
+The test command. In order: the harness's unit tests; the checks of the patch queue
+(series and files agree, it applies, round trip, checkpatch, kernel-doc, objects of every
+prefix); then each lane: kernel built, booted, KUnit suites run at boot and after
+boot. LANE limits the last step to these lanes (a file each in lanes/).
+
+  --quick   only what needs no kernel build
+
+Prints a summary table and the line "N passed, N failed, N skipped", which counts unit
+tests, queue checks and executed KUnit cases (both runs). Goes on after a failure; the
+exit code is that of the first. Runs leave their files in build/<base>/runs/.
+"""
+
+_RAN = re.compile(r"^Ran (\d+) tests? in", re.M)
+_COUNT = re.compile(r"\b(failures|errors|skipped|unexpected successes)=(\d+)")
+
+
+def count_unit(output: str, returncode: int, seconds: float) -> Part:
+    """The Part for the output of `python -m unittest`."""
+    ran = _RAN.search(output)
+    if not ran or int(ran[1]) == 0:
+        return report.died("unit tests", Exit.TEST, seconds, "no test was run")
+    summary = output[ran.end():]
+    counts = {key: int(value) for key, value in _COUNT.findall(summary)}
+    skipped = counts.pop("skipped", 0)
+    failed = sum(counts.values()) or (1 if returncode else 0)
+    names = re.findall(r"^(?:FAIL|ERROR): (\S+)", output, re.M)
+    return Part("unit tests", Exit.TEST if failed else Exit.OK,
+                max(0, int(ran[1]) - failed - skipped), failed, skipped, seconds,
+                ", ".join(names))
+
+
+def unit_tests(progress: Progress) -> Part:
+    """Runs the harness's own tests in a process of their own."""
+    log = settings.build_dir() / "unit.log"
+
+    def on_line(line: str) -> None:
+        progress.tick(line[:60])
+
+    result = proc.run([sys.executable, "-B", "-m", "unittest", "discover", "-v", "-s",
+                       "harness/tests", "-t", "."], step="unit tests", cwd=settings.REPO,
+                      limit=settings.limit("unit"), log=log, on_line=on_line, check=False,
+                      code=Exit.TEST)
+    part = count_unit(result.output, result.returncode, result.seconds)
+    if part.code != Exit.OK:
+        print(proc.tail(result.output, 40), file=sys.stderr)
+    return part
+
+
+def one_lane(lane: lanes.Lane, opts, progress: Progress) -> Part:
+    """Runs one lane in the patched tree."""
+    ran = lanerun.run(lane, tree.ensure_tree(opts, progress), progress)
+    verdict = ran.verdict
+    failed = verdict.failed or (1 if verdict.code != Exit.OK else 0)
+    runs = ", ".join(f"{count} cases {name}" for name, count in verdict.runs.items())
+    print("\n".join(f"  {line}" for line in verdict.text().splitlines()), flush=True)
+    return Part(ran.name, verdict.code, verdict.passed, failed, verdict.skipped,
+                ran.build_s + ran.boot_s,
+                f"{runs}; build {ran.build_s:.0f} s, boot and runs {ran.boot_s:.0f} s")
+
+
+def guarded(name: str, progress: Progress, step) -> list[Part]:
+    """Runs one step; what it raises becomes a failed part."""
+    start = time.monotonic()
+    try:
+        made = step()
+    except HarnessError as error:
+        print(f"run: {error.message}", file=sys.stderr, flush=True)
+        made = report.died(name, error.code, time.monotonic() - start, error.message)
+    parts = made if isinstance(made, list) else [made]
+    bad = [part.name for part in parts if part.code != Exit.OK or part.failed]
+    progress.done("FAILED: " + ", ".join(bad) if bad else "ok")
+    return parts
+
+
+def main(args: list[str]) -> int:
+    parser = Parser("check")
+    parser.add_argument("lanes", nargs="*")
+    parser.add_argument("--quick", action="store_true")
+    add_options(parser)
+    parsed = parser.parse_args(args)
+    chosen = [lanes.load(name) for name in dict.fromkeys(parsed.lanes or lanes.names())]
+    if parsed.quick:
+        chosen = []
+    opts = options(parsed)
+    progress = Progress(2 + len(chosen))
+
+    progress.phase("unit tests of the harness")
+    parts = guarded("unit tests", progress, lambda: unit_tests(progress))
+    progress.phase("checks of the patch queue")
+    parts += guarded("queue", progress, lambda: queuecheck.checks(parsed.quick, opts, progress))
+    for lane in chosen:
+        progress.phase(f"lane {lane.name}: {lane.proves}")
+        parts += guarded(lane.name, progress, lambda: one_lane(lane, opts, progress))
+    print()
+    print(report.table(parts))
+    if chosen:
+        print(f"Sources and verdicts of the lanes are in {settings.build_dir() / 'runs'}.")
+    print(report.closing(parts))
+    return report.exit_code(parts)

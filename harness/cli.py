@@ -1,0 +1,103 @@
+"""The verbs: which module carries each, `help`, and how every run ends.
+
+In:  the command line.  Out: the exit code (errors.Exit).
+A verb's module has HELP (text for `./run help VERB`) and main(args) -> exit code.
+It is imported only when the verb is used.
+"""
+
+from __future__ import annotations
+
+import importlib
+import signal
+import sys
+from contextlib import nullcontext
+from dataclasses import dataclass
+
+from . import lock, settings
+from .errors import Exit, HarnessError
+
+
+@dataclass(frozen=True)
+class Verb:
+    module: str        # below harness/
+    usage: str         # arguments
+    summary: str       # one line
+    locks: bool = True  # uses the build folder, so only one run at a time
+
+
+VERBS = {
+    "demo": Verb("demo", "", "build Linux with and without the series, boot both, measure"),
+    "check": Verb("check", "[LANE...]", "the test command: unit tests, queue checks, boots"),
+    "tree": Verb("tree", "", "make a git tree with the series on top, and say where it is"),
+    "export": Verb("export", "", "write the tree's commits back as patches"),
+    "boot": Verb("bootverb", "ARCH", "boot the patched kernel and give a shell in it"),
+    "kunit": Verb("kunitverb", "LANE [GLOB]", "one lane, one run, its console shown"),
+    "judge": Verb("judge", "DIR", "judge the log of an earlier run again", locks=False),
+}
+
+TAIL = """\
+Options: --linux PATH or --tarball FILE give another Linux source to tree, check, demo,
+kunit and boot. All output goes to build/ (or $BUILD_DIR).
+Details of one verb: ./run help VERB
+"""
+
+
+def overview() -> str:
+    """The text of `./run help`."""
+    lines = ["Usage: ./run VERB [ARGUMENT...]", ""]
+    lines += [f"  {name + ' ' + verb.usage:<18} {verb.summary}" for name, verb in VERBS.items()]
+    lines += [f"  {'help [VERB]':<18} this list, or what one verb does", ""]
+    return "\n".join(lines) + "\n" + TAIL
+
+
+def load(name: str):
+    """The module that carries the verb."""
+    return importlib.import_module(f".{VERBS[name].module}", __package__)
+
+
+def unknown(name: str) -> HarnessError:
+    return HarnessError(Exit.USAGE, f"there is no verb {name!r}; the verbs are "
+                        f"{', '.join(VERBS)} and help.")
+
+
+def dispatch(argv: list[str]) -> int:
+    """Runs one verb; errors come out as exceptions."""
+    name, args = (argv[0], argv[1:]) if argv else ("help", [])
+    if name in ("help", "-h", "--help"):
+        if not args:
+            sys.stdout.write(overview())
+            return Exit.OK
+        if args[0] not in VERBS:
+            raise unknown(args[0])
+        print(load(args[0]).HELP.strip())
+        return Exit.OK
+    if name not in VERBS:
+        raise unknown(name)
+    if "-h" in args or "--help" in args:
+        return dispatch(["help", name])
+    module = load(name)
+    with lock.build_folder(settings.build_dir(), name) if VERBS[name].locks else nullcontext():
+        return int(module.main(args))
+
+
+def _interrupt(number: int, frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+def main(argv: list[str]) -> int:
+    """Runs one verb; prints errors as one sentence and returns the exit code."""
+    # Ended from outside is the same as Ctrl-C: children are ended, nothing is left.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
+    try:
+        return dispatch(argv)
+    except HarnessError as error:
+        print(f"run: {error.message}", file=sys.stderr)
+        return error.code
+    except BrokenPipeError:
+        sys.stderr.close()
+        return Exit.OK
+    except KeyboardInterrupt:
+        print("\nrun: interrupted; nothing was left running, and the next run goes on from "
+              "what was complete.", file=sys.stderr)
+        return Exit.INTERRUPTED

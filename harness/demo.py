@@ -1,0 +1,219 @@
+"""The verb `demo`: builds Linux with and without the series, boots both, measures.
+
+In:  where the Linux source comes from; demo/demo.toml (configuration and machine),
+     demo/wakeup.c (what measures), demo/init.c (runs it in the guest).
+Out: in build/<base>/demo/: points.csv, latency.svg, result.txt (what is printed), and
+     a folder for each kernel with console.log, qemu-cmd, exit and the module.
+
+Both are booted and measured anew at each run; a kernel is built only if its tree
+or its configuration has changed.
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from . import boot, build, guest, judge, kconfig, lanes, plot, proc, provision, series, settings
+from . import tree, wakeup
+from .arguments import Parser
+from .errors import Exit, HarnessError
+from .lanes import Lane
+from .progress import Progress
+from .source import add_options, options
+from .wakeup import Measurement, Plan
+
+HELP = """\
+./run demo [--linux PATH | --tarball FILE]
+
+Builds Linux for x86_64 twice, without the series and with it, boots both under QEMU
+and measures how long a SCHED_FIFO task waits to run on a CPU where another task waits
+for a cross-CPU call, while a remote CPU keeps interrupts off. Prints a table and
+says where the raw points (CSV) and a plot (SVG) are.
+
+The guests run in simulated time: QEMU counts instructions, and one is one
+nanosecond. So the figures depend neither on this machine nor on its load.
+
+Each run measures anew; a kernel is built only if something changed. What is built,
+booted and measured is data: demo/demo.toml.
+"""
+
+DEMO = settings.REPO / "demo"
+MODULE = "wakeup.ko"
+INIT = "demo-init"
+# The guest's wall clock follows simulated time, too, so that two boots are alike.
+CLOCK = ("-rtc", "base=2000-01-01,clock=vm")
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One of the two kernels."""
+
+    name: str            # of its folders
+    label: str           # for people
+    tree: Path
+    many_pinned: int     # parameter of the module: what smp_call_function_many() demands
+
+    @property
+    def out(self) -> Path:
+        return settings.build_dir() / "out" / f"demo-{self.name}"
+
+    @property
+    def folder(self) -> Path:
+        return work() / self.name
+
+
+def work() -> Path:
+    """The folder of all that the demo makes, except for the kernels."""
+    return settings.build_dir() / "demo"
+
+
+def variants(info: tree.TreeInfo, unpatched: Path) -> tuple[Variant, Variant]:
+    """The unpatched kernel, of which the tree is given, and the one with the series."""
+    return (Variant("base", f"{info.kernel_version} unpatched", unpatched, 1),
+            Variant("series", f"{info.kernel_version} + series", info.path, 0))
+
+
+def copy_if_changed(source: Path, target: Path) -> None:
+    """Leaves target's time stamp alone if it is the same, so that make has nothing to do."""
+    if not target.exists() or target.read_bytes() != source.read_bytes():
+        shutil.copyfile(source, target)
+
+
+def build_module(lane: Lane, variant: Variant) -> Path:
+    """Builds demo/wakeup.c for a kernel, outside of its trees."""
+    folder = variant.folder / "module"
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("wakeup.c", "Makefile"):
+        copy_if_changed(DEMO / name, folder / name)
+    log = variant.folder / "module.log"
+    made = proc.run(["make", "-C", variant.tree, f"O={variant.out}", f"M={folder}",
+                     *kconfig.make_args(lane.kernel), "modules"],
+                    step=f"build of the measuring module for {variant.label}",
+                    limit=settings.limit("objects"), env=build.REPRODUCIBLE, log=log, check=False)
+    if made.returncode or not (folder / MODULE).exists():
+        raise HarnessError(Exit.BUILD, f"build of demo/wakeup.c for {variant.label} failed; its "
+                           f"output is in {log}.\n{build.first_errors(made.output)}")
+    return folder / MODULE
+
+
+def build_variant(lane: Lane, variant: Variant, progress: Progress) -> boot.BootSpec:
+    """Builds kernel, module and initial ramdisk; what they are booted with comes out."""
+    result = build.build(replace(lane.kernel, name=variant.out.name), variant.tree, variant.out,
+                         progress, [lane.arch.target, "modules"])
+    module = build_module(lane, variant)
+    programs = variant.folder / "guest"
+    init = guest.compile_static(lane.arch, DEMO / "init.c", programs)
+    initrd = guest.initramfs(lane.arch, programs,
+                             (guest.program(INIT, init), guest.program(MODULE, module)))
+    progress.done(f"{result.compiled} files compiled" if result.built else "nothing had changed")
+    return boot.BootSpec(
+        lane.arch, result.kernel, initrd,
+        f"{lane.cmdline} wakeup.many_pinned={variant.many_pinned} rdinit=/{INIT}",
+        lane.cpus, lane.memory_mib, lane.boot_limit_s, icount=True, extra=CLOCK)
+
+
+def examine(result: boot.BootResult, asked: Plan, label: str) -> Measurement:
+    """What a boot measured; a guest that did not come through it cleanly is an error."""
+    console = result.console.read_text(errors="replace")
+    where = f"see {result.console}."
+    if result.timed_out:
+        raise HarnessError(Exit.BOOT, f"the guest with {label} did not end within its limit "
+                           f"(boot_limit_s in demo/demo.toml); {where}")
+    if "Kernel panic" in console:
+        raise HarnessError(Exit.BOOT, f"the guest with {label} panicked; {where}")
+    for number, line in enumerate(console.splitlines(), 1):
+        if means := judge.splat(line):
+            raise HarnessError(Exit.SPLAT, f"the console of {label} shows a kernel report in line "
+                               f"{number} ({means}); {where}\n    {line.strip()}")
+    if result.exit != "0":
+        raise HarnessError(Exit.BOOT, f"QEMU with {label} ended with exit value {result.exit}; "
+                           f"{where}")
+    return wakeup.read(console, asked, label, result.console)
+
+
+def measure(spec: boot.BootSpec, variant: Variant, asked: Plan,
+            progress: Progress) -> Measurement:
+    """Boots one kernel and reads what it measured."""
+    count = 0
+
+    def watch(line: str) -> None:
+        nonlocal count
+        count += "WAKEUP," in line
+        progress.tick(f"{count} of {asked.points} points")
+
+    result = boot.boot(spec, variant.folder, watch)
+    measurement = examine(result, asked, variant.label)
+    progress.done(f"{len(measurement.points)} points, {len(measurement.discards)} tries discarded")
+    return measurement
+
+
+def relative(path: Path) -> Path:
+    """The path as seen from the repository, if it is inside."""
+    return path.relative_to(settings.REPO) if path.is_relative_to(settings.REPO) else path
+
+
+def report(base: Measurement, patched: Measurement, asked: Plan, lane: Lane,
+           info: tree.TreeInfo, patches: int) -> str:
+    """All that the verb prints at its end."""
+    discards = [f"  discarded on {kernel.label}: {text}" for kernel in (base, patched)
+                for text in kernel.discards]
+    return "\n".join([
+        "",
+        "How long a SCHED_FIFO task waits to run on a CPU whose current task waits for a",
+        "cross-CPU call, while a remote CPU keeps interrupts off:",
+        "",
+        wakeup.table(base, patched, asked),
+        "",
+        f"  median (least to greatest) of {asked.reps} points; ratio of the medians",
+        f"  clock     simulated: QEMU counts instructions, 1 instruction = 1 ns; {lane.cpus} CPUs",
+        f"  wake-up   {wakeup.show(asked.wake_delay_ns)} after the start of the call, from which the "
+        "hold is counted",
+        f"  source    Linux {info.kernel_version}, {info.source}",
+        f"            {info.checksum}",
+        f"  series    {patches} patches of {relative(settings.base().dir)}",
+        *discards,
+        "",
+        f"  {2 * asked.points} points   {relative(work() / 'points.csv')}",
+        f"  plot         {relative(work() / 'latency.svg')}",
+        f"  this text    {relative(work() / 'result.txt')}",
+        f"  consoles     {relative(work())}/{{base,series}}/console.log, to boot again: qemu-cmd",
+    ])
+
+
+def main(args: list[str]) -> int:
+    """The verb `demo`."""
+    parser = Parser("demo")
+    add_options(parser)
+    opts = options(parser.parse_args(args))
+    lane = lanes.read(DEMO / "demo.toml")
+    asked = wakeup.plan(lane.cmdline)
+    progress = Progress(6)
+
+    progress.phase("tools and kernel tree")
+    provision.need("tree", "build", lane.arch.name, "plot")
+    info = tree.ensure_tree(opts, progress)
+    both = variants(info, tree.worktree("base", info.base_commit))
+    progress.done(f"Linux {info.kernel_version}, {info.source}")
+
+    specs = []
+    for variant in both:
+        progress.phase(f"build of {variant.label}")
+        specs.append(build_variant(lane, variant, progress))
+
+    measurements = []
+    for variant, spec in zip(both, specs):
+        progress.phase(f"boot of {variant.label}")
+        measurements.append(measure(spec, variant, asked, progress))
+
+    progress.phase("table and plot")
+    wakeup.write_csv(measurements, work() / "points.csv")
+    plot.draw(*measurements, asked,
+              f"Linux {info.kernel_version} on x86_64, {lane.cpus} CPUs. Clock: QEMU counts "
+              f"instructions, 1 instruction = 1 ns. {asked.reps} points for each mark; lines join "
+              "the medians.", work() / "latency.svg", work() / "matplotlib")
+    text = report(*measurements, asked, lane, info, len(series.names(settings.base().dir)))
+    (work() / "result.txt").write_text(text.lstrip("\n") + "\n", encoding="utf-8")
+    print(text)
+    return Exit.OK

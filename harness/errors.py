@@ -1,0 +1,36 @@
+"""Exit codes, and the one exception that carries one.
+
+In: nothing.  Out: `Exit`, `HarnessError`.  A HarnessError's message is one
+sentence for the user that says what to do; cli.py prints it and exits with its code.
+"""
+
+from __future__ import annotations
+
+import enum
+
+
+class Exit(enum.IntEnum):
+    """What the exit value of ./run says (the README lists them for users)."""
+
+    OK = 0
+    TEST = 1          # a test or a queue check failed
+    USAGE = 2         # unknown verb, lane or option, or a wrong value
+    TOOL = 3          # a tool is missing and cannot be installed
+    FETCH = 4         # the Linux source cannot be had
+    APPLY = 5         # a patch does not apply
+    BUILD = 6         # a build step failed or ran into its limit
+    BOOT = 7          # the guest did not boot, hung or panicked
+    SPLAT = 8         # the console shows a kernel report
+    DISK = 9          # not enough disk space
+    BUSY = 10         # another run uses the build folder
+    CONFIG = 11       # an option that was asked for is not set
+    INTERRUPTED = 130
+
+
+class HarnessError(Exception):
+    """Ends the verb with `code`; `message` is one sentence for the user."""
+
+    def __init__(self, code: Exit, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message

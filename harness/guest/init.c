@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The guest's first program: runs KUnit suites once more after boot.
+ *
+ * In (kernel command line):
+ *	harness.suites=A,B	suites to run again, through KUnit's debugfs files
+ *	harness.shell=1		give a shell (busybox) instead
+ * Out (kernel log, each line beginning with "harness: "):
+ *	cpus N online		before and after the runs
+ *	run SUITE		a run begins
+ *	results SUITE begin, | LINE ..., results SUITE end
+ *	success			everything above was done
+ * Then the machine is switched off, whatever happened.
+ *
+ * The lines go through /dev/kmsg: the kernel prints each of them in one piece,
+ * which a write to the console does not guarantee. Whether the tests passed is
+ * not judged here; "success" only says that nothing is missing from the log.
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/reboot.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define KUNIT_DIR "/sys/kernel/debug/kunit"
+#define LINE_MAX_BYTES 900	/* a record of /dev/kmsg holds about 970 */
+
+static int kmsg = -1;
+
+static void say(const char *format, ...)
+{
+	char line[LINE_MAX_BYTES + 64];
+	va_list args;
+	int used, more;
+
+	used = snprintf(line, sizeof(line), "<6>harness: ");
+	va_start(args, format);
+	more = vsnprintf(line + used, LINE_MAX_BYTES, format, args);
+	va_end(args);
+	if (more >= LINE_MAX_BYTES)
+		more = LINE_MAX_BYTES - 1;
+	used += more;
+	line[used++] = '\n';
+	/* Without the log nobody hears of the failure: the verdict misses "success". */
+	if (write(kmsg < 0 ? STDOUT_FILENO : kmsg, line, used) < 0)
+		return;
+}
+
+static void power_off(void)
+{
+	sync();
+	reboot(RB_POWER_OFF);
+	for (;;)
+		pause();
+}
+
+static void mount_at(const char *type, const char *where)
+{
+	mkdir(where, 0755);
+	if (mount(type, where, type, 0, NULL) && errno != EBUSY)
+		say("cannot mount %s: %s", where, strerror(errno));
+}
+
+/* Value of a "harness.KEY=" word of the command line, or NULL. */
+static char *argument(const char *key)
+{
+	static char words[4096];
+	char *word, *rest, *copy;
+	size_t length = strlen(key);
+	ssize_t got;
+	int fd;
+
+	fd = open("/proc/cmdline", O_RDONLY);
+	if (fd < 0)
+		return NULL;
+	got = read(fd, words, sizeof(words) - 1);
+	close(fd);
+	if (got <= 0)
+		return NULL;
+	words[got] = '\0';
+	copy = strdup(words);
+	if (!copy)
+		return NULL;
+	for (word = strtok_r(copy, " \n", &rest); word; word = strtok_r(NULL, " \n", &rest))
+		if (!strncmp(word, key, length) && word[length] == '=')
+			return word + length + 1;
+	return NULL;
+}
+
+static int run_suite(const char *suite)
+{
+	char path[256], line[4096];
+	FILE *results;
+	int fd, failed;
+
+	say("run %s", suite);
+	snprintf(path, sizeof(path), KUNIT_DIR "/%s/run", suite);
+	fd = open(path, O_WRONLY);
+	if (fd < 0) {
+		say("cannot open %s: %s", path, strerror(errno));
+		return -1;
+	}
+	failed = write(fd, "1", 1) != 1;	/* returns when the run is over */
+	close(fd);
+	if (failed) {
+		say("cannot run %s: %s", suite, strerror(errno));
+		return -1;
+	}
+	snprintf(path, sizeof(path), KUNIT_DIR "/%s/results", suite);
+	results = fopen(path, "r");
+	if (!results) {
+		say("cannot open %s: %s", path, strerror(errno));
+		return -1;
+	}
+	say("results %s begin", suite);
+	while (fgets(line, sizeof(line), results)) {
+		line[strcspn(line, "\n")] = '\0';
+		say("| %s", line);
+	}
+	say("results %s end", suite);
+	fclose(results);
+	return 0;
+}
+
+static void say_cpus(void)
+{
+	say("cpus %ld online", sysconf(_SC_NPROCESSORS_ONLN));
+}
+
+static void shell(void)
+{
+	pid_t child = fork();
+
+	if (!child) {
+		setenv("PATH", "/bin", 1);
+		setenv("HOME", "/", 1);
+		setenv("PS1", "guest# ", 1);
+		setenv("TERM", "linux", 1);
+		execl("/bin/busybox", "setsid", "cttyhack", "/bin/sh", "-i", (char *)NULL);
+		_exit(127);
+	}
+	while (wait(NULL) != child)
+		;
+}
+
+int main(void)
+{
+	char *suites, *suite, *rest;
+	int failed = 0;
+
+	kmsg = open("/dev/kmsg", O_WRONLY | O_CLOEXEC);
+	mount_at("proc", "/proc");
+	mount_at("sysfs", "/sys");
+	mount_at("debugfs", "/sys/kernel/debug");
+	if (argument("harness.shell")) {
+		mount_at("devtmpfs", "/dev");
+		shell();
+		power_off();
+	}
+	say_cpus();
+	suites = argument("harness.suites");
+	for (suite = suites ? strtok_r(suites, ",", &rest) : NULL; suite;
+	     suite = strtok_r(NULL, ",", &rest))
+		failed |= run_suite(suite);
+	say_cpus();
+	if (!failed)
+		say("success");
+	power_off();
+}

@@ -1,0 +1,211 @@
+"""Judges one run from the files it left; also the verb `judge`.
+
+In:  a run folder: run.json (what was asked for), console.log, exit.
+Out: Verdict, also as verdict.json in that folder.
+A run passes only if the guest switched itself off (QEMU exit value 0), its init said
+"success", both runs of every suite are complete, executed at least the lane's
+number of cases, skipped and failed none, and no line of the console is a splat.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from . import boot, ktap, settings
+from .errors import Exit, HarnessError
+
+HELP = """\
+./run judge DIR
+
+Judges the log of an earlier run again, from the files in its folder only (for
+example build/<base>/runs/x86_64), with the patterns of harness/data/splats.toml as
+they are now. Prints the verdict; the exit code is that of the run.
+"""
+
+INIT = "harness: "             # what the guest's init puts before its lines
+SHOWN = 10                     # problems of one kind that are listed in full
+
+
+@dataclass(frozen=True)
+class Splat:
+    line: int                  # in console.log, from 1
+    text: str
+    means: str
+
+
+@dataclass
+class Verdict:
+    code: Exit = Exit.OK
+    passed: int = 0            # cases, both runs together
+    failed: int = 0
+    skipped: int = 0
+    runs: dict[str, int] = field(default_factory=dict)      # "at boot" -> executed cases
+    reasons: list[str] = field(default_factory=list)        # why it did not pass
+    splats: list[Splat] = field(default_factory=list)
+
+    def fail(self, code: Exit, reason: str) -> None:
+        """BOOT hides SPLAT, which hides TEST: the first cause comes out as exit code."""
+        rank = [Exit.OK, Exit.TEST, Exit.SPLAT, Exit.BOOT]
+        self.code = max(self.code, code, key=rank.index)
+        self.reasons.append(reason)
+
+    def text(self) -> str:
+        runs = ", ".join(f"{count} {name}" for name, count in self.runs.items()) or "none"
+        head = f"{'passed' if self.code == Exit.OK else 'FAILED (' + self.code.name + ')'}; " \
+               f"cases executed: {runs}; {self.failed} failed, {self.skipped} skipped, " \
+               f"{len(self.splats)} splat lines"
+        return "\n".join([head, *("  " + reason for reason in self.reasons)])
+
+
+@functools.cache
+def _splat_rules() -> tuple[list[tuple[re.Pattern[str], str]], list[re.Pattern[str]]]:
+    data = settings.toml(settings.DATA / "splats.toml")
+    return ([(re.compile(item["regex"]), item["means"]) for item in data["pattern"]],
+            [re.compile(item["regex"]) for item in data.get("allowed", [])])
+
+
+def splat(line: str) -> str | None:
+    """What a console line reports, or None if it is an ordinary one."""
+    patterns, allowed = _splat_rules()
+    text = ktap.strip(line)
+    for pattern, means in patterns:
+        if pattern.search(text):
+            return None if any(item.search(text) for item in allowed) else means
+    return None
+
+
+def _split(lines: list[str]) -> tuple[list[str], dict[str, list[str]], list[str]]:
+    """Console into: what came before init, results per suite, what init said."""
+    before: list[str] = []
+    results: dict[str, list[str]] = {}
+    said: list[str] = []
+    suite: str | None = None
+    for line in lines:
+        text = ktap.strip(line)
+        if not text.startswith(INIT):
+            if not said:
+                before.append(line)
+            continue
+        text = text.removeprefix(INIT)
+        if text.startswith("| "):
+            if suite is not None:
+                results[suite].append(text[2:])
+            continue
+        said.append(text)
+        if begin := re.fullmatch(r"results (\S+) begin", text):
+            suite = begin[1]
+            results[suite] = []
+        elif text.startswith("results "):
+            suite = None
+    return before, results, said
+
+
+def at_boot(lines: list[str]) -> list[str]:
+    """The part of a console in which the suites ran at boot."""
+    return _split(lines)[0]
+
+
+def _judge_run(verdict: Verdict, name: str, report: ktap.Report,
+               suites: list[dict[str, Any]]) -> None:
+    """Adds one run of the suites to the verdict."""
+    for problem in report.problems:
+        verdict.fail(Exit.TEST, f"{name}: {problem}")
+    failed, skipped = report.leaves("failed"), report.leaves("skipped")
+    verdict.runs[name] = report.executed
+    verdict.passed += len(report.leaves("ok"))
+    verdict.failed += len(failed)
+    verdict.skipped += len(skipped)
+    for kind, cases in (("failed", failed), ("was skipped", skipped)):
+        for case in cases[:SHOWN]:
+            verdict.fail(Exit.TEST, f"{name}: {case.name} {kind}"
+                         + (f" ({case.reason})" if case.reason else ""))
+        if len(cases) > SHOWN:
+            verdict.fail(Exit.TEST, f"{name}: {len(cases) - SHOWN} more cases: {kind}")
+    for asked in suites:
+        found = [suite for suite in report.suites if suite.name == asked["name"]]
+        count = sum(case.status != "skipped" for suite in found for case in suite.leaves)
+        if count < asked["min_cases"]:
+            verdict.fail(Exit.TEST, f"{name}: suite {asked['name']} executed {count} cases, "
+                         f"at least {asked['min_cases']} must run")
+
+
+def judge(console: str, exit_value: str, run: dict[str, Any]) -> Verdict:
+    """Judges a console log; run holds cpus and suites ([{name, min_cases}])."""
+    verdict = Verdict()
+    lines = console.splitlines()
+    tail = "\n".join("    " + line for line in lines[-5:])
+    if not any("Linux version " in line for line in lines):
+        verdict.fail(Exit.BOOT, "the console shows no line of a Linux kernel")
+    if exit_value == boot.TIMEOUT:
+        verdict.fail(Exit.BOOT, "the guest did not end within the limit of "
+                     f"{run.get('limit_s', '?')} s and was killed; its last lines:\n{tail}")
+    elif exit_value != "0":
+        verdict.fail(Exit.BOOT, f"QEMU ended with exit value {exit_value or '(none)'}; "
+                     f"its last lines:\n{tail}")
+    if any("Kernel panic" in line for line in lines):
+        verdict.fail(Exit.BOOT, "the guest panicked")
+
+    first, results, said = _split(lines)
+    if "success" not in said:
+        verdict.fail(Exit.BOOT, "the guest's init did not say success"
+                     + (f"; the last it said: {said[-1]}" if said else ""))
+    suites = run["suites"]
+    if suites:
+        _judge_run(verdict, "at boot", ktap.parse(first), suites)
+        ours = {"passed": verdict.passed, "failed": verdict.failed, "skipped": verdict.skipped}
+        theirs = run.get("kunit_py")
+        if theirs and any(theirs.get(key, 0) != count for key, count in ours.items()):
+            verdict.fail(Exit.TEST, f"at boot: kunit.py counts {theirs}, this harness {ours}")
+        after = ktap.Report()
+        for asked in suites:
+            part = ktap.parse(results.get(asked["name"], []))
+            after.suites += part.suites
+            after.problems += [f"{problem} ({asked['name']})" for problem in part.problems]
+        _judge_run(verdict, "after boot", after, suites)
+    for text in said:
+        online = re.fullmatch(r"cpus (\d+) online", text)
+        if online and int(online[1]) != run["cpus"]:
+            verdict.fail(Exit.TEST, f"{online[1]} CPUs were online, not {run['cpus']}")
+
+    for number, line in enumerate(lines, 1):
+        if means := splat(line):
+            verdict.splats.append(Splat(number, ktap.strip(line).strip(), means))
+    for item in verdict.splats[:SHOWN]:
+        verdict.fail(Exit.SPLAT, f"console.log:{item.line}: {item.text} ({item.means})")
+    if len(verdict.splats) > SHOWN:
+        verdict.fail(Exit.SPLAT, f"{len(verdict.splats) - SHOWN} more splat lines")
+    return verdict
+
+
+def judge_folder(folder: Path) -> Verdict:
+    """Judges the run in folder and writes its verdict.json."""
+    try:
+        run = json.loads((folder / "run.json").read_text())
+        console = (folder / "console.log").read_text(errors="replace")
+    except FileNotFoundError as error:
+        raise HarnessError(Exit.USAGE, f"{folder} is no run folder: it has no "
+                           f"{Path(error.filename).name}; give one below "
+                           "build/*/runs/.") from None
+    except (ValueError, NotADirectoryError):
+        raise HarnessError(Exit.USAGE, f"{folder} is no run folder; give one below "
+                           "build/*/runs/.") from None
+    exit_file = folder / "exit"
+    verdict = judge(console, exit_file.read_text().strip() if exit_file.exists() else "", run)
+    record = {**run, **dataclasses.asdict(verdict), "code": verdict.code.name}
+    (folder / "verdict.json").write_text(json.dumps(record, indent=1) + "\n")
+    return verdict
+
+
+def main(args: list[str]) -> int:
+    if len(args) != 1 or args[0].startswith("-"):
+        raise HarnessError(Exit.USAGE, "judge takes one run folder, for example "
+                           "./run judge build/<base>/runs/x86_64.")
+    verdict = judge_folder(Path(args[0]))
+    print(verdict.text())
+    return verdict.code

@@ -1,0 +1,145 @@
+"""Reads the KTAP that KUnit prints to the kernel log.
+
+In:  console lines (time stamps allowed, other kernel lines in between allowed).
+Out: Report: suites with their cases, and what is incomplete about them.  A case
+     with parameters counts as many executed cases as parameters were run.
+Unlike kunit.py's parser it keeps skips apart from passes and tells a run that ended
+early from one that was never there.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Iterable
+
+_STAMP = re.compile(r"^(?:<\d+>)?\[ *\d+\.\d+\](?:\[ *[TC]\d+\])? ")
+_RESULT = re.compile(r"^( *)(ok|not ok) (\d+)(?: -)? ?(.*)$")
+_PLAN = re.compile(r"^( *)1\.\.(\d+)$")
+_SUBTEST = re.compile(r"^( *)# Subtest: (.*)$")
+_FAILED_AT = re.compile(r"(?:EXPECTATION|ASSERTION) FAILED at (\S+)")
+_SKIP = re.compile(r"\s*# SKIP\b ?(.*)$", re.I)
+INDENT = 4
+
+
+@dataclass
+class Case:
+    """One leaf that was executed or skipped: a case, or one parameter of a case."""
+
+    name: str
+    status: str          # "ok", "failed", "skipped"
+    reason: str = ""     # of a skip; of a failure, where the first check failed
+
+
+@dataclass
+class Suite:
+    name: str
+    plan: int | None = None                  # cases the suite announced
+    results: int = 0                         # cases it reported, skipped ones included
+    status: str | None = None                # "ok", "failed", "skipped"; None: did not end
+    leaves: list[Case] = field(default_factory=list)
+
+
+@dataclass
+class Report:
+    plan: int | None = None                  # suites announced
+    suites: list[Suite] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+    def leaves(self, status: str) -> list[Case]:
+        return [case for suite in self.suites for case in suite.leaves if case.status == status]
+
+    @property
+    def executed(self) -> int:
+        return len(self.leaves("ok")) + len(self.leaves("failed"))
+
+
+def strip(line: str) -> str:
+    """A console line without its time stamp and line end; indentation is kept."""
+    return _STAMP.sub("", line.rstrip("\r\n"), count=1)
+
+
+def _result(match: re.Match[str]) -> tuple[str, str, str]:
+    """Name, status and skip reason of a result line."""
+    skip = _SKIP.search(match[4])
+    if skip:
+        return match[4][:skip.start()].strip(), "skipped", skip[1].strip()
+    name = match[4].split(" # ")[0].strip()
+    return name, "ok" if match[2] == "ok" else "failed", ""
+
+
+def finished(line: str) -> str:
+    """The case whose result stands in this console line, "" if it holds none."""
+    match = _RESULT.match(strip(line))
+    return _result(match)[0] if match and match[1] else ""
+
+
+def parse(lines: Iterable[str]) -> Report:
+    """Parses one run: everything from its first KTAP line on."""
+    report = Report()
+    suite: Suite | None = None
+    params: list[Case] = []          # parameters of the case that is running
+    subtest = ""                     # name of that case
+    failed_at = ""                   # first check that failed since the last result
+    for raw in lines:
+        line = strip(raw)
+        if (match := _FAILED_AT.search(line)) and not failed_at:
+            failed_at = match[1]
+        elif match := _PLAN.match(line):
+            depth = len(match[1]) // INDENT
+            if depth == 0:
+                report.plan = int(match[2])
+            elif depth == 1 and suite:
+                suite.plan = int(match[2])
+        elif match := _SUBTEST.match(line):
+            depth = len(match[1]) // INDENT
+            if depth == 1:
+                suite = Suite(match[2].strip())
+                report.suites.append(suite)
+                params = []
+            elif depth == 2:
+                subtest, params = match[2].strip(), []
+        elif match := _RESULT.match(line):
+            depth = len(match[1]) // INDENT
+            name, status, reason = _result(match)
+            if status == "failed":
+                reason = failed_at
+            failed_at = ""
+            if depth == 0:
+                if suite is None or suite.name != name or suite.status is not None:
+                    suite = Suite(name)      # skipped as a whole, without a body
+                    report.suites.append(suite)
+                suite.status = status
+                if status == "skipped" and not suite.leaves:
+                    suite.leaves.append(Case(name, status, reason))
+                suite = None
+            elif depth == 1 and suite:
+                suite.results += 1
+                suite.leaves += params or [Case(f"{suite.name}.{name}", status, reason)]
+                if status == "failed" and all(case.status != "failed" for case in params):
+                    # Every parameter passed and the case did not: that counts once more.
+                    suite.leaves += [Case(f"{suite.name}.{name}", status, reason)] if params else []
+                params, subtest = [], ""
+            elif depth == 2 and suite:
+                params.append(Case(f"{suite.name}.{subtest}.{name}", status, reason))
+    _check(report)
+    return report
+
+
+def _check(report: Report) -> None:
+    """Adds what is incomplete or contradictory to report.problems."""
+    if not report.suites:
+        report.problems.append("no suite was run")
+        return
+    if report.plan is not None and report.plan != len(report.suites):
+        report.problems.append(f"{report.plan} suites were announced, {len(report.suites)} began")
+    for suite in report.suites:
+        if suite.status is None:
+            report.problems.append(f"suite {suite.name} did not end")
+        elif suite.plan is None and suite.status != "skipped":
+            report.problems.append(f"suite {suite.name} announced no number of cases")
+        if suite.plan is not None and suite.plan != suite.results:
+            report.problems.append(f"suite {suite.name} announced {suite.plan} cases and "
+                                   f"reported {suite.results}")
+        if suite.status == "failed" and all(case.status != "failed" for case in suite.leaves):
+            report.problems.append(f"suite {suite.name} failed outside of its cases")

@@ -1,0 +1,86 @@
+"""The verb `kunit`: one lane, one run, its console shown.
+
+In:  the lane, a pattern for cases, options.  Out: the verdict's exit code.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from . import lanerun, lanes, series, settings, tree
+from .arguments import Parser
+from .errors import Exit, HarnessError
+from .progress import Progress
+from .source import Options, add_options, options
+from .tree import TreeInfo
+
+HELP = """\
+./run kunit LANE [GLOB] [--base] [--linux PATH | --tarball FILE]
+
+Builds the lane's kernel, boots it and shows its console; the lane's suites run at
+boot and once more after boot. The verdict comes last, the exit code is its.
+
+  GLOB     runs only the cases whose names match, for example 'storm*'; with a dot,
+           suite and case as in KUnit's own filter, for example 'smp.storm*'. At
+           least one case must match then.
+  --base   the unpatched kernel with nothing but the tests of the series
+
+Leaves build/<base>/runs/LANE/ (LANE-base with --base): config, console.log, qemu-cmd
+(a script that boots it again), exit, run.json and verdict.json.
+"""
+
+
+def test_patches() -> list[Path]:
+    """The patches of the series that touch nothing outside of lib/: the tests."""
+    files = []
+    for path in series.patches():
+        paths = series.touched([path])
+        if paths and all(name.startswith("lib/") for name in paths):
+            files.append(path)
+    return files
+
+
+def base_with_tests(opts: Options, progress: Progress) -> TreeInfo:
+    """A work tree with the unpatched kernel and the tests of the series."""
+    patched = tree.ensure_tree(opts, progress)
+    files = test_patches()
+    if not files:
+        raise HarnessError(Exit.USAGE, "the series has no patch that touches lib/ only, so there "
+                           "is no test to put on the unpatched kernel.")
+    tip = series.apply(patched.path, patched.base_commit, files, settings.build_dir() / "am").tip
+    return replace(patched, path=tree.worktree("base-tests", tip), tip_commit=tip)
+
+
+def full_glob(lane: lanes.Lane, glob: str | None) -> str | None:
+    """A pattern for cases becomes KUnit's pattern for suite and case."""
+    if glob is None or "." in glob:
+        return glob
+    return f"{lane.suites[0].name if len(lane.suites) == 1 else '*'}.{glob}"
+
+
+def main(args: list[str]) -> int:
+    parser = Parser("kunit")
+    parser.add_argument("lane")
+    parser.add_argument("glob", nargs="?")
+    parser.add_argument("--base", action="store_true")
+    add_options(parser)
+    parsed = parser.parse_args(args)
+    lane = lanes.load(parsed.lane)
+    progress = Progress(2)
+    progress.phase("the kernel tree")
+    info = base_with_tests(options(parsed), progress) if parsed.base \
+        else tree.ensure_tree(options(parsed), progress)
+    progress.done(f"Linux {info.kernel_version} from {info.source} ({info.checksum})")
+    progress.phase(f"lane {lane.name}: {lane.proves}")
+
+    def show(line: str) -> None:
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()
+
+    ran = lanerun.run(lane, info, progress, variant="base" if parsed.base else "",
+                      glob=full_glob(lane, parsed.glob), show=show)
+    print(f"{ran.name}: {ran.verdict.text()}")
+    print(f"The run's files are in {ran.folder}.")
+    return ran.verdict.code

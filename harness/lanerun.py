@@ -1,0 +1,132 @@
+"""Runs one lane: builds its kernel, boots it, judges what came out.
+
+In:  a Lane, a kernel tree with the facts about it (TreeInfo), a Progress.
+Out: a run folder build/<base>/runs/<lane>[-<variant>]/ and its Verdict.
+The folder holds config, qemu-cmd, console.log, exit, run.json (what was asked for
+and from which source) and verdict.json; that of the run before is kept as NAME.old.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import sys
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Callable
+
+from . import boot, build, guest, judge, ktap, proc, provision, series, settings
+from .lanes import Lane
+from .progress import Progress
+from .source import check_disk
+from .tree import TreeInfo
+
+
+@dataclass(frozen=True)
+class LaneRun:
+    name: str                    # lane, with variant
+    folder: Path
+    verdict: judge.Verdict
+    build_s: float               # host seconds
+    boot_s: float
+
+
+def run_folder(name: str) -> Path:
+    """A fresh folder for the run; the one before is kept beside it."""
+    folder = settings.build_dir() / "runs" / name
+    older = folder.with_name(folder.name + ".old")
+    if folder.exists():
+        shutil.rmtree(older, ignore_errors=True)
+        folder.rename(older)
+    folder.mkdir(parents=True)
+    return folder
+
+
+def guest_dir() -> Path:
+    return settings.build_dir() / "guest"
+
+
+def cmdline(lane: Lane, glob: str | None) -> str:
+    """Kernel parameters for a run of the lane's suites."""
+    words = ["harness.suites=" + ",".join(suite.name for suite in lane.suites)]
+    if glob:
+        words.append(f"kunit.filter_glob={glob}")
+    return " ".join([*words, lane.cmdline]).strip()
+
+
+def boot_spec(lane: Lane, kernel: Path, glob: str | None = None) -> boot.BootSpec:
+    return boot.BootSpec(arch=lane.arch, kernel=kernel,
+                         initrd=guest.initramfs(lane.arch, guest_dir()),
+                         cmdline=cmdline(lane, glob), smp=lane.cpus, memory_mib=lane.memory_mib,
+                         limit_s=settings.scaled(lane.boot_limit_s))
+
+
+def accelerated(lane: Lane, spec: boot.BootSpec) -> boot.BootSpec:
+    """The same with KVM, where a trial boot of this kernel shows that KVM works."""
+    trial = replace(spec, cmdline="kunit.enable=0")
+    return replace(spec, accel=boot.probe_kvm(trial, settings.build_dir() / "kvm-probe.json"))
+
+
+_COUNTED = re.compile(r"Ran \d+ tests: (.*)$", re.M)
+
+
+def second_opinion(src: Path, console: str) -> dict[str, int] | None:
+    """What the tree's own kunit.py counts in the run at boot, None if it counts nothing.
+
+    It is asked besides ktap.py, not instead: it takes no notice of anything outside of
+    the tests, and a run that was skipped as a whole is a success to it.
+    """
+    parsed = proc.run([sys.executable, "-B", "tools/testing/kunit/kunit.py", "parse"],
+                      step="kunit.py parse", cwd=src, limit=settings.limit("tool"), check=False,
+                      stdin="\n".join(judge.at_boot(console.splitlines())) + "\n")
+    found = _COUNTED.search(parsed.output)
+    if not found:
+        return None
+    return {key: int(value) for key, value in re.findall(r"(\w+): (\d+)", found[1])}
+
+
+def need(lane: Lane) -> None:
+    """Sees to it that the tools for building and booting the lane are there."""
+    provision.need("build", "boot", lane.arch.name)
+
+
+def run(lane: Lane, info: TreeInfo, progress: Progress, *, variant: str = "",
+        glob: str | None = None, show: Callable[[str], None] | None = None) -> LaneRun:
+    """Builds, boots and judges; raises only if there is nothing to judge."""
+    need(lane)
+    name = lane.name + (f"-{variant}" if variant else "")
+    out = settings.build_dir() / "out" / name
+    if not out.exists():
+        check_disk(out, "build")
+    progress.tick("building")
+    made = build.build(lane, info.path, out, progress)
+    spec = accelerated(lane, boot_spec(lane, made.kernel, glob))
+
+    folder = run_folder(name)
+    shutil.copyfile(made.config, folder / "config")
+    record = {
+        "lane": name, "proves": lane.proves, "arch": lane.arch.name, "cpus": lane.cpus,
+        "suites": [{"name": suite.name, "min_cases": 1 if glob else suite.min_cases}
+                   for suite in lane.suites],
+        "glob": glob, "limit_s": spec.limit_s, "accel": spec.accel,
+        "linux": info.kernel_version, "source": info.source, "checksum": info.checksum,
+        "commit": made.source, "series": series.digest(series.patches()) if not variant else "",
+        "build_s": round(made.seconds, 1), "began": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+    }
+    (folder / "run.json").write_text(json.dumps(record, indent=1) + "\n")
+
+    def on_line(line: str) -> None:
+        if show:
+            show(line)
+        elif case := ktap.finished(line):
+            progress.tick(f"booted, last case: {case}")
+        else:
+            progress.tick("booting")
+
+    ended = boot.boot(spec, folder, on_line)
+    record["boot_s"] = round(ended.seconds, 1)
+    record["kunit_py"] = second_opinion(info.path, ended.console.read_text(errors="replace"))
+    (folder / "run.json").write_text(json.dumps(record, indent=1) + "\n")
+    return LaneRun(name, folder, judge.judge_folder(folder), made.seconds, ended.seconds)

@@ -1,0 +1,102 @@
+"""Compiles single objects of a kernel tree, and collects what the compilers say.
+
+In:  a configuration of data/objects.toml, a tree, object names.
+Out: the messages of gcc (W=1 if asked) and sparse, without line numbers, so that
+     those of two versions of a file can be compared.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Callable
+
+from . import kconfig, proc, settings
+from .build import REPRODUCIBLE, first_errors
+from .errors import Exit, HarnessError
+
+_MESSAGE = re.compile(r"^(?:\.\./)*(?P<file>[^\s:]+):\d+(?::\d+)?: (?P<text>(?:warning|error): .*)$")
+
+
+@dataclass(frozen=True)
+class Config:
+    """One entry of objects.toml."""
+
+    name: str
+    arch: str
+    cross: str
+    groups: list[str]
+    options: dict[str, str]
+    objects: list[str] = field(default_factory=list)
+    optional: dict[str, str] = field(default_factory=dict)
+    not_here: list[str] = field(default_factory=list)
+    prefixes: bool = False
+
+    @property
+    def out(self) -> Path:
+        return settings.build_dir() / "out" / ("objects-" + re.sub(r"\W+", "-", self.name))
+
+    def make(self, src: Path, *words: str, step: str, limit: str, check: bool = True,
+             on_line: Callable[[str], None] | None = None) -> proc.Result:
+        cross = [f"CROSS_COMPILE={self.cross}"] if self.cross else []
+        return proc.run(["make", "-C", src, f"O={self.out}", f"ARCH={self.arch}", *cross,
+                         f"CC=ccache {self.cross}gcc", f"-j{(os.cpu_count() or 1) + 1}", *words],
+                        step=step, limit=settings.limit(limit), env=REPRODUCIBLE, check=check,
+                        on_line=on_line)
+
+
+def configs() -> list[Config]:
+    """The entries of data/objects.toml."""
+    return [Config(**item) for item in settings.toml(settings.DATA / "objects.toml")["config"]]
+
+
+def configure(config: Config, src: Path) -> None:
+    """Makes the configuration in its build folder and checks that it took effect."""
+    config.out.mkdir(parents=True, exist_ok=True)
+    fragment = config.out / "asked.config"
+    fragment.write_text("".join(kconfig.line(name, value) + "\n" for name, value in
+                                (config.options | config.optional).items()))
+    made = config.out / ".config"
+    before = made.read_bytes() if made.is_file() else None
+    config.make(src, f"KCONFIG_ALLCONFIG={fragment}", "allnoconfig",
+                step=f"configuring {config.name}", limit="kconfig")
+    # An unchanged configuration must not make everything old.
+    if before is not None and made.read_bytes() != before:
+        (config.out / "include/config/auto.conf").unlink(missing_ok=True)
+    wrong = kconfig.missing(tuple(config.options.items()), made.read_text())
+    if wrong:
+        raise HarnessError(Exit.CONFIG, f"the configuration {config.name} did not take effect: "
+                           f"{', '.join(wrong)}; correct harness/data/objects.toml.")
+
+
+def compile_objects(config: Config, src: Path, objects: list[str], tick: Callable[[str], None],
+                    verbose: bool = False) -> Counter[str]:
+    """Compiles the objects and returns the messages; verbose adds W=1 and sparse."""
+    words = ["W=1", "C=1"] if verbose else []
+    result = config.make(src, *words, *objects, step=f"compiling objects of {config.name}",
+                         limit="objects", on_line=lambda line: tick(line.strip()[:60]), check=False)
+    if result.returncode:
+        raise HarnessError(Exit.BUILD, f"{config.name}: {' '.join(objects)} did not compile.\n"
+                           f"{first_errors(result.output)}")
+    return messages(result.output)
+
+
+def messages(output: str) -> Counter[str]:
+    """"file: warning: text" of each compiler message, with its number of times."""
+    found = (_MESSAGE.match(line) for line in output.splitlines())
+    return Counter(f"{match['file']}: {match['text']}" for match in found if match)
+
+
+def relevant(config: Config, src: Path, paths: list[str]) -> list[str]:
+    """Objects of those touched paths that exist in src and that the configuration compiles."""
+    chosen = []
+    for path in paths:
+        foreign = path.startswith("arch/") and not path.startswith(
+            f"arch/{'x86' if config.arch in ('x86_64', 'i386') else config.arch}/")
+        if path.endswith(".c") and path not in config.not_here and not foreign \
+                and (src / path).is_file():
+            chosen.append(path[:-2] + ".o")
+    return chosen

@@ -1,0 +1,162 @@
+"""Runs one external command: with a time limit, in a process group of its own.
+
+In:  argv, the name of the step (for messages), a limit in seconds.
+Out: Result(argv, returncode, output, seconds); stderr is part of output.
+When the limit is reached or Ctrl-C is pressed the whole group is killed, so no
+compiler or QEMU outlives its step.
+"""
+
+from __future__ import annotations
+
+import os
+import selectors
+import shlex
+import signal
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Callable, Sequence
+
+from .errors import Exit, HarnessError
+
+GRACE_S = 3.0        # seconds between SIGTERM and SIGKILL
+DRAIN_S = 1.0        # seconds to wait for more output after the command has ended
+TAIL_LINES = 8       # output lines quoted in an error
+
+
+@dataclass(frozen=True)
+class Result:
+    argv: tuple[str, ...]
+    returncode: int      # negative: killed by that signal
+    output: str
+    seconds: float
+
+
+def kill_group(child: subprocess.Popen[bytes], grace: float = GRACE_S) -> None:
+    """Ends every process of the child's group and reaps the child."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(child.pid, number)
+        except ProcessLookupError:
+            break
+        deadline = time.monotonic() + grace
+        while time.monotonic() < deadline:
+            child.poll()
+            try:
+                os.killpg(child.pid, 0)
+            except ProcessLookupError:
+                break
+            time.sleep(0.02)
+    child.wait()
+
+
+def tail(output: str, count: int = TAIL_LINES) -> str:
+    """The last lines of output, indented, for a message."""
+    lines = [line for line in output.splitlines() if line.strip()]
+    return "\n".join("    " + line for line in lines[-count:])
+
+
+def run(argv: Sequence[str | Path], *, step: str, limit: float, cwd: Path | None = None,
+        env: dict[str, str] | None = None, log: Path | None = None,
+        stdin: str | None = None, on_line: Callable[[str], None] | None = None,
+        check: bool = True, code: Exit = Exit.BUILD) -> Result:
+    """Runs argv and returns its Result.
+
+    env is added to the environment. log is overwritten with the output. on_line
+    gets each line without its end, when it comes. Raises HarnessError(code) if the
+    limit is reached, or if check is set and the command fails.
+    """
+    words = [str(word) for word in argv]
+    where = f"; its output is in {log}" if log else ""
+    start = time.monotonic()
+    try:
+        child = subprocess.Popen(
+            words, cwd=cwd, env={**os.environ, **env} if env else None,
+            stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, process_group=0)
+    except FileNotFoundError:
+        raise HarnessError(Exit.TOOL, f"{step}: {words[0]} cannot be started because it "
+                           "(or its working folder) does not exist.") from None
+    chunks: list[bytes] = []
+    timed_out = False
+    log_file = None
+    try:
+        if log:
+            log.parent.mkdir(parents=True, exist_ok=True)
+            log_file = log.open("wb", buffering=0)
+        timed_out = not _pump(child, stdin, start + limit, chunks, log_file, on_line)
+        if timed_out:
+            kill_group(child)
+        else:
+            child.wait()
+    except BaseException:
+        kill_group(child)
+        raise
+    finally:
+        if log_file:
+            log_file.close()
+        if child.stdout:
+            child.stdout.close()
+    output = b"".join(chunks).decode("utf-8", "replace")
+    seconds = time.monotonic() - start
+    if timed_out:
+        raise HarnessError(code, f"{step} did not finish within {limit:g} s and was "
+                           f"ended{where}.\n{tail(output)}".rstrip())
+    if check and child.returncode:
+        raise HarnessError(code, f"{step} failed with exit value {child.returncode} "
+                           f"({shlex.join(words)[:200]}){where}.\n{tail(output)}".rstrip())
+    return Result(tuple(words), child.returncode, output, seconds)
+
+
+def _pump(child: subprocess.Popen[bytes], stdin: str | None, deadline: float,
+          chunks: list[bytes], log_file, on_line: Callable[[str], None] | None) -> bool:
+    """Feeds stdin and collects output until the command ends; False at the deadline."""
+    assert child.stdout
+    pending = (stdin or "").encode()
+    line = b""
+    ended_at: float | None = None
+    with selectors.DefaultSelector() as selector:
+        os.set_blocking(child.stdout.fileno(), False)
+        selector.register(child.stdout, selectors.EVENT_READ)
+        if child.stdin:
+            os.set_blocking(child.stdin.fileno(), False)
+            selector.register(child.stdin, selectors.EVENT_WRITE)
+        open_output = True
+        while open_output:
+            now = time.monotonic()
+            if ended_at is None and child.poll() is not None:
+                ended_at = now
+            # A daemon that kept the pipe open must not keep us here.
+            if ended_at is not None and now > ended_at + DRAIN_S:
+                break
+            if ended_at is None and now >= deadline:
+                return False
+            for key, _ in selector.select(min(0.2, max(0.0, deadline - now))):
+                if key.fileobj is child.stdin:
+                    try:
+                        pending = pending[os.write(key.fd, pending[:65536]):]
+                    except BrokenPipeError:
+                        pending = b""
+                    if not pending:
+                        selector.unregister(child.stdin)
+                        child.stdin.close()
+                    continue
+                data = os.read(key.fd, 65536)
+                if not data:
+                    open_output = False
+                    break
+                chunks.append(data)
+                if log_file:
+                    log_file.write(data)
+                if on_line:
+                    *full, line = (line + data).split(b"\n")
+                    for item in full:
+                        on_line(item.decode("utf-8", "replace").rstrip("\r"))
+    if on_line and line:
+        on_line(line.decode("utf-8", "replace"))
+    while child.poll() is None:
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(0.02)
+    return True

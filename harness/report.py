@@ -1,0 +1,63 @@
+"""Collects what the parts of a check found, and prints the summary.
+
+In:  Part records, in the order they were run.
+Out: a table as text, the closing line "N passed, N failed, N skipped", the exit code.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .errors import Exit
+from .progress import clock
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part of a check: the unit tests, one queue check, one lane."""
+
+    name: str
+    code: Exit
+    passed: int
+    failed: int
+    skipped: int
+    seconds: float
+    note: str = ""          # one line: why it failed, or what it counted
+
+
+def died(name: str, code: Exit, seconds: float, note: str) -> Part:
+    """A part that ended before it could count anything: it counts as one failure."""
+    return Part(name, code, 0, 1, 0, seconds, note)
+
+
+def table(parts: list[Part]) -> str:
+    """One line per part."""
+    rows = [("part", "result", "passed", "failed", "skipped", "time", "")]
+    for part in parts:
+        rows.append((part.name, "ok" if part.code == Exit.OK else part.code.name,
+                     str(part.passed), str(part.failed), str(part.skipped), clock(part.seconds),
+                     part.note.splitlines()[0] if part.note else ""))
+    widths = [max(len(row[column]) for row in rows) for column in range(6)]
+    lines = []
+    for row in rows:
+        cells = [row[column].ljust(widths[column]) if column < 2 else
+                 row[column].rjust(widths[column]) for column in range(6)]
+        lines.append("  ".join([*cells, row[6]]).rstrip())
+    return "\n".join(lines)
+
+
+def closing(parts: list[Part]) -> str:
+    """The plain line that ends every check."""
+    return (f"{sum(part.passed for part in parts)} passed, "
+            f"{sum(part.failed for part in parts)} failed, "
+            f"{sum(part.skipped for part in parts)} skipped")
+
+
+def exit_code(parts: list[Part]) -> Exit:
+    """The kind of the first failure. A part that counts failures did not pass."""
+    for part in parts:
+        if part.code != Exit.OK:
+            return part.code
+        if part.failed:
+            return Exit.TEST
+    return Exit.OK

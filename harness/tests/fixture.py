@@ -1,0 +1,113 @@
+"""A small world for tests: a tiny "Linux", a queue of two patches, a build folder.
+
+In:  nothing.  Out: World, a TestCase that points settings at temporary folders.
+No kernel and no network are needed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import shutil
+import subprocess
+import tempfile
+import unittest
+from pathlib import Path
+from unittest import mock
+
+from harness import export, series, settings, tree
+from harness.source import Options
+
+MAKEFILE = "VERSION = 9\nPATCHLEVEL = 8\nSUBLEVEL = 7\nEXTRAVERSION =\nNAME = Tiny\n"
+BASE_TOML = """\
+version = "9.8"
+subject_prefix = "PATCH 9.8"
+package = "linux-source-9.8"
+suites = ["stable-security", "stable"]
+author = "Test Project <test@invalid>"
+"""
+COVER = """\
+From 0000000000000000000000000000000000000000 Mon Sep 17 00:00:00 2001
+From: Test Project <test@invalid>
+Date: Mon, 1 Jan 2024 00:00:00 +0000
+Subject: [PATCH 9.8 0/0] two small changes
+
+Written by hand.
+"""
+
+
+def sh(*words: str | Path, cwd: Path) -> str:
+    """Runs a command for the set-up of a test."""
+    return subprocess.run([str(word) for word in words], cwd=cwd, check=True, text=True,
+                          capture_output=True).stdout
+
+
+def script(path: Path, text: str) -> None:
+    """Writes an executable shell script."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("#!/bin/sh\n" + text)
+    path.chmod(0o755)
+
+
+class World(unittest.TestCase):
+    """Each test gets its own folders; self.linux is an unpacked source."""
+
+    def setUp(self) -> None:
+        self.top = Path(tempfile.mkdtemp(prefix="harness-test-"))
+        self.addCleanup(shutil.rmtree, self.top, ignore_errors=True)
+        self.linux = self.top / "given"
+        (self.linux / "kernel").mkdir(parents=True)
+        (self.linux / "Makefile").write_text(MAKEFILE)
+        (self.linux / "kernel/smp.c").write_text("".join(f"line {n}\n" for n in range(30)))
+        (self.linux / "kernel/other.c").write_text("other\n")
+        (self.linux / ".gitignore").write_text("*.o\n")
+        self.queue = self.top / "repo/patches/v9.8"
+        self.queue.mkdir(parents=True)
+        (self.queue / "base.toml").write_text(BASE_TOML)
+        (self.queue / "series").write_text("# in this order\n")
+        (self.queue / "0000-cover-letter.patch").write_text(COVER)
+        for name, value in (("REPO", self.top / "repo"), ("BUILD", self.top / "build")):
+            patcher = mock.patch.object(settings, name, value)
+            patcher.start()
+            self.addCleanup(patcher.stop)
+        environment = mock.patch.dict(os.environ)
+        environment.start()
+        self.addCleanup(environment.stop)
+        os.environ.pop("BASE", None)
+        settings.base.cache_clear()
+        self.addCleanup(settings.base.cache_clear)
+        self.opts = Options(linux=self.linux)
+        settings.build_dir().mkdir(parents=True)
+
+    def git_commit(self, folder: Path, message: str, **env: str) -> None:
+        """Commits everything in folder."""
+        sh("git", "add", "-A", cwd=folder)
+        sh("git", "-c", "user.name=A Tester", "-c", "user.email=a@invalid", "commit", "-q", "-m",
+           message, cwd=folder)
+
+    def make_queue(self) -> tree.TreeInfo:
+        """Makes the tree, two commits in it, and exports them."""
+        made = tree.ensure_tree(self.opts)
+        smp = made.path / "kernel/smp.c"
+        smp.write_text(smp.read_text().replace("line 5\n", "line five\n"))
+        self.git_commit(made.path, "smp: Write 5 in full\n\nWhy: because.")
+        (made.path / "kernel/new.c").write_text("new\n")
+        smp.write_text(smp.read_text().replace("line 20\n", "line twenty\n"))
+        self.git_commit(made.path, "smp: Add a file, with a subject that is long enough to be folded "
+                        "by git when it is written as a mail")
+        self.silent_export()
+        return tree.ensure_tree(self.opts)
+
+    def silent_export(self) -> None:
+        with contextlib.redirect_stdout(io.StringIO()):
+            self.assertEqual(export.main([]), 0)
+
+    def queue_bytes(self) -> dict[str, bytes]:
+        return {path.name: path.read_bytes() for path in self.queue.iterdir()}
+
+    def break_patch(self) -> str:
+        """Makes the second patch one that does not apply; returns its name."""
+        path = series.patches()[1]
+        path.write_text(path.read_text().replace("-line 20", "-line twelve"))
+        return path.name

@@ -1,0 +1,109 @@
+"""check.py, report.py, lanerun.py, kunitverb.py: counting, the closing line, run folders."""
+
+import os
+import tempfile
+import unittest
+from pathlib import Path
+from unittest import mock
+
+from harness import bootverb, check, kunitverb, lanerun, lanes, report, settings
+from harness.errors import Exit, HarnessError
+from harness.progress import Progress
+from harness.report import Part
+
+
+class UnitCount(unittest.TestCase):
+    def test_all_passed(self):
+        part = check.count_unit("Ran 12 tests in 0.1s\n\nOK\n", 0, 0.1)
+        self.assertEqual((part.code, part.passed, part.failed, part.skipped),
+                         (Exit.OK, 12, 0, 0))
+
+    def test_failures_errors_and_skips(self):
+        output = ("FAIL: test_a (x.A.test_a)\nERROR: test_b (x.A.test_b)\n"
+                  "Ran 12 tests in 0.1s\n\nFAILED (failures=1, errors=2, skipped=3)\n")
+        part = check.count_unit(output, 1, 0.1)
+        self.assertEqual((part.code, part.passed, part.failed, part.skipped),
+                         (Exit.TEST, 6, 3, 3))
+        self.assertIn("test_a", part.note)
+
+    def test_no_test_at_all_is_a_failure(self):
+        for output in ("", "Ran 0 tests in 0.0s\n\nOK\n"):
+            self.assertEqual(check.count_unit(output, 0, 0.1).failed, 1)
+
+    def test_crash_after_the_count(self):
+        self.assertEqual(check.count_unit("Ran 3 tests in 0.1s\n\nOK\n", 1, 0.1).code, Exit.TEST)
+
+
+class Report(unittest.TestCase):
+    PARTS = [Part("unit tests", Exit.OK, 10, 0, 1, 2.0),
+             report.died("x86_64", Exit.BUILD, 61.0, "build of x86_64 failed\nmore"),
+             Part("arm64", Exit.SPLAT, 40, 1, 0, 3.0)]
+
+    def test_closing_line(self):
+        self.assertEqual(report.closing(self.PARTS), "50 passed, 2 failed, 1 skipped")
+
+    def test_exit_code_is_that_of_the_first_failure(self):
+        self.assertEqual(report.exit_code(self.PARTS), Exit.BUILD)
+        self.assertEqual(report.exit_code(self.PARTS[:1]), Exit.OK)
+        self.assertEqual(report.exit_code([Part("x", Exit.OK, 1, 1, 0, 1.0)]), Exit.TEST)
+
+    def test_table_has_one_line_per_part(self):
+        lines = report.table(self.PARTS).splitlines()
+        self.assertEqual(len(lines), 4)
+        self.assertIn("BUILD", lines[2])
+        self.assertIn("1:01", lines[2])
+        self.assertNotIn("more", report.table(self.PARTS))
+
+    def test_a_step_that_raises_counts_as_one_failure_and_the_check_goes_on(self):
+        def step():
+            raise HarnessError(Exit.CONFIG, "an option is not set.")
+        with open(os.devnull, "w") as null, mock.patch("sys.stderr", null):
+            parts = check.guarded("lane", Progress(1, null), step)
+        self.assertEqual([(part.code, part.failed) for part in parts], [(Exit.CONFIG, 1)])
+
+
+class Arguments(unittest.TestCase):
+    def test_unknown_lane(self):
+        with self.assertRaises(HarnessError) as caught:
+            check.main(["nonsense"])
+        self.assertEqual(caught.exception.code, Exit.USAGE)
+        self.assertIn("x86_64", caught.exception.message)
+
+    def test_unknown_architecture(self):
+        with self.assertRaises(HarnessError) as caught:
+            bootverb.main(["vax"])
+        self.assertEqual(caught.exception.code, Exit.USAGE)
+        self.assertIn("arm64", caught.exception.message)
+
+    def test_pattern_for_cases(self):
+        lane = lanes.load("x86_64")
+        self.assertEqual(kunitverb.full_glob(lane, "storm*"), "smp.storm*")
+        self.assertEqual(kunitverb.full_glob(lane, "smp.a*"), "smp.a*")
+        self.assertIsNone(kunitverb.full_glob(lane, None))
+        self.assertIn("kunit.filter_glob=smp.a*", lanerun.cmdline(lane, "smp.a*"))
+        self.assertIn("harness.suites=smp", lanerun.cmdline(lane, None))
+
+    def test_tests_are_the_patches_below_lib(self):
+        with tempfile.TemporaryDirectory() as name:
+            one, two = Path(name, "1.patch"), Path(name, "2.patch")
+            one.write_text("diff --git a/lib/tests/x.c b/lib/tests/x.c\n"
+                           "diff --git a/lib/Makefile b/lib/Makefile\n")
+            two.write_text("diff --git a/lib/a.c b/lib/a.c\ndiff --git a/kernel/b.c b/kernel/b.c\n")
+            with mock.patch.object(kunitverb.series, "patches", lambda: [one, two]):
+                self.assertEqual(kunitverb.test_patches(), [one])
+
+
+class Folders(unittest.TestCase):
+    def test_the_run_before_is_kept(self):
+        with tempfile.TemporaryDirectory() as name, \
+                mock.patch.object(settings, "build_dir", lambda: Path(name)):
+            for count in range(3):
+                folder = lanerun.run_folder("lane")
+                self.assertEqual(list(folder.iterdir()), [])
+                (folder / "n").write_text(str(count))
+            self.assertEqual((Path(name) / "runs/lane/n").read_text(), "2")
+            self.assertEqual((Path(name) / "runs/lane.old/n").read_text(), "1")
+
+
+if __name__ == "__main__":
+    unittest.main()

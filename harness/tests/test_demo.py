@@ -1,0 +1,80 @@
+"""Tests of harness/demo.py that need no kernel: configuration, consoles, files."""
+
+import os
+import tempfile
+import unittest
+from pathlib import Path
+
+from harness import boot, demo, lanes, wakeup
+from harness.errors import Exit, HarnessError
+from harness.tests.test_wakeup import ASKED, console, slow
+from harness.tree import TreeInfo
+
+INFO = TreeInfo(Path("linux"), "a" * 40, "b" * 40, "linux-source-6.12 6.12.0-1", "6.12.0", "sha256 x")
+
+
+class ConfigurationTest(unittest.TestCase):
+    def test_machine(self):
+        lane = lanes.read(demo.DEMO / "demo.toml")
+        asked = wakeup.plan(lane.cmdline)
+        self.assertEqual(asked.holds_ns, (100_000, 1_000_000, 4_000_000, 16_000_000, 64_000_000))
+        self.assertGreaterEqual(asked.reps, 5)
+        self.assertEqual((lane.arch.name, lane.cpus), ("x86_64", 4))
+        self.assertNotIn("\n", lane.cmdline)
+
+    def test_only_the_unpatched_kernel_is_called_pinned(self):
+        base, series = demo.variants(INFO, Path("linux-base"))
+        self.assertEqual((base.tree, base.many_pinned), (Path("linux-base"), 1))
+        self.assertEqual((series.tree, series.many_pinned), (Path("linux"), 0))
+        self.assertNotEqual(base.out, series.out)
+
+
+class ExamineTest(unittest.TestCase):
+    def examine(self, text, exit_value="0", timed_out=False):
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "console.log"
+            path.write_text(text)
+            return demo.examine(boot.BootResult(exit_value, 1.0, timed_out, path), ASKED, "6.12.0")
+
+    def fails(self, code, words, *args, **more):
+        with self.assertRaises(HarnessError) as caught:
+            self.examine(*args, **more)
+        self.assertEqual(caught.exception.code, code)
+        self.assertIn(words, caught.exception.message)
+
+    def test_good(self):
+        self.assertEqual(len(self.examine(console(slow)).points), ASKED.points)
+
+    def test_hang(self):
+        self.fails(Exit.BOOT, "did not end", console(slow), boot.TIMEOUT, True)
+
+    def test_panic(self):
+        self.fails(Exit.BOOT, "panicked", "[ 1.0] Kernel panic - not syncing: VFS\n")
+
+    def test_splat_spoils_a_complete_measurement(self):
+        text = console(slow) + "\n[    3.3] WARNING: CPU: 1 PID: 42 at kernel/smp.c:753 x+0x1/0x2\n"
+        self.fails(Exit.SPLAT, "kernel report", text)
+
+    def test_emulator_failed(self):
+        self.fails(Exit.BOOT, "exit value 1", console(slow), "1")
+
+    def test_no_success_line(self):
+        self.fails(Exit.BOOT, "WAKEUP-OK", console(slow, end=""))
+
+
+class FilesTest(unittest.TestCase):
+    def test_unchanged_file_keeps_its_time(self):
+        with tempfile.TemporaryDirectory() as folder:
+            source, target = Path(folder) / "source", Path(folder) / "target"
+            source.write_text("module")
+            demo.copy_if_changed(source, target)
+            os.utime(target, (2000, 2000))
+            demo.copy_if_changed(source, target)
+            self.assertEqual(target.stat().st_mtime, 2000)
+            source.write_text("changed")
+            demo.copy_if_changed(source, target)
+            self.assertEqual(target.read_text(), "changed")
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,85 @@
+"""lanerun.py: what a run leaves behind, with a sh script in the place of QEMU."""
+
+import dataclasses
+import json
+import os
+import tempfile
+import unittest
+from pathlib import Path
+from unittest import mock
+
+from harness import build, lanerun, lanes, settings
+from harness.errors import Exit
+from harness.progress import Progress
+from harness.tests.test_judge import log
+from harness.tree import TreeInfo
+
+
+class Run(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.dir = Path(folder.name)
+        console, qemu = self.dir / "console", self.dir / "qemu"
+        console.write_text(log())
+        qemu.write_text(f"#!/bin/sh\ncat {console}\n")
+        qemu.chmod(0o755)
+        (self.dir / ".config").write_text("CONFIG_SMP=y\n")
+        lane = lanes.load("x86_64")
+        self.lane = dataclasses.replace(
+            lane, cpus=4, suites=(lanes.Suite("smp", 4),),
+            arch=dataclasses.replace(lane.arch, qemu=str(qemu)))
+        made = build.BuildResult(self.dir, self.dir / "bzImage", self.dir / ".config", 1.5, True,
+                                 3, "0123abc")
+        for where, name, value in (
+                (settings, "build_dir", lambda: self.dir / "build"),
+                (lanerun.build, "build", lambda *words: made),
+                (lanerun, "need", lambda lane: None),
+                (lanerun, "check_disk", lambda *words: None),
+                (lanerun.guest, "initramfs", lambda *words: self.dir / "initrd"),
+                (lanerun.boot, "probe_kvm", lambda *words: "tcg"),
+                (lanerun.series, "patches", lambda: []),
+                (lanerun, "second_opinion", lambda *words: {"passed": 4})):
+            patched = mock.patch.object(where, name, value)
+            patched.start()
+            self.addCleanup(patched.stop)
+        self.null = open(os.devnull, "w")
+        self.addCleanup(self.null.close)
+
+    def run_lane(self, **options) -> lanerun.LaneRun:
+        info = TreeInfo(self.dir, "base", "tip", "a package 6.0.0-1", "6.0.0", "sha256:abc")
+        return lanerun.run(self.lane, info, Progress(1, self.null), **options)
+
+    def test_folder(self):
+        ran = self.run_lane()
+        self.assertEqual(ran.verdict.code, Exit.OK, ran.verdict.text())
+        self.assertEqual({path.name for path in ran.folder.iterdir()},
+                         {"config", "qemu-cmd", "console.log", "exit", "run.json",
+                          "verdict.json"})
+        record = json.loads((ran.folder / "verdict.json").read_text())
+        for key, value in {"linux": "6.0.0", "source": "a package 6.0.0-1", "code": "OK",
+                           "checksum": "sha256:abc", "commit": "0123abc", "passed": 8,
+                           "lane": "x86_64", "build_s": 1.5}.items():
+            self.assertEqual(record[key], value)
+        self.assertIn("boot_s", record)
+        self.assertTrue(record["series"])
+
+    def test_pattern_asks_for_one_case_only(self):
+        ran = self.run_lane(glob="smp.s*")
+        record = json.loads((ran.folder / "run.json").read_text())
+        self.assertEqual(record["suites"], [{"name": "smp", "min_cases": 1}])
+        self.assertIn("kunit.filter_glob=smp.s*", (ran.folder / "qemu-cmd").read_text())
+
+    def test_variant_has_its_own_folder_and_names_no_series(self):
+        ran = self.run_lane(variant="base")
+        self.assertEqual(ran.folder.name, "x86_64-base")
+        self.assertEqual(json.loads((ran.folder / "run.json").read_text())["series"], "")
+
+    def test_console_is_shown(self):
+        shown = []
+        self.run_lane(show=shown.append)
+        self.assertIn("[    3.000000] reboot: Power down", shown)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,109 @@
+"""lanes.py, kconfig.py: lane files, and options that did not take effect."""
+
+import tempfile
+import unittest
+from pathlib import Path
+
+from harness import kconfig, lanes
+from harness.errors import Exit, HarnessError
+
+MINIMAL = """\
+proves = "a test"
+arch = "x86_64"
+cpus = 2
+memory_mib = 256
+boot_limit_s = 10
+[[suite]]
+name = "smp"
+min_cases = 3
+[config]
+PREEMPT = "y"
+"""
+
+
+class LaneFiles(unittest.TestCase):
+    def read(self, text: str) -> lanes.Lane:
+        with tempfile.TemporaryDirectory() as name:
+            path = Path(name, "some.toml")
+            path.write_text(text)
+            return lanes.read(path)
+
+    def refused(self, text: str) -> str:
+        with self.assertRaises(HarnessError) as caught:
+            self.read(text)
+        self.assertEqual(caught.exception.code, Exit.USAGE)
+        return caught.exception.message
+
+    def test_every_lane_can_be_read(self):
+        self.assertGreaterEqual(len(lanes.names()), 3)
+        for name in lanes.names():
+            lane = lanes.load(name)
+            self.assertTrue(lane.suites)
+            self.assertTrue(lane.proves)
+            self.assertGreaterEqual(lane.cpus, 4)
+
+    def test_fields(self):
+        lane = self.read(MINIMAL)
+        self.assertEqual((lane.name, lane.cpus, lane.suites[0].min_cases), ("some", 2, 3))
+        self.assertEqual(dict(lane.kernel.options)["PREEMPT"], "y")
+        self.assertEqual(dict(lane.kernel.options)["KUNIT_DEBUGFS"], "y")
+
+    def test_unknown_lane_lists_the_lanes(self):
+        with self.assertRaises(HarnessError) as caught:
+            lanes.load("nonsense")
+        self.assertEqual(caught.exception.code, Exit.USAGE)
+        for name in lanes.names():
+            self.assertIn(name, caught.exception.message)
+
+    def test_unknown_architecture(self):
+        self.assertIn("known are", self.refused(MINIMAL.replace("x86_64", "vax")))
+
+    def test_mistakes(self):
+        self.assertIn("unknown", self.refused("colour = 1\n" + MINIMAL))
+        self.assertIn("cpus is missing".replace("cpus", "the key 'cpus'"),
+                      self.refused(MINIMAL.replace("cpus = 2\n", "")))
+        self.assertIn("type int", self.refused(MINIMAL.replace("cpus = 2", 'cpus = "2"')))
+        self.assertIn("min_cases", self.refused(MINIMAL.replace("min_cases = 3\n", "")))
+        self.assertIn("without CONFIG_", self.refused(MINIMAL + 'CONFIG_SMP = "y"\n'))
+        self.assertIn("in quotes", self.refused(MINIMAL + "NR_CPUS = 8\n"))
+        self.assertIn("TOML", self.refused("= ="))
+
+
+class Options(unittest.TestCase):
+    CONFIG = 'CONFIG_SMP=y\nCONFIG_NR_CPUS=8\n# CONFIG_VT is not set\nCONFIG_NAME="x"\n'
+
+    def test_all_set(self):
+        asked = (("SMP", "y"), ("NR_CPUS", "8"), ("VT", "n"), ("ABSENT", "n"), ("NAME", "x"))
+        self.assertEqual(kconfig.missing(asked, self.CONFIG), [])
+
+    def test_each_kind_of_difference_is_named(self):
+        asked = (("VT", "y"), ("NR_CPUS", "64"), ("SMP", "n"), ("ABSENT", "y"))
+        self.assertEqual(kconfig.missing(asked, self.CONFIG),
+                         ["CONFIG_VT=y (is n)", "CONFIG_NR_CPUS=64 (is 8)",
+                          "CONFIG_SMP=n (is y)", "CONFIG_ABSENT=y (is n)"])
+
+    def test_error_has_its_own_code(self):
+        kernel = lanes.Kernel("k", lanes.arch("x86_64"), (("VT", "y"),))
+        with tempfile.TemporaryDirectory() as name:
+            Path(name, ".config").write_text(self.CONFIG)
+            with self.assertRaises(HarnessError) as caught:
+                kconfig.check(kernel, Path(name))
+        self.assertEqual(caught.exception.code, Exit.CONFIG)
+        self.assertIn("CONFIG_VT=y", caught.exception.message)
+
+    def test_fragment_lets_the_lane_win_over_the_suite(self):
+        kernel = lanes.Kernel("k", lanes.arch("x86_64"), (("NR_CPUS", "8192"), ("VT", "n")), "kc")
+        with tempfile.TemporaryDirectory() as name:
+            Path(name, "kc").write_text("# a comment\nCONFIG_NR_CPUS=8\nCONFIG_SMP=y\n")
+            self.assertEqual(kconfig.fragment(kernel, Path(name)).splitlines(),
+                             ["CONFIG_SMP=y", "CONFIG_NR_CPUS=8192", "# CONFIG_VT is not set"])
+
+    def test_missing_kunitconfig(self):
+        kernel = lanes.Kernel("k", lanes.arch("x86_64"), (), "lib/none.kunitconfig")
+        with self.assertRaises(HarnessError) as caught:
+            kconfig.fragment(kernel, Path("/nonexistent"))
+        self.assertEqual(caught.exception.code, Exit.CONFIG)
+
+
+if __name__ == "__main__":
+    unittest.main()

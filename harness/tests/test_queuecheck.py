@@ -1,0 +1,119 @@
+"""The queue checks find what they are there for."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections import Counter
+from pathlib import Path
+
+from harness import objects, queuecheck, series
+from harness.errors import Exit, HarnessError
+from harness.progress import Progress
+from harness.tests.fixture import World
+
+
+class Queue(World):
+    def context(self) -> queuecheck.Context:
+        return queuecheck.Context(self.opts, Progress(1, io.StringIO()),
+                                  self.make_queue())
+
+    def test_good_queue(self) -> None:
+        context = self.context()
+        for check in (queuecheck.check_files, queuecheck.check_am, queuecheck.check_round_trip):
+            self.assertEqual(check(context).code, Exit.OK, check.__name__)
+        self.assertEqual(queuecheck.check_round_trip(context).detail, "the same bytes")
+
+    def test_series_and_files_both_ways(self) -> None:
+        self.make_queue()
+        (self.queue / "0003-extra.patch").write_text("")
+        self.assertIn("0003-extra.patch is not in series", queuecheck.files_agree(self.queue))
+        (self.queue / "0003-extra.patch").unlink()
+        name = series.names(self.queue)[0]
+        (self.queue / name).unlink()
+        self.assertIn(f"series names {name}, which is not there",
+                      queuecheck.files_agree(self.queue))
+        with self.assertRaises(HarnessError) as caught:
+            series.patches()
+        self.assertEqual(caught.exception.code, Exit.APPLY)
+
+    def test_order_and_emptiness(self) -> None:
+        self.assertIn("series is empty", queuecheck.files_agree(self.queue))
+        self.make_queue()
+        names = series.names(self.queue)
+        (self.queue / "series").write_text("\n".join(reversed(names)))
+        self.assertTrue(any("numbered" in text for text in queuecheck.files_agree(self.queue)))
+
+    def test_cover(self) -> None:
+        self.assertEqual(len(queuecheck.cover_agrees(self.queue)), 1)
+        self.make_queue()
+        self.assertEqual(queuecheck.cover_agrees(self.queue), [])
+        path = self.queue / series.COVER
+        path.write_text(path.read_text().replace("Written by hand", "*** BLURB ***"))
+        self.assertEqual(len(queuecheck.cover_agrees(self.queue)), 1)
+
+    def test_round_trip_notices_an_edit(self) -> None:
+        context = self.context()
+        path = series.patches()[0]
+        path.write_text(path.read_text().replace("Why: because.", "Why: because.  \n\n\nX"))
+        self.assertEqual(queuecheck.check_round_trip(context).code, Exit.TEST)
+
+    def test_round_trip_on_another_release(self) -> None:
+        context = self.context()
+        letter = self.queue / series.COVER
+        letter.write_text(letter.read_text().replace("Linux 9.8.7", "Linux 9.8.5"))
+        path = series.patches()[0]
+        path.write_text(path.read_text().replace("@@ -3,7 +3,7 @@", "@@ -4,7 +4,7 @@"))
+        result = queuecheck.check_round_trip(context)
+        self.assertEqual(result.code, Exit.OK)
+        self.assertIn("9.8.5", result.detail)
+
+    def test_am_notices_a_bad_patch(self) -> None:
+        context = self.context()
+        name = self.break_patch()
+        with self.assertRaises(HarnessError) as caught:
+            queuecheck.check_am(context)
+        self.assertIn(name, caught.exception.message)
+
+    def test_no_tree_is_one_failure(self) -> None:
+        self.make_queue()
+        self.break_patch()
+        with contextlib.redirect_stderr(io.StringIO()):
+            parts = queuecheck.checks(True, self.opts, Progress(1, io.StringIO()))
+        self.assertEqual([part.code for part in parts], [Exit.OK, Exit.APPLY])
+
+    def test_checkpatch_judgement(self) -> None:
+        output = ("/q/0001-a.patch:7: WARNING:FILE_PATH_CHANGES: added file(s)\n"
+                  "/q/0002-b.patch:9: CHECK:LONG_LINE: too long\n"
+                  "total: 0 errors, 1 warnings, 1 checks, 9 lines checked\n")
+        allowed = [{"type": "FILE_PATH_CHANGES", "patch": "0001", "reason": "new"}]
+        self.assertEqual(queuecheck.judge_checkpatch(output, allowed),
+                         (["/q/0002-b.patch:9: CHECK:LONG_LINE: too long"], 1))
+        allowed[0]["patch"] = "0002"
+        self.assertEqual(len(queuecheck.judge_checkpatch(output, allowed)[0]), 2)
+
+    def test_exceptions_have_reasons(self) -> None:
+        for kind in ("checkpatch", "compile"):
+            for item in queuecheck.exceptions(kind):
+                self.assertTrue(item["reason"])
+
+    def test_new_messages_ignore_line_numbers(self) -> None:
+        before = objects.messages("../kernel/smp.c:10:3: warning: old\n")
+        now = objects.messages("kernel/smp.c:12:3: warning: old\nkernel/smp.c:9: warning: new\n"
+                               "  CC      kernel/smp.o\n")
+        self.assertEqual(queuecheck.new_messages(now, before), ["kernel/smp.c: warning: new"])
+        self.assertEqual(queuecheck.new_messages(Counter(), before), [])
+
+    def test_relevant_objects(self) -> None:
+        config = objects.Config("c", "x86_64", "", [], {}, not_here=["kernel/up.c"])
+        for name in ("arch/x86/a.c", "arch/arm/b.c", "kernel/up.c"):
+            (self.linux / name).parent.mkdir(parents=True, exist_ok=True)
+            (self.linux / name).touch()
+        paths = ["arch/x86/a.c", "arch/arm/b.c", "kernel/up.c", "kernel/smp.c", "kernel/gone.c",
+                 "include/linux/smp.h"]
+        self.assertEqual(objects.relevant(config, self.linux, paths),
+                         ["arch/x86/a.o", "kernel/smp.o"])
+
+    def test_configs_are_readable(self) -> None:
+        self.assertTrue(any(config.prefixes for config in objects.configs()))
+        self.assertTrue(all(isinstance(config.out, Path) for config in objects.configs()))

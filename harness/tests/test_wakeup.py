@@ -1,0 +1,146 @@
+"""Tests of harness/wakeup.py: reading consoles, medians, the table and the CSV file."""
+
+import tempfile
+import unittest
+from pathlib import Path
+
+from harness import wakeup
+from harness.errors import Exit, HarnessError
+from harness.wakeup import Plan
+
+ASKED = Plan(holds_ns=(100_000, 4_000_000), reps=3, wake_delay_ns=20_000)
+WHERE = Path("console.log")
+
+
+def console(latency, reps=3, clock="tsc", end="[    3.1] WAKEUP-OK,{count},0", drop=()):
+    """A console as a guest prints it; latency(hold, rep) -> ns."""
+    lines = ["[    0.000000] Linux version 6.12.0", f"WAKEUP-CLOCK,{clock}",
+             "[    1.6] WAKEUP-INFO,caller_cpu=1,held_cpu=2,cpus=4,reps=3"]
+    points = [f"[    2.0] WAKEUP,{function},{hold},{rep},{latency(hold, rep)}"
+              for function in wakeup.FUNCTIONS for hold in ASKED.holds_ns
+              for rep in range(1, reps + 1)]
+    lines += [line for number, line in enumerate(points) if number not in drop]
+    lines.append(end.format(count=len(points)))
+    return "\r\n".join(lines) + "\r\n[    3.2] reboot: Power down"
+
+
+def slow(hold, rep):
+    return hold - 20_000 + rep
+
+
+def fast(hold, rep):
+    return 1900 + rep
+
+
+class ReadTest(unittest.TestCase):
+    def read(self, text):
+        return wakeup.read(text, ASKED, "6.12.0", WHERE)
+
+    def fails(self, text, code, words):
+        with self.assertRaises(HarnessError) as caught:
+            self.read(text)
+        self.assertEqual(caught.exception.code, code)
+        self.assertIn(words, caught.exception.message)
+        self.assertIn("console.log", caught.exception.message)
+
+    def test_good(self):
+        result = self.read(console(slow))
+        self.assertEqual(len(result.points), ASKED.points)
+        self.assertEqual(result.latencies("many", 100_000), [80_001, 80_002, 80_003])
+        self.assertEqual(result.discards, ())
+
+    def test_discards_are_kept(self):
+        text = "[ 1.9] WAKEUP-DISCARD,single,100000,0,the call was not waiting\n" + console(slow)
+        self.assertEqual(self.read(text).discards, ("single,100000,0,the call was not waiting",))
+
+    def test_no_end(self):
+        self.fails(console(slow, end=""), Exit.BOOT, "no line WAKEUP-OK")
+
+    def test_empty(self):
+        self.fails("", Exit.BOOT, "no line WAKEUP-OK")
+
+    def test_half_an_end(self):
+        self.fails(console(slow, end="[ 3.1] WAKEUP-OK,1"), Exit.BOOT, "no line WAKEUP-OK")
+
+    def test_module_failed(self):
+        self.fails(console(slow, end="WAKEUP-FAIL,too many tries were discarded"), Exit.TEST,
+                   "too many tries were discarded")
+
+    def test_init_failed_although_the_module_did_not(self):
+        text = console(slow) + "\nWAKEUP-INIT-FAIL,load /wakeup.ko: Exec format error"
+        self.fails(text, Exit.TEST, "Exec format error")
+
+    def test_other_clock(self):
+        self.fails(console(slow, clock="hpet"), Exit.TEST, "by the clock hpet")
+
+    def test_lost_line(self):
+        self.fails(console(slow, drop=(4,)), Exit.TEST, "17 points on the console, but made 18")
+
+    def test_fewer_than_asked_for(self):
+        self.fails(console(slow, reps=2), Exit.TEST, "other points than the 18")
+
+    def test_torn_line(self):
+        text = console(slow).replace("WAKEUP,many,100000,2,80002", "WAKEUP,many,100000,2,8x002")
+        self.fails(text, Exit.TEST, "makes no sense")
+
+    def test_unknown_function(self):
+        self.fails(console(slow).replace("WAKEUP,many", "WAKEUP,any"), Exit.TEST, "makes no sense")
+
+
+class PlanTest(unittest.TestCase):
+    GOOD = "tsc=reliable wakeup.reps=3 wakeup.wake_delay_ns=20000 wakeup.holds_ns=100000,4000000"
+
+    def test_good(self):
+        self.assertEqual(wakeup.plan(self.GOOD), ASKED)
+        self.assertEqual(ASKED.points, 18)
+
+    def test_missing_and_wrong(self):
+        for text in ("quiet", self.GOOD.replace("reps=3", "reps=x"),
+                     self.GOOD.replace("reps=3", "reps=0"), self.GOOD.replace("100000,", ",")):
+            with self.subTest(text), self.assertRaises(HarnessError) as caught:
+                wakeup.plan(text)
+            self.assertEqual(caught.exception.code, Exit.USAGE)
+
+
+class ShowTest(unittest.TestCase):
+    def test_three_digits(self):
+        for value, text in ((7, "7 ns"), (999, "999 ns"), (1_000, "1.00 us"), (1_934, "1.93 us"),
+                            (80_003, "80.0 us"), (980_400, "980 us"), (999_900, "1.00 ms"),
+                            (9_996_000, "10.0 ms"), (63_990_000, "64.0 ms"),
+                            (1_500_000_000, "1.50 s")):
+            self.assertEqual(wakeup.show(value), text)
+
+    def test_holds(self):
+        self.assertEqual([wakeup.hold_name(hold) for hold in ASKED.holds_ns], ["0.1 ms", "4 ms"])
+
+
+class TableTest(unittest.TestCase):
+    def setUp(self):
+        self.base = wakeup.read(console(slow), ASKED, "base", WHERE)
+        self.series = wakeup.read(console(fast), ASKED, "series", WHERE)
+
+    def test_table(self):
+        lines = wakeup.table(self.base, self.series, ASKED).splitlines()
+        self.assertEqual(lines[0].split(), ["function", "held", "base", "series", "ratio"])
+        self.assertIn("smp_call_function_single()  0.1 ms  80.0 us (80.0 us to 80.0 us)", lines[2])
+        self.assertTrue(lines[2].endswith("  42"), lines[2])       # 80 002 / 1902
+        self.assertTrue(lines[3].endswith("  2093"), lines[3])     # 3 980 002 / 1902
+        self.assertEqual(lines[4], "")
+        self.assertEqual(len({len(line) for line in lines if line}), 1)
+
+    def test_ratio_near_one(self):
+        lines = wakeup.table(self.base, self.base, ASKED).splitlines()
+        self.assertTrue(lines[2].endswith("  1.0"), lines[2])
+
+    def test_csv(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "points.csv"
+            wakeup.write_csv((self.base, self.series), path)
+            lines = path.read_text().splitlines()
+        self.assertEqual(lines[0], "kernel,function,hold_ns,rep,latency_ns")
+        self.assertEqual(lines[1], "base,smp_call_function_single(),100000,1,80001")
+        self.assertEqual(len(lines), 1 + 2 * ASKED.points)
+
+
+if __name__ == "__main__":
+    unittest.main()
