@@ -199,8 +199,20 @@ def _make(tree: Path, opts: Options, files: list[Path], wanted: str, tick) -> Re
     return record
 
 
+def unignore(gitignore: Path) -> None:
+    """Drops the two lines with which Debian's source makes git ignore everything.
+
+    With them, `git add` would leave out the files that a new patch creates.
+    """
+    if gitignore.is_file():
+        lines = gitignore.read_text("utf-8").splitlines(keepends=True)
+        gitignore.write_text("".join(line for line in lines
+                                     if line.strip() not in ("/*", "!/debian/")), encoding="utf-8")
+
+
 def commit_base(folder: Path, version: str) -> str:
     """Makes a git tree of an unpacked source, with one commit whose id depends on it only."""
+    unignore(folder / ".gitignore")
     git(folder, "init", "--quiet", "--initial-branch", "series")
     # Speed counts more than space.
     git(folder, "config", "core.compression", "1")
