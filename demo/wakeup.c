@@ -16,7 +16,10 @@
  *   WAKEUP-FAIL,<reason>                             the module gives up
  *   WAKEUP-OK,<points>,<discards>                    always the last line
  *
- *   <entry> is the function that is called: single, many or on_each.
+ *   <entry> is the function that is called: single, many or on_each.  The
+ *   entries single_again and many_again make a call without wait before, so
+ *   that the call data of the caller's CPU is in use when the call that is
+ *   measured wants it (in single_again that is a call without wait, too).
  *   Exactly one of WAKEUP-OK and WAKEUP-FAIL is printed; loading the module
  *   fails with an error after WAKEUP-FAIL.
  *
@@ -110,12 +113,19 @@ static int many_pinned = -1;
 module_param(many_pinned, int, 0444);
 MODULE_PARM_DESC(many_pinned, "1: disable preemption around smp_call_function_many(), 0: do not");
 
-enum entry { ENTRY_SINGLE, ENTRY_MANY, ENTRY_ON_EACH, NR_ENTRIES };
+enum entry {
+	ENTRY_SINGLE, ENTRY_MANY, ENTRY_ON_EACH,
+	/* The request finds the one of an earlier call, which nobody waits for, in its way. */
+	ENTRY_SINGLE_AGAIN, ENTRY_MANY_AGAIN,
+	NR_ENTRIES
+};
 
 static const char * const entry_names[NR_ENTRIES] = {
 	[ENTRY_SINGLE]	= "single",
 	[ENTRY_MANY]	= "many",
 	[ENTRY_ON_EACH]	= "on_each",
+	[ENTRY_SINGLE_AGAIN] = "single_again",
+	[ENTRY_MANY_AGAIN] = "many_again",
 };
 
 /* A bound thread that does its step each time it is told to. */
@@ -213,6 +223,15 @@ static void do_nothing(void *unused)
 {
 }
 
+static void call_many(bool wait)
+{
+	if (many_pinned)
+		preempt_disable();
+	smp_call_function_many(&many_mask, do_nothing, NULL, wait);
+	if (many_pinned)
+		preempt_enable();
+}
+
 /* Calls the function under test: on CPU C, in a preemptible task. */
 static void make_call(enum entry entry)
 {
@@ -221,11 +240,15 @@ static void make_call(enum entry entry)
 		smp_call_function_single(held_cpu, do_nothing, NULL, 1);
 		break;
 	case ENTRY_MANY:
-		if (many_pinned)
-			preempt_disable();
-		smp_call_function_many(&many_mask, do_nothing, NULL, true);
-		if (many_pinned)
-			preempt_enable();
+		call_many(true);
+		break;
+	case ENTRY_SINGLE_AGAIN:
+		smp_call_function_single(held_cpu, do_nothing, NULL, 0);
+		smp_call_function_single(held_cpu, do_nothing, NULL, 0);
+		break;
+	case ENTRY_MANY_AGAIN:
+		call_many(false);
+		call_many(true);
 		break;
 	default:
 		on_each_cpu(do_nothing, NULL, 1);

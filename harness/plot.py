@@ -42,7 +42,7 @@ def draw(base: Measurement, series: Measurement, asked: Plan, subtitle: str, pat
     # The same points give the same bytes, and letters look the same without the font.
     matplotlib.rcParams.update({"svg.hashsalt": "wakeup", "svg.fonttype": "path",
                                 "font.family": "DejaVu Sans", "font.size": 10})
-    figure, panels = plt.subplots(1, len(FUNCTIONS), sharey=True, figsize=(12, 5.2))
+    figure, panels = plt.subplots(1, len(FUNCTIONS), sharey=True, figsize=(3.6 * len(FUNCTIONS), 5.2))
     holds = list(asked.holds_ns)
     latencies = [point.latency_ns for kernel in (base, series) for point in kernel.points]
     low, high = min(latencies), max(*latencies, *holds)

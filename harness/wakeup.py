@@ -23,6 +23,8 @@ FUNCTIONS = {
     "single": "smp_call_function_single()",
     "many": "smp_call_function_many()",
     "on_each": "on_each_cpu()",
+    "single_again": "..._single(), csd in use",
+    "many_again": "..._many(), csd in use",
 }
 
 # The clock that follows QEMU's count of instructions.

@@ -74,10 +74,10 @@ class ReadTest(unittest.TestCase):
         self.fails(console(slow, clock="hpet"), Exit.TEST, "by the clock hpet")
 
     def test_lost_line(self):
-        self.fails(console(slow, drop=(4,)), Exit.TEST, "17 points on the console, but made 18")
+        self.fails(console(slow, drop=(4,)), Exit.TEST, "29 points on the console, but made 30")
 
     def test_fewer_than_asked_for(self):
-        self.fails(console(slow, reps=2), Exit.TEST, "other points than the 18")
+        self.fails(console(slow, reps=2), Exit.TEST, "other points than the 30")
 
     def test_torn_line(self):
         text = console(slow).replace("WAKEUP,many,100000,2,80002", "WAKEUP,many,100000,2,8x002")
@@ -92,7 +92,7 @@ class PlanTest(unittest.TestCase):
 
     def test_good(self):
         self.assertEqual(wakeup.plan(self.GOOD), ASKED)
-        self.assertEqual(ASKED.points, 18)
+        self.assertEqual(ASKED.points, 30)
 
     def test_missing_and_wrong(self):
         for text in ("quiet", self.GOOD.replace("reps=3", "reps=x"),
