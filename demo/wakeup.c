@@ -17,9 +17,9 @@
  *   WAKEUP-OK,<points>,<discards>                    always the last line
  *
  *   <entry> is the function that is called: single, many or on_each.  The
- *   entries single_again and many_again make a call without wait before, so
- *   that the call data of the caller's CPU is in use when the call that is
- *   measured wants it (in single_again that is a call without wait, too).
+ *   entries single_again and many_again make calls without wait before, so
+ *   that all csds of the caller's CPU for that target are in use when the last
+ *   call wants one (in single_again that is a call without wait, too).
  *   Exactly one of WAKEUP-OK and WAKEUP-FAIL is printed; loading the module
  *   fails with an error after WAKEUP-FAIL.
  *
@@ -115,7 +115,7 @@ MODULE_PARM_DESC(many_pinned, "1: disable preemption around smp_call_function_ma
 
 enum entry {
 	ENTRY_SINGLE, ENTRY_MANY, ENTRY_ON_EACH,
-	/* The request finds the one of an earlier call, which nobody waits for, in its way. */
+	/* The request finds those of earlier calls, which nobody waits for, in its way. */
 	ENTRY_SINGLE_AGAIN, ENTRY_MANY_AGAIN,
 	NR_ENTRIES
 };
@@ -235,6 +235,8 @@ static void call_many(bool wait)
 /* Calls the function under test: on CPU C, in a preemptible task. */
 static void make_call(enum entry entry)
 {
+	int i;
+
 	switch (entry) {
 	case ENTRY_SINGLE:
 		smp_call_function_single(held_cpu, do_nothing, NULL, 1);
@@ -243,8 +245,8 @@ static void make_call(enum entry entry)
 		call_many(true);
 		break;
 	case ENTRY_SINGLE_AGAIN:
-		smp_call_function_single(held_cpu, do_nothing, NULL, 0);
-		smp_call_function_single(held_cpu, do_nothing, NULL, 0);
+		for (i = 0; i < 3; i++)
+			smp_call_function_single(held_cpu, do_nothing, NULL, 0);
 		break;
 	case ENTRY_MANY_AGAIN:
 		call_many(false);

@@ -170,8 +170,8 @@ def report(base: Measurement, patched: Measurement, asked: Plan, lane: Lane,
         f"  clock     simulated: QEMU counts instructions, 1 instruction = 1 ns; {lane.cpus} CPUs",
         f"  wake-up   {wakeup.show(asked.wake_delay_ns)} after the start of the call, from which the "
         "hold is counted",
-        "  csd in use  an earlier call, which nobody waits for, still holds the csd that the "
-        "call wants",
+        "  csd in use  earlier calls, which nobody waits for, still hold the csds that the call "
+        "wants",
         f"  source    Linux {info.kernel_version}, {info.source}",
         f"            {info.checksum}",
         f"  series    {patches} patches of {relative(settings.base().dir)}",
