@@ -87,7 +87,8 @@ def _interrupt(number: int, frame: object) -> None:
 def main(argv: list[str]) -> int:
     """Runs one verb; prints errors as one sentence and returns the exit code."""
     # Ended from outside is the same as Ctrl-C: children are ended, nothing is left.
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    # (A shell's background job starts with SIGINT ignored, hence that one too.)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     try:
         return dispatch(argv)

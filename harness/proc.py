@@ -13,10 +13,12 @@ import selectors
 import shlex
 import signal
 import subprocess
+import threading
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable, Sequence
+from typing import Callable, Iterator, Sequence
 
 from .errors import Exit, HarnessError
 
@@ -57,6 +59,28 @@ def tail(output: str, count: int = TAIL_LINES) -> str:
     return "\n".join("    " + line for line in lines[-count:])
 
 
+@contextmanager
+def signals_held() -> Iterator[None]:
+    """Puts Ctrl-C and its like off until the end of the block.
+
+    Between the start of a child and the moment when we know it, they would leave it
+    running.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    before = {number: signal.signal(number, lambda number, _: came.append(number))
+              for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if came:
+        raise KeyboardInterrupt
+
+
 def run(argv: Sequence[str | Path], *, step: str, limit: float, cwd: Path | None = None,
         env: dict[str, str] | None = None, log: Path | None = None,
         stdin: str | None = None, on_line: Callable[[str], None] | None = None,
@@ -70,18 +94,15 @@ def run(argv: Sequence[str | Path], *, step: str, limit: float, cwd: Path | None
     words = [str(word) for word in argv]
     where = f"; its output is in {log}" if log else ""
     start = time.monotonic()
-    try:
-        child = subprocess.Popen(
-            words, cwd=cwd, env={**os.environ, **env} if env else None,
-            stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, process_group=0)
-    except FileNotFoundError:
-        raise HarnessError(Exit.TOOL, f"{step}: {words[0]} cannot be started because it "
-                           "(or its working folder) does not exist.") from None
     chunks: list[bytes] = []
     timed_out = False
-    log_file = None
+    child = log_file = None
     try:
+        with signals_held():
+            child = subprocess.Popen(
+                words, cwd=cwd, env={**os.environ, **env} if env else None,
+                stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
+                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, process_group=0)
         if log:
             log.parent.mkdir(parents=True, exist_ok=True)
             log_file = log.open("wb", buffering=0)
@@ -90,13 +111,17 @@ def run(argv: Sequence[str | Path], *, step: str, limit: float, cwd: Path | None
             kill_group(child)
         else:
             child.wait()
-    except BaseException:
-        kill_group(child)
+    except BaseException as error:
+        if child:
+            kill_group(child)
+        elif isinstance(error, FileNotFoundError):
+            raise HarnessError(Exit.TOOL, f"{step}: {words[0]} cannot be started because it "
+                               "(or its working folder) does not exist.") from None
         raise
     finally:
         if log_file:
             log_file.close()
-        if child.stdout:
+        if child and child.stdout:
             child.stdout.close()
     output = b"".join(chunks).decode("utf-8", "replace")
     seconds = time.monotonic() - start

@@ -81,3 +81,15 @@ class Run(unittest.TestCase):
         result = proc.run(["sh", "-c", "sleep 7 & echo done"], step="s", limit=30)
         self.assertEqual(result.output, "done\n")
         self.assertLess(time.monotonic() - start, 6)
+
+
+class SignalTest(unittest.TestCase):
+    def test_held_signal_comes_after_the_block(self) -> None:
+        before = signal.getsignal(signal.SIGTERM)
+        done = []
+        with self.assertRaises(KeyboardInterrupt):
+            with proc.signals_held():
+                os.kill(os.getpid(), signal.SIGTERM)
+                done.append("block")
+        self.assertEqual(done, ["block"])
+        self.assertIs(signal.getsignal(signal.SIGTERM), before)
