@@ -13,7 +13,7 @@ import sys
 from contextlib import nullcontext
 from dataclasses import dataclass
 
-from . import lock, settings
+from . import lock, proc, settings
 from .errors import Exit, HarnessError
 
 
@@ -88,7 +88,7 @@ def main(argv: list[str]) -> int:
     """Runs one verb; prints errors as one sentence and returns the exit code."""
     # Ended from outside is the same as Ctrl-C: children are ended, nothing is left.
     # (A shell's background job starts with SIGINT ignored, hence that one too.)
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in proc.ENDING:
         signal.signal(number, _interrupt)
     try:
         return dispatch(argv)

@@ -24,6 +24,8 @@ from .errors import Exit, HarnessError
 
 GRACE_S = 3.0        # seconds between SIGTERM and SIGKILL
 DRAIN_S = 1.0        # seconds to wait for more output after the command has ended
+# What ends a run from outside: Ctrl-C, kill, a closed terminal.
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 TAIL_LINES = 8       # output lines quoted in an error
 
 
@@ -71,7 +73,7 @@ def signals_held() -> Iterator[None]:
         return
     came: list[int] = []
     before = {number: signal.signal(number, lambda number, _: came.append(number))
-              for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+              for number in ENDING}
     try:
         yield
     finally:
