@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from . import boot, build, guest, lanerun, lanes, settings, tree
+from . import boot, build, guest, lanerun, lanes, tree
 from .arguments import Parser
 from .errors import Exit, HarnessError
 from .progress import Progress
@@ -36,7 +36,7 @@ def main(args: list[str]) -> int:
     progress.phase("the kernel tree")
     info = tree.ensure_tree(options(parsed), progress)
     progress.phase(f"kernel of lane {lane.name}")
-    made = build.build(lane, info.path, settings.build_dir() / "out" / lane.name, progress)
+    made = build.build(lane, info.path, lanerun.out_folder(lane), progress)
     spec = lanerun.accelerated(lane, lanerun.boot_spec(lane, made.kernel))
     work = lanerun.guest_dir()
     initrd = guest.initramfs(lane.arch, work, guest.shell_entries(lane.arch, work))

@@ -1,6 +1,6 @@
 """The verb `check`: unit tests, queue checks, lanes; one table and one count.
 
-In:  lane names (all lanes if none), options.  Out: exit code of the first failure.
+In:  lane names (those with when = "check" if none), options.  Out: exit code of the first failure.
 """
 
 from __future__ import annotations
@@ -17,13 +17,14 @@ from .report import Part
 from .source import add_options, options
 
 HELP = """\
-./run check [LANE...] [--quick] [--linux PATH | --tarball FILE]
+./run check [LANE...] [--all | --quick] [--linux PATH | --tarball FILE]
 
 The test command. In order: the harness's unit tests; the checks of the patch queue
 (series and files agree, it applies, round trip, checkpatch, kernel-doc, objects of every
-prefix); then each lane: kernel built, booted, KUnit suites run at boot and after
-boot. LANE limits the last step to these lanes (a file each in lanes/).
+prefix); then lanes: kernel built, booted, KUnit suites run at boot and after boot.
+Those are the ones whose file in lanes/ says when = "check", or the LANEs given.
 
+  --all     every lane: all preemption models, sanitizers and architectures
   --quick   only what needs no kernel build
 
 Prints a summary table and the line "N passed, N failed, N skipped", which counts unit
@@ -93,13 +94,23 @@ def guarded(name: str, progress: Progress, step) -> list[Part]:
     return parts
 
 
+def choose(named: list[str], everything: bool) -> list[lanes.Lane]:
+    """The lanes to run."""
+    if named and everything:
+        raise HarnessError(Exit.USAGE, "check takes names of lanes or --all, not both.")
+    found = [lanes.load(name) for name in dict.fromkeys(named or lanes.names())]
+    return found if named or everything else [lane for lane in found if lane.when == "check"]
+
+
 def main(args: list[str]) -> int:
     parser = Parser("check")
     parser.add_argument("lanes", nargs="*")
-    parser.add_argument("--quick", action="store_true")
+    much = parser.add_mutually_exclusive_group()
+    much.add_argument("--all", action="store_true")
+    much.add_argument("--quick", action="store_true")
     add_options(parser)
     parsed = parser.parse_args(args)
-    chosen = [lanes.load(name) for name in dict.fromkeys(parsed.lanes or lanes.names())]
+    chosen = choose(parsed.lanes, parsed.all)
     if parsed.quick:
         chosen = []
     opts = options(parsed)

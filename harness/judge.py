@@ -4,12 +4,14 @@ In:  a run folder: run.json (what was asked for), console.log, exit.
 Out: Verdict, also as verdict.json in that folder.
 A run passes only if the guest switched itself off (QEMU exit value 0), its init said
 "success", both runs of every suite are complete, executed at least the lane's
-number of cases, skipped and failed none, and no line of the console is a splat.
+number of cases, skipped just those that the lane says must be skipped, failed none,
+and no line of the console is a splat.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import fnmatch
 import functools
 import json
 import re
@@ -111,8 +113,31 @@ def at_boot(lines: list[str]) -> list[str]:
     return _split(lines)[0]
 
 
+def _judge_skips(verdict: Verdict, name: str, report: ktap.Report, asked: dict[str, Any],
+                 whole: bool) -> list[ktap.Case]:
+    """Fails listed cases that were not skipped; returns the skipped ones of the list.
+
+    A pattern must match something if the whole suite ran: it guards nothing otherwise.
+    """
+    leaves = [case for suite in report.suites if suite.name == asked["name"]
+              for case in suite.leaves]
+    listed: list[ktap.Case] = []
+    for pattern in asked.get("skips", ()):
+        found = [case for case in leaves
+                 if fnmatch.fnmatchcase(case.name, f"{asked['name']}.{pattern}")]
+        listed += [case for case in found if case.status == "skipped"]
+        ran = [case for case in found if case.status != "skipped"]
+        if ran:
+            verdict.fail(Exit.TEST, f"{name}: {ran[0].name} must be skipped ({asked['why']}) but "
+                         f"was executed, with {len(ran) - 1} more of {pattern}")
+        if not found and whole:
+            verdict.fail(Exit.TEST, f"{name}: no case is named {asked['name']}.{pattern}, which "
+                         "the lane lists under skips")
+    return listed
+
+
 def _judge_run(verdict: Verdict, name: str, report: ktap.Report,
-               suites: list[dict[str, Any]]) -> None:
+               suites: list[dict[str, Any]], whole: bool) -> None:
     """Adds one run of the suites to the verdict."""
     for problem in report.problems:
         verdict.fail(Exit.TEST, f"{name}: {problem}")
@@ -121,7 +146,10 @@ def _judge_run(verdict: Verdict, name: str, report: ktap.Report,
     verdict.passed += len(report.leaves("ok"))
     verdict.failed += len(failed)
     verdict.skipped += len(skipped)
-    for kind, cases in (("failed", failed), ("was skipped", skipped)):
+    listed = [case for asked in suites
+              for case in _judge_skips(verdict, name, report, asked, whole)]
+    unlisted = [case for case in skipped if not any(case is item for item in listed)]
+    for kind, cases in (("failed", failed), ("was skipped", unlisted)):
         for case in cases[:SHOWN]:
             verdict.fail(Exit.TEST, f"{name}: {case.name} {kind}"
                          + (f" ({case.reason})" if case.reason else ""))
@@ -136,7 +164,7 @@ def _judge_run(verdict: Verdict, name: str, report: ktap.Report,
 
 
 def judge(console: str, exit_value: str, run: dict[str, Any]) -> Verdict:
-    """Judges a console log; run holds cpus and suites ([{name, min_cases}])."""
+    """Judges a console log; run holds cpus and suites ([{name, min_cases, skips, why}])."""
     verdict = Verdict()
     lines = console.splitlines()
     tail = "\n".join("    " + line for line in lines[-5:])
@@ -157,7 +185,8 @@ def judge(console: str, exit_value: str, run: dict[str, Any]) -> Verdict:
                      + (f"; the last it said: {said[-1]}" if said else ""))
     suites = run["suites"]
     if suites:
-        _judge_run(verdict, "at boot", ktap.parse(first), suites)
+        whole = not run.get("glob")
+        _judge_run(verdict, "at boot", ktap.parse(first), suites, whole)
         ours = {"passed": verdict.passed, "failed": verdict.failed, "skipped": verdict.skipped}
         theirs = run.get("kunit_py")
         if theirs and any(theirs.get(key, 0) != count for key, count in ours.items()):
@@ -167,7 +196,7 @@ def judge(console: str, exit_value: str, run: dict[str, Any]) -> Verdict:
             part = ktap.parse(results.get(asked["name"], []))
             after.suites += part.suites
             after.problems += [f"{problem} ({asked['name']})" for problem in part.problems]
-        _judge_run(verdict, "after boot", after, suites)
+        _judge_run(verdict, "after boot", after, suites, whole)
     for text in said:
         online = re.fullmatch(r"cpus (\d+) online", text)
         if online and int(online[1]) != run["cpus"]:

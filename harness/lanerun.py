@@ -44,6 +44,11 @@ def run_folder(name: str) -> Path:
     return folder
 
 
+def out_folder(lane: Lane, suffix: str = "") -> Path:
+    """Where the lane's kernel is built: lanes that share a kernel share the folder."""
+    return settings.build_dir() / "out" / (lane.kernel.name + suffix)
+
+
 def guest_dir() -> Path:
     return settings.build_dir() / "guest"
 
@@ -96,8 +101,9 @@ def run(lane: Lane, info: TreeInfo, progress: Progress, *, variant: str = "",
         glob: str | None = None, show: Callable[[str], None] | None = None) -> LaneRun:
     """Builds, boots and judges; raises only if there is nothing to judge."""
     need(lane)
-    name = lane.name + (f"-{variant}" if variant else "")
-    out = settings.build_dir() / "out" / name
+    suffix = f"-{variant}" if variant else ""
+    name = lane.name + suffix
+    out = out_folder(lane, suffix)
     if not out.exists():
         check_disk(out, "build")
     progress.tick("building")
@@ -108,8 +114,9 @@ def run(lane: Lane, info: TreeInfo, progress: Progress, *, variant: str = "",
     shutil.copyfile(made.config, folder / "config")
     record = {
         "lane": name, "proves": lane.proves, "arch": lane.arch.name, "cpus": lane.cpus,
-        "suites": [{"name": suite.name, "min_cases": 1 if glob else suite.min_cases}
-                   for suite in lane.suites],
+        "kernel": out.name,
+        "suites": [{"name": suite.name, "min_cases": 1 if glob else suite.min_cases,
+                    "skips": suite.skips, "why": suite.why} for suite in lane.suites],
         "glob": glob, "limit_s": spec.limit_s, "accel": spec.accel,
         "linux": info.kernel_version, "source": info.source, "checksum": info.checksum,
         "commit": made.source, "series": series.digest(series.patches()) if not variant else "",

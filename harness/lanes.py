@@ -3,6 +3,7 @@
 In:  lanes/NAME.toml, harness/data/arches.toml.
 Out: Lane, Suite, Arch, Kernel; names() -> lane names, load(name) -> Lane,
      arch(name) -> Arch.  Times are host seconds, memory is MiB.
+What each key of a lane's file means is said in the header of lanes/x86_64.toml.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from . import settings
 from .errors import Exit, HarnessError
 
 LANES = settings.REPO / "lanes"
+WHEN = ("check", "all")      # ./run check; ./run check --all only
 
 
 @dataclass(frozen=True)
@@ -52,10 +54,12 @@ class Kernel:
 
 @dataclass(frozen=True)
 class Suite:
-    """A KUnit suite and the least number of cases each of its runs must execute."""
+    """A KUnit suite and what each of its runs must execute."""
 
     name: str
-    min_cases: int
+    min_cases: int               # least number of executed cases
+    skips: tuple[str, ...] = ()  # globs for the cases that must be skipped, without the suite
+    why: str = ""                # why they must
 
 
 @dataclass(frozen=True)
@@ -68,7 +72,8 @@ class Lane:
     cmdline: str                 # extra kernel parameters
     boot_limit_s: float          # boot and both runs of every suite
     suites: tuple[Suite, ...]
-    kernel: Kernel
+    kernel: Kernel               # its own, or that of the lane whose kernel it boots
+    when: str = "check"          # one of WHEN
 
 
 def _wrong(path: Path, what: str) -> HarnessError:
@@ -115,32 +120,74 @@ def load(name: str, folder: Path = LANES) -> Lane:
     return read(folder / f"{name}.toml")
 
 
-def read(path: Path) -> Lane:
-    """Reads one lane file and checks that it says all it must, and nothing unknown."""
-    data = settings.toml(path)
-    known = {"proves": str, "arch": str, "cpus": int, "memory_mib": int, "cmdline": str,
-             "kunitconfig": str, "boot_limit_s": int, "suite": list, "config": dict}
+_KEYS: dict[str, type] = {
+    "proves": str, "when": str, "kernel": str, "arch": str, "cpus": int, "memory_mib": int,
+    "cmdline": str, "kunitconfig": str, "boot_limit_s": int, "suite": list, "config": dict}
+_SUITE_KEYS: dict[str, type] = {"name": str, "min_cases": int, "skips": list, "why": str}
+_OF_A_KERNEL = ("arch", "kunitconfig", "config")     # come with `kernel`, if a lane has that
+
+
+def _check_keys(path: Path, where: str, data: dict[str, Any], known: dict[str, type],
+                needed: tuple[str, ...]) -> None:
     for key, value in data.items():
         if key not in known:
-            raise _wrong(path, f"the key {key!r} is unknown; known are: {', '.join(known)}")
+            raise _wrong(path, f"the key {key!r}{where} is unknown; known are: "
+                         f"{', '.join(known)}")
         if not isinstance(value, known[key]):
-            raise _wrong(path, f"{key} must be of type {known[key].__name__}")
-    for key in ("proves", "arch", "cpus", "memory_mib", "boot_limit_s"):
+            raise _wrong(path, f"{key}{where} must be of type {known[key].__name__}")
+    for key in needed:
         if key not in data:
-            raise _wrong(path, f"the key {key!r} is missing")
-    try:
-        suites = tuple(Suite(entry["name"], int(entry["min_cases"]))
-                       for entry in data.get("suite", []))
-    except KeyError as error:
-        raise _wrong(path, f"a [[suite]] has no {error}") from None
+            raise _wrong(path, f"the key {key!r}{where} is missing")
+
+
+def _suite(path: Path, entry: dict[str, Any]) -> Suite:
+    _check_keys(path, " of a [[suite]]", entry, _SUITE_KEYS, ("name", "min_cases"))
+    skips, why = tuple(entry.get("skips", ())), entry.get("why", "")
+    if not all(isinstance(item, str) and item for item in skips):
+        raise _wrong(path, "skips must be a list of patterns for names of cases")
+    if bool(skips) != bool(why):
+        raise _wrong(path, "skips and why go together: say why these cases must be skipped")
+    return Suite(entry["name"], entry["min_cases"], skips, why)
+
+
+def _own_kernel(path: Path, data: dict[str, Any]) -> Kernel:
+    """The kernel that the lane file describes."""
+    if "arch" not in data:
+        raise _wrong(path, "the key 'arch' is missing (or 'kernel', the lane whose kernel it "
+                     "boots)")
     target = arch(data["arch"])
     options = {**dict(target.config), **data.get("config", {})}
     for key, value in options.items():
         if not isinstance(value, str) or key.startswith("CONFIG_"):
             raise _wrong(path, f'write options without CONFIG_ and with a value in quotes, '
                                f'as in {key.removeprefix("CONFIG_")} = "y"')
+    return Kernel(path.stem, target, tuple(options.items()), data.get("kunitconfig", ""))
+
+
+def _other_kernel(path: Path, data: dict[str, Any]) -> Kernel:
+    """The kernel of the lane that the lane file names."""
+    own = [key for key in _OF_A_KERNEL if key in data]
+    if own:
+        raise _wrong(path, f"with kernel = {data['kernel']!r}, {' and '.join(own)} must go: they "
+                     "are that lane's")
+    other = path.with_name(data["kernel"] + ".toml")
+    if not other.is_file():
+        raise _wrong(path, f"kernel names {data['kernel']!r}, which is no lane")
+    if "kernel" in settings.toml(other):
+        raise _wrong(path, f"kernel names {data['kernel']!r}, which has no kernel of its own")
+    return read(other).kernel
+
+
+def read(path: Path) -> Lane:
+    """Reads one lane file and checks that it says all it must, and nothing unknown."""
+    data = settings.toml(path)
+    _check_keys(path, "", data, _KEYS, ("proves", "cpus", "memory_mib", "boot_limit_s"))
+    when = data.get("when", WHEN[0])
+    if when not in WHEN:
+        raise _wrong(path, f"when must be one of {', '.join(WHEN)}")
+    suites = tuple(_suite(path, entry) for entry in data.get("suite", []))
+    kernel = _other_kernel(path, data) if "kernel" in data else _own_kernel(path, data)
     return Lane(
-        name=path.stem, proves=data["proves"], arch=target, cpus=data["cpus"],
+        name=path.stem, proves=data["proves"], arch=kernel.arch, cpus=data["cpus"],
         memory_mib=data["memory_mib"], cmdline=data.get("cmdline", ""),
-        boot_limit_s=data["boot_limit_s"], suites=suites,
-        kernel=Kernel(path.stem, target, tuple(options.items()), data.get("kunitconfig", "")))
+        boot_limit_s=data["boot_limit_s"], suites=suites, kernel=kernel, when=when)

@@ -69,6 +69,18 @@ class Arguments(unittest.TestCase):
         self.assertEqual(caught.exception.code, Exit.USAGE)
         self.assertIn("x86_64", caught.exception.message)
 
+    def test_which_lanes(self):
+        default = [lane.name for lane in check.choose([], False)]
+        self.assertEqual([lane.name for lane in check.choose([], True)], lanes.names())
+        self.assertEqual(default, [name for name in lanes.names()
+                                   if lanes.load(name).when == "check"])
+        self.assertIn("x86_64-debug", default)
+        self.assertEqual([lane.name for lane in check.choose(["arm64"], False)], ["arm64"])
+        for args in (["x86_64", "--all"], ["--all", "--quick"]):
+            with self.assertRaises(HarnessError) as caught:
+                check.main(args)
+            self.assertEqual(caught.exception.code, Exit.USAGE)
+
     def test_unknown_architecture(self):
         with self.assertRaises(HarnessError) as caught:
             bootverb.main(["vax"])

@@ -57,6 +57,21 @@ class Verdicts(unittest.TestCase):
         self.assertEqual(self.code(log(skipped, skipped)), Exit.TEST)
         self.assertEqual(self.verdict.passed, 0)
 
+    def test_skips_that_the_lane_lists(self):
+        one = GOOD.replace("ok 3 storm", "ok 3 storm # SKIP not preemptible")
+        asked = [{"name": "smp", "min_cases": 3, "skips": ["storm"], "why": "no preemption"}]
+        self.assertEqual(self.code(log(one, one), suites=asked), Exit.OK, self)
+        self.assertEqual(self.verdict.skipped, 2)
+        self.assertEqual(self.code(log(), suites=asked), Exit.TEST)
+        self.assertIn("must be skipped (no preemption)", self.verdict.text())
+        asked[0]["skips"] = ["storm", "nothing.*"]
+        self.assertEqual(self.code(log(one, one), suites=asked), Exit.TEST)
+        self.assertIn("no case is named smp.nothing.*", self.verdict.text())
+        self.assertEqual(self.code(log(one, one), suites=asked, glob="smp.*"), Exit.OK, self)
+        asked[0]["skips"] = ["right*"]
+        self.assertEqual(self.code(log(one, one), suites=asked, glob="x"), Exit.TEST)
+        self.assertIn("smp.storm was skipped", self.verdict.text())
+
     def test_too_few_cases(self):
         self.assertEqual(self.code(log(), suites=[{"name": "smp", "min_cases": 5}]), Exit.TEST)
         self.assertIn("at least 5", self.verdict.text())

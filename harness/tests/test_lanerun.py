@@ -67,7 +67,7 @@ class Run(unittest.TestCase):
     def test_pattern_asks_for_one_case_only(self):
         ran = self.run_lane(glob="smp.s*")
         record = json.loads((ran.folder / "run.json").read_text())
-        self.assertEqual(record["suites"], [{"name": "smp", "min_cases": 1}])
+        self.assertEqual(record["suites"], [{"name": "smp", "min_cases": 1, "skips": [], "why": ""}])
         self.assertIn("kunit.filter_glob=smp.s*", (ran.folder / "qemu-cmd").read_text())
 
     def test_variant_has_its_own_folder_and_names_no_series(self):

@@ -9,6 +9,7 @@ from harness.errors import Exit, HarnessError
 
 MINIMAL = """\
 proves = "a test"
+when = "all"
 arch = "x86_64"
 cpus = 2
 memory_mib = 256
@@ -47,6 +48,30 @@ class LaneFiles(unittest.TestCase):
         self.assertEqual((lane.name, lane.cpus, lane.suites[0].min_cases), ("some", 2, 3))
         self.assertEqual(dict(lane.kernel.options)["PREEMPT"], "y")
         self.assertEqual(dict(lane.kernel.options)["KUNIT_DEBUGFS"], "y")
+        self.assertEqual((lane.when, lane.suites[0].skips), ("all", ()))
+
+    def test_skips_need_a_reason(self):
+        skips = MINIMAL.replace("[config]", 'skips = ["a.*", "b"]\nwhy = "w"\n[config]')
+        self.assertEqual(self.read(skips).suites[0], lanes.Suite("smp", 3, ("a.*", "b"), "w"))
+        self.assertIn("go together", self.refused(skips.replace('why = "w"', "")))
+        self.assertIn("go together", self.refused(skips.replace('"a.*", "b"', "")))
+        self.assertIn("patterns", self.refused(skips.replace('"a.*", "b"', "1")))
+
+    def test_kernel_of_another_lane(self):
+        other = MINIMAL.replace('arch = "x86_64"', 'kernel = "one"').split("[config]")[0]
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            (folder / "one.toml").write_text(MINIMAL)
+            (folder / "two.toml").write_text(other)
+            one, two = lanes.load("one", folder), lanes.load("two", folder)
+            self.assertEqual((two.kernel, two.arch, two.name), (one.kernel, one.arch, "two"))
+            for text, why in ((other.replace('"one"', '"two"'), "no kernel of its own"),
+                              (other.replace('"one"', '"none"'), "is no lane"),
+                              (other + '[config]\nSMP = "y"\n', "config must go")):
+                (folder / "two.toml").write_text(text)
+                with self.assertRaises(HarnessError) as caught:
+                    lanes.load("two", folder)
+                self.assertIn(why, caught.exception.message)
 
     def test_unknown_lane_lists_the_lanes(self):
         with self.assertRaises(HarnessError) as caught:
@@ -63,6 +88,9 @@ class LaneFiles(unittest.TestCase):
         self.assertIn("cpus is missing".replace("cpus", "the key 'cpus'"),
                       self.refused(MINIMAL.replace("cpus = 2\n", "")))
         self.assertIn("type int", self.refused(MINIMAL.replace("cpus = 2", 'cpus = "2"')))
+        self.assertIn("must be one of", self.refused(MINIMAL.replace('"all"', '"never"')))
+        self.assertIn("arch", self.refused(MINIMAL.replace('arch = "x86_64"\n', "")))
+        self.assertIn("of a [[suite]]", self.refused(MINIMAL.replace("[config]", "x = 1\n[config]")))
         self.assertIn("min_cases", self.refused(MINIMAL.replace("min_cases = 3\n", "")))
         self.assertIn("without CONFIG_", self.refused(MINIMAL + 'CONFIG_SMP = "y"\n'))
         self.assertIn("in quotes", self.refused(MINIMAL + "NR_CPUS = 8\n"))
