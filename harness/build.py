@@ -34,6 +34,7 @@ REPRODUCIBLE = {
     "KBUILD_BUILD_USER": "user",
     "KBUILD_BUILD_HOST": "host",
     "CCACHE_NOHASHDIR": "1",
+    "CCACHE_DEPEND": "1",              # no preprocessor run of its own: a third faster
     "PYTHONDONTWRITEBYTECODE": "1",    # kunit.py must leave the tree clean
     "LC_ALL": "C",
 }
