@@ -77,7 +77,8 @@ def one_lane(lane: lanes.Lane, opts, progress: Progress) -> Part:
     print("\n".join(f"  {line}" for line in verdict.text().splitlines()), flush=True)
     return Part(ran.name, verdict.code, verdict.passed, failed, verdict.skipped,
                 ran.build_s + ran.boot_s,
-                f"{runs}; build {ran.build_s:.0f} s, boot and runs {ran.boot_s:.0f} s")
+                f"{runs}; build {ran.build_s:.0f} s, boot and runs {ran.boot_s:.0f} s"
+                + (f"; {len(verdict.elsewhere)} data races elsewhere" if verdict.elsewhere else ""))
 
 
 def guarded(name: str, progress: Progress, step) -> list[Part]:

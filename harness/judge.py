@@ -15,11 +15,12 @@ import fnmatch
 import functools
 import json
 import re
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from . import boot, ktap, settings
+from . import boot, kcsan, ktap, settings
 from .errors import Exit, HarnessError
 
 HELP = """\
@@ -50,6 +51,7 @@ class Verdict:
     runs: dict[str, int] = field(default_factory=dict)      # "at boot" -> executed cases
     reasons: list[str] = field(default_factory=list)        # why it did not pass
     splats: list[Splat] = field(default_factory=list)
+    elsewhere: list[str] = field(default_factory=list)   # data races that are not the series'
 
     def fail(self, code: Exit, reason: str) -> None:
         """BOOT hides SPLAT, which hides TEST: the first cause comes out as exit code."""
@@ -62,7 +64,11 @@ class Verdict:
         head = f"{'passed' if self.code == Exit.OK else 'FAILED (' + self.code.name + ')'}; " \
                f"cases executed: {runs}; {self.failed} failed, {self.skipped} skipped, " \
                f"{len(self.splats)} splat lines"
-        return "\n".join([head, *("  " + reason for reason in self.reasons)])
+        races = [f"  {count} x outside of what the series touches: {title}"
+                 for title, count in sorted(Counter(self.elsewhere).items())]
+        if races:
+            head += f"; {len(self.elsewhere)} data races elsewhere"
+        return "\n".join([head, *("  " + reason for reason in self.reasons), *races])
 
 
 @functools.cache
@@ -163,6 +169,23 @@ def _judge_run(verdict: Verdict, name: str, report: ktap.Report,
                          f"at least {asked['min_cases']} must run")
 
 
+def _judge_races(verdict: Verdict, lines: list[str], run: dict[str, Any]) -> dict[int, str]:
+    """What the title of each KCSAN report means, by line; "" where it is none of ours."""
+    if "touched" not in run:
+        return {}
+    means = {}
+    for race in kcsan.reports(lines, settings.toml(settings.DATA / "splats.toml")["kcsan"]["frames"]):
+        ours = sorted(race.functions & set(run["touched"]))
+        if race.problem:
+            means[race.line] = f"a data race; {race.problem}, so it may be the series'"
+        elif ours:
+            means[race.line] = "a data race in what the series touches: " + ", ".join(ours)
+        else:
+            means[race.line] = ""
+            verdict.elsewhere.append(race.title)
+    return means
+
+
 def judge(console: str, exit_value: str, run: dict[str, Any]) -> Verdict:
     """Judges a console log; run holds cpus and suites ([{name, min_cases, skips, why}])."""
     verdict = Verdict()
@@ -197,13 +220,15 @@ def judge(console: str, exit_value: str, run: dict[str, Any]) -> Verdict:
             after.suites += part.suites
             after.problems += [f"{problem} ({asked['name']})" for problem in part.problems]
         _judge_run(verdict, "after boot", after, suites, whole)
-    for text in said:
-        online = re.fullmatch(r"cpus (\d+) online", text)
-        if online and int(online[1]) != run["cpus"]:
-            verdict.fail(Exit.TEST, f"{online[1]} CPUs were online, not {run['cpus']}")
+    counts = [int(found[1]) for text in said if (found := re.fullmatch(r"cpus (\d+) online", text))]
+    expected = [run.get("boot_cpus", run["cpus"])] + [run["cpus"]] * (len(counts) - 1)
+    for count, asked in zip(counts, expected):
+        if count != asked:
+            verdict.fail(Exit.TEST, f"{count} CPUs were online, not {asked}")
 
+    races = _judge_races(verdict, lines, run)
     for number, line in enumerate(lines, 1):
-        if means := splat(line):
+        if means := races.get(number, splat(line)):
             verdict.splats.append(Splat(number, ktap.strip(line).strip(), means))
     for item in verdict.splats[:SHOWN]:
         verdict.fail(Exit.SPLAT, f"console.log:{item.line}: {item.text} ({item.means})")

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Callable
 
-from . import boot, build, guest, judge, ktap, proc, provision, series, settings
+from . import boot, build, guest, judge, kcsan, ktap, proc, provision, series, settings
 from .lanes import Lane
 from .progress import Progress
 from .source import check_disk
@@ -56,6 +56,8 @@ def guest_dir() -> Path:
 def cmdline(lane: Lane, glob: str | None) -> str:
     """Kernel parameters for a run of the lane's suites."""
     words = ["harness.suites=" + ",".join(suite.name for suite in lane.suites)]
+    if lane.boot_cpus < lane.cpus:
+        words.append(f"maxcpus={lane.boot_cpus} harness.online=1")
     if glob:
         words.append(f"kunit.filter_glob={glob}")
     return " ".join([*words, lane.cmdline]).strip()
@@ -114,6 +116,7 @@ def run(lane: Lane, info: TreeInfo, progress: Progress, *, variant: str = "",
     shutil.copyfile(made.config, folder / "config")
     record = {
         "lane": name, "proves": lane.proves, "arch": lane.arch.name, "cpus": lane.cpus,
+        "boot_cpus": lane.boot_cpus,
         "kernel": out.name,
         "suites": [{"name": suite.name, "min_cases": 1 if glob else suite.min_cases,
                     "skips": suite.skips, "why": suite.why} for suite in lane.suites],
@@ -122,6 +125,8 @@ def run(lane: Lane, info: TreeInfo, progress: Progress, *, variant: str = "",
         "commit": made.source, "series": series.digest(series.patches()) if not variant else "",
         "build_s": round(made.seconds, 1), "began": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
     }
+    if ("KCSAN", "y") in lane.kernel.options:
+        record["touched"] = kcsan.functions(out, lane.arch, series.touched(series.patches()))
     (folder / "run.json").write_text(json.dumps(record, indent=1) + "\n")
 
     def on_line(line: str) -> None:

@@ -67,7 +67,9 @@ class Lane:
     name: str
     proves: str
     arch: Arch
-    cpus: int
+    cpus: int                    # that the guest has
+    boot_cpus: int               # online at boot; the guest's init adds the others after the
+                                 # first run
     memory_mib: int
     cmdline: str                 # extra kernel parameters
     boot_limit_s: float          # boot and both runs of every suite
@@ -121,7 +123,8 @@ def load(name: str, folder: Path = LANES) -> Lane:
 
 
 _KEYS: dict[str, type] = {
-    "proves": str, "when": str, "kernel": str, "arch": str, "cpus": int, "memory_mib": int,
+    "proves": str, "when": str, "kernel": str, "arch": str, "cpus": int, "boot_cpus": int,
+    "memory_mib": int,
     "cmdline": str, "kunitconfig": str, "boot_limit_s": int, "suite": list, "config": dict}
 _SUITE_KEYS: dict[str, type] = {"name": str, "min_cases": int, "skips": list, "why": str}
 _OF_A_KERNEL = ("arch", "kunitconfig", "config")     # come with `kernel`, if a lane has that
@@ -185,9 +188,12 @@ def read(path: Path) -> Lane:
     when = data.get("when", WHEN[0])
     if when not in WHEN:
         raise _wrong(path, f"when must be one of {', '.join(WHEN)}")
+    boot_cpus = data.get("boot_cpus", data["cpus"])
+    if not 1 <= boot_cpus <= data["cpus"]:
+        raise _wrong(path, "boot_cpus must be from 1 to cpus")
     suites = tuple(_suite(path, entry) for entry in data.get("suite", []))
     kernel = _other_kernel(path, data) if "kernel" in data else _own_kernel(path, data)
     return Lane(
         name=path.stem, proves=data["proves"], arch=kernel.arch, cpus=data["cpus"],
-        memory_mib=data["memory_mib"], cmdline=data.get("cmdline", ""),
+        boot_cpus=boot_cpus, memory_mib=data["memory_mib"], cmdline=data.get("cmdline", ""),
         boot_limit_s=data["boot_limit_s"], suites=suites, kernel=kernel, when=when)

@@ -4,9 +4,10 @@
  *
  * In (kernel command line):
  *	harness.suites=A,B	suites to run again, through KUnit's debugfs files
+ *	harness.online=1	before that, bring all CPUs online that are not
  *	harness.shell=1		give a shell (busybox) instead
  * Out (kernel log, each line beginning with "harness: "):
- *	cpus N online		before and after the runs
+ *	cpus N online		at first, when more were brought online, and at last
  *	run SUITE		a run begins
  *	results SUITE begin, | LINE ..., results SUITE end
  *	success			everything above was done
@@ -19,6 +20,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -94,25 +96,28 @@ static char *argument(const char *key)
 	return NULL;
 }
 
+/* Write "1" to a file; what it does is over when this returns. */
+static int switch_on(const char *path)
+{
+	int fd = open(path, O_WRONLY);
+	int failed = fd < 0 || write(fd, "1", 1) != 1;
+
+	if (failed)
+		say("cannot write to %s: %s", path, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	return failed ? -1 : 0;
+}
+
 static int run_suite(const char *suite)
 {
 	char path[256], line[4096];
 	FILE *results;
-	int fd, failed;
 
 	say("run %s", suite);
 	snprintf(path, sizeof(path), KUNIT_DIR "/%s/run", suite);
-	fd = open(path, O_WRONLY);
-	if (fd < 0) {
-		say("cannot open %s: %s", path, strerror(errno));
+	if (switch_on(path))
 		return -1;
-	}
-	failed = write(fd, "1", 1) != 1;	/* returns when the run is over */
-	close(fd);
-	if (failed) {
-		say("cannot run %s: %s", suite, strerror(errno));
-		return -1;
-	}
 	snprintf(path, sizeof(path), KUNIT_DIR "/%s/results", suite);
 	results = fopen(path, "r");
 	if (!results) {
@@ -132,6 +137,23 @@ static int run_suite(const char *suite)
 static void say_cpus(void)
 {
 	say("cpus %ld online", sysconf(_SC_NPROCESSORS_ONLN));
+}
+
+static int all_cpus_online(void)
+{
+	int failed = 0;
+	glob_t found;
+	size_t i;
+
+	if (glob("/sys/devices/system/cpu/cpu[0-9]*/online", 0, NULL, &found)) {
+		say("there are no CPUs to bring online");
+		return -1;
+	}
+	for (i = 0; i < found.gl_pathc; i++)
+		failed |= switch_on(found.gl_pathv[i]);
+	globfree(&found);
+	say_cpus();
+	return failed;
 }
 
 static void shell(void)
@@ -165,6 +187,8 @@ int main(void)
 		power_off();
 	}
 	say_cpus();
+	if (argument("harness.online"))
+		failed |= all_cpus_online();
 	suites = argument("harness.suites");
 	for (suite = suites ? strtok_r(suites, ",", &rest) : NULL; suite;
 	     suite = strtok_r(NULL, ",", &rest))

@@ -133,6 +133,15 @@ class Verdicts(unittest.TestCase):
         self.assertEqual(self.code(console), Exit.TEST)
         self.assertIn("3 CPUs were online, not 4", self.verdict.text())
 
+    def test_cpus_that_come_later(self):
+        late = log().replace("cpus 4 online\n", "cpus 3 online\n[    2.0] harness: cpus 4 online\n", 1)
+        self.assertEqual(self.code(late, boot_cpus=3), Exit.OK, self)
+        self.assertEqual(self.code(late), Exit.TEST)
+        self.assertEqual(self.code(log(), boot_cpus=3), Exit.TEST)
+        never = log().replace("cpus 4 online", "cpus 3 online")
+        self.assertEqual(self.code(never, boot_cpus=3), Exit.TEST)
+        self.assertIn("3 CPUs were online, not 4", self.verdict.text())
+
     def test_second_opinion(self):
         self.assertEqual(self.code(log(), kunit_py={"passed": 4}), Exit.OK)
         self.assertEqual(self.code(log(), kunit_py={"passed": 3, "skipped": 1}), Exit.TEST)

@@ -27,7 +27,7 @@ class Run(unittest.TestCase):
         (self.dir / ".config").write_text("CONFIG_SMP=y\n")
         lane = lanes.load("x86_64")
         self.lane = dataclasses.replace(
-            lane, cpus=4, suites=(lanes.Suite("smp", 4),),
+            lane, cpus=4, boot_cpus=4, suites=(lanes.Suite("smp", 4),),
             arch=dataclasses.replace(lane.arch, qemu=str(qemu)))
         made = build.BuildResult(self.dir, self.dir / "bzImage", self.dir / ".config", 1.5, True,
                                  3, "0123abc")

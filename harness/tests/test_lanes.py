@@ -4,7 +4,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from harness import kconfig, lanes
+from harness import kconfig, lanerun, lanes
 from harness.errors import Exit, HarnessError
 
 MINIMAL = """\
@@ -56,6 +56,14 @@ class LaneFiles(unittest.TestCase):
         self.assertIn("go together", self.refused(skips.replace('why = "w"', "")))
         self.assertIn("go together", self.refused(skips.replace('"a.*", "b"', "")))
         self.assertIn("patterns", self.refused(skips.replace('"a.*", "b"', "1")))
+
+    def test_cpus_that_come_up_at_boot(self):
+        self.assertEqual(self.read(MINIMAL).boot_cpus, 2)
+        self.assertEqual(self.read("boot_cpus = 1\n" + MINIMAL).boot_cpus, 1)
+        self.assertIn("from 1 to cpus", self.refused("boot_cpus = 3\n" + MINIMAL))
+        late = self.read("boot_cpus = 1\n" + MINIMAL)
+        self.assertIn("maxcpus=1 harness.online=1", lanerun.cmdline(late, None))
+        self.assertNotIn("maxcpus", lanerun.cmdline(self.read(MINIMAL), None))
 
     def test_kernel_of_another_lane(self):
         other = MINIMAL.replace('arch = "x86_64"', 'kernel = "one"').split("[config]")[0]

@@ -1,0 +1,122 @@
+"""Reads KCSAN's reports of data races, and says which ones concern the series.
+
+In:  console lines; the functions of the objects that the series touches.
+Out: reports(lines) -> [Race]; functions(out, arch, files) -> names from nm.
+A kernel has races that nobody has got to yet, in code that has nothing to do with
+the series. A report concerns the series if one of the functions in its title, or among
+the first ones of either stack (splats.toml says how many), is in an object that the
+series touches. A report that cannot be read concerns it, too.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import ktap, proc, settings
+from .errors import Exit, HarnessError
+from .lanes import Arch
+
+_CALLER = re.compile(r"^(?:<\d+>)?\[ *\d+\.\d+\](\[ *[TC]\d+\])")
+_TITLE = re.compile(r"^BUG: KCSAN: (?:data-race|assert: race) in (.+)$")
+_ACCESS = re.compile(r"^(race at unknown origin, with )?(?:(?:assert no )?[\w-]+)(?: \([\w, ]+\))? "
+                     r"to 0x[0-9a-f]+ of \d+ bytes by (?:task \d+|interrupt) on cpu \d+:$")
+_FUNCTION = re.compile(r"^ ?([A-Za-z_][\w.]*)(?:\+0x[0-9a-f]+/0x[0-9a-f]+)?(?: \[\w+\])?$")
+_REORDERED = re.compile(r"^  \+-> reordered to: (.+)$")
+_RULE = re.compile(r"^={40,}$")
+
+
+@dataclass(frozen=True)
+class Race:
+    line: int                     # of the title in the console, from 1
+    title: str                    # as the kernel prints it, without "BUG: KCSAN: "
+    functions: frozenset[str]     # in the title and on top of the stacks
+    problem: str = ""             # why the report cannot be read
+
+
+def plain(name: str) -> str:
+    """A function's name without what the compiler puts behind it (.isra.0, .cold)."""
+    return name.split(".")[0]
+
+
+def _function(text: str) -> str | None:
+    match = _FUNCTION.match(text)
+    return plain(match[1]) if match else None
+
+
+def _read(number: int, text: str, block: list[str] | None, frames: int) -> Race:
+    """One report; block holds the lines between its title and the rule that ends it."""
+    match = _TITLE.match(text)
+    named = [_function(part) for part in match[1].split(" / ")] if match else [None]
+    stacks: list[list[str]] = []
+    reordered: list[str | None] = []
+    unknown = False
+    open_stack = False
+    for line in block or ():
+        access = _ACCESS.match(line)
+        if access:
+            stacks.append([])
+            unknown |= bool(access[1])
+            open_stack = True
+        elif open_stack and line.startswith(" ") and (name := _function(line)):
+            stacks[-1].append(name)
+        elif found := _REORDERED.match(line):
+            reordered.append(_function(found[1]))
+        elif not line.strip():
+            open_stack = False
+    if block is None:
+        problem = "it has no end"
+    elif None in named or None in reordered:
+        problem = "a function in it has no name"
+    elif len(stacks) != (1 if unknown else 2):
+        problem = f"it shows {len(stacks)} accesses"
+    elif not all(stacks):
+        problem = "one of its stacks is empty"
+    else:
+        problem = ""
+    names = {name for name in [*named, *reordered] if name}
+    names.update(name for stack in stacks for name in stack[:frames])
+    return Race(number, text.removeprefix("BUG: KCSAN: "), frozenset(names), problem)
+
+
+def reports(lines: list[str], frames: int) -> list[Race]:
+    """Every report in a console log; `frames` functions of each stack are looked at."""
+    found = []
+    for number, line in enumerate(lines):
+        text = ktap.strip(line)
+        if not text.startswith("BUG: KCSAN: "):
+            continue
+        caller = _CALLER.match(line)
+        block: list[str] = []
+        for later in lines[number + 1:]:
+            # With PRINTK_CALLER, what other CPUs print in between is told apart.
+            other = _CALLER.match(later)
+            if caller and other and other[1] != caller[1]:
+                continue
+            stripped = ktap.strip(later)
+            if _RULE.match(stripped) or stripped.startswith("BUG: KCSAN: "):
+                found.append(_read(number + 1, text, block if _RULE.match(stripped) else None,
+                                   frames))
+                break
+            block.append(stripped)
+        else:
+            found.append(_read(number + 1, text, None, frames))
+    return found
+
+
+def functions(out: Path, arch: Arch, files: list[str]) -> list[str]:
+    """The functions of the objects in the build folder that come from these sources."""
+    objects = [out / path.replace(".c", ".o") for path in files if path.endswith(".c")]
+    names: set[str] = set()
+    for path in objects:
+        if path.exists():
+            listed = proc.run([f"{arch.cross}nm", path], step=f"nm {path.name}",
+                              limit=settings.limit("tool"), code=Exit.BUILD)
+            names |= {plain(name) for name in
+                      re.findall(r"^[0-9a-f]+ [tTwW] (\S+)$", listed.output, re.M)}
+    if not names:
+        raise HarnessError(Exit.BUILD, f"there is no object in {out} of a file that the series "
+                           "touches, so no data race could be told to be the series'; look at "
+                           "the lane's [config].")
+    return sorted(names)
