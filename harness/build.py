@@ -76,9 +76,9 @@ def _inputs(kernel: Kernel, src: Path, targets: list[str], state: str) -> dict[s
 
 def build(what: Lane | Kernel, src: Path, out: Path, progress: Progress,
           targets: list[str] | None = None) -> BuildResult:
-    """Configures and builds in OUT; targets default to the architecture's image."""
+    """Configures and builds in OUT; targets default to the image and, if any, modules."""
     kernel = what.kernel if isinstance(what, Lane) else what
-    targets = targets or [kernel.arch.target]
+    targets = targets or [kernel.arch.target, *(["modules"] if kernel.modules else [])]
     image, stamp, unfinished = out / kernel.arch.kernel, out / "built.json", out / "unfinished"
     start = time.monotonic()
     state = source_state(src)

@@ -73,7 +73,8 @@ def one_lane(lane: lanes.Lane, opts, progress: Progress) -> Part:
     ran = lanerun.run(lane, tree.ensure_tree(opts, progress), progress)
     verdict = ran.verdict
     failed = verdict.failed or (1 if verdict.code != Exit.OK else 0)
-    runs = ", ".join(f"{count} cases {name}" for name, count in verdict.runs.items())
+    runs = ", ".join([*(f"{count} cases {name}" for name, count in verdict.runs.items()),
+                      *(item.test for item in verdict.torture)])
     print("\n".join(f"  {line}" for line in verdict.text().splitlines()), flush=True)
     return Part(ran.name, verdict.code, verdict.passed, failed, verdict.skipped,
                 ran.build_s + ran.boot_s,

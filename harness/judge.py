@@ -3,9 +3,10 @@
 In:  a run folder: run.json (what was asked for), console.log, exit.
 Out: Verdict, also as verdict.json in that folder.
 A run passes only if the guest switched itself off (QEMU exit value 0), its init said
-"success", both runs of every suite are complete, executed at least the lane's
+"success", all runs of every suite are complete, executed at least the lane's
 number of cases, skipped just those that the lane says must be skipped, failed none,
-and no line of the console is a splat.
+each torture test ended with its own SUCCESS and what the lane asks of its totals, and
+no line of the console is a splat.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from . import boot, kcsan, ktap, settings
+from . import boot, kcsan, ktap, settings, torture
 from .errors import Exit, HarnessError
 
 HELP = """\
@@ -45,13 +46,14 @@ class Splat:
 @dataclass
 class Verdict:
     code: Exit = Exit.OK
-    passed: int = 0            # cases, both runs together
+    passed: int = 0            # cases, all runs together, and torture tests
     failed: int = 0
     skipped: int = 0
     runs: dict[str, int] = field(default_factory=dict)      # "at boot" -> executed cases
     reasons: list[str] = field(default_factory=list)        # why it did not pass
     splats: list[Splat] = field(default_factory=list)
     elsewhere: list[str] = field(default_factory=list)   # data races that are not the series'
+    torture: list[torture.Result] = field(default_factory=list)
 
     def fail(self, code: Exit, reason: str) -> None:
         """BOOT hides SPLAT, which hides TEST: the first cause comes out as exit code."""
@@ -68,7 +70,8 @@ class Verdict:
                  for title, count in sorted(Counter(self.elsewhere).items())]
         if races:
             head += f"; {len(self.elsewhere)} data races elsewhere"
-        return "\n".join([head, *("  " + reason for reason in self.reasons), *races])
+        return "\n".join([head, *("  " + item.text() for item in self.torture),
+                          *("  " + reason for reason in self.reasons), *races])
 
 
 @functools.cache
@@ -88,10 +91,10 @@ def splat(line: str) -> str | None:
     return None
 
 
-def _split(lines: list[str]) -> tuple[list[str], dict[str, list[str]], list[str]]:
-    """Console into: what came before init, results per suite, what init said."""
+def _split(lines: list[str]) -> tuple[list[str], dict[str, list[list[str]]], list[str]]:
+    """Console into: what came before init, results per suite and run, what init said."""
     before: list[str] = []
-    results: dict[str, list[str]] = {}
+    results: dict[str, list[list[str]]] = {}
     said: list[str] = []
     suite: str | None = None
     for line in lines:
@@ -103,12 +106,12 @@ def _split(lines: list[str]) -> tuple[list[str], dict[str, list[str]], list[str]
         text = text.removeprefix(INIT)
         if text.startswith("| "):
             if suite is not None:
-                results[suite].append(text[2:])
+                results[suite][-1].append(text[2:])
             continue
         said.append(text)
         if begin := re.fullmatch(r"results (\S+) begin", text):
             suite = begin[1]
-            results[suite] = []
+            results.setdefault(suite, []).append([])
         elif text.startswith("results "):
             suite = None
     return before, results, said
@@ -214,12 +217,25 @@ def judge(console: str, exit_value: str, run: dict[str, Any]) -> Verdict:
         theirs = run.get("kunit_py")
         if theirs and any(theirs.get(key, 0) != count for key, count in ours.items()):
             verdict.fail(Exit.TEST, f"at boot: kunit.py counts {theirs}, this harness {ours}")
-        after = ktap.Report()
-        for asked in suites:
-            part = ktap.parse(results.get(asked["name"], []))
-            after.suites += part.suites
-            after.problems += [f"{problem} ({asked['name']})" for problem in part.problems]
-        _judge_run(verdict, "after boot", after, suites, whole)
+        for number in range(max(asked.get("after_boot", 1) for asked in suites)):
+            after, due = ktap.Report(), []
+            for asked in suites:
+                if number >= asked.get("after_boot", 1):
+                    continue
+                due.append(asked)
+                part = ktap.parse((results.get(asked["name"], [])[number:] or [[]])[0])
+                after.suites += part.suites
+                after.problems += [f"{problem} ({asked['name']})" for problem in part.problems]
+            name = "after boot" if number == 0 else f"after boot, run {number + 1}"
+            _judge_run(verdict, name, after, due, whole)
+    own = [line for line in lines if not ktap.strip(line).startswith(INIT)]
+    for asked in run.get("torture", ()):
+        tested = torture.judge(asked, own)
+        verdict.torture.append(tested)
+        verdict.passed += not tested.problems
+        verdict.failed += bool(tested.problems)
+        for problem in tested.problems:
+            verdict.fail(Exit.TEST, f"{tested.test}: {problem}")
     counts = [int(found[1]) for text in said if (found := re.fullmatch(r"cpus (\d+) online", text))]
     expected = [run.get("boot_cpus", run["cpus"])] + [run["cpus"]] * (len(counts) - 1)
     for count, asked in zip(counts, expected):

@@ -20,7 +20,8 @@ HELP = """\
 ./run kunit LANE [GLOB] [--base] [--linux PATH | --tarball FILE]
 
 Builds the lane's kernel, boots it and shows its console; the lane's suites run at
-boot and once more after boot. The verdict comes last, the exit code is its.
+boot and again after boot, then its torture tests. The verdict comes last, the exit code
+is its.
 
   GLOB     runs only the cases whose names match, for example 'storm*'; with a dot,
            suite and case as in KUnit's own filter, for example 'smp.storm*'. At
@@ -68,6 +69,9 @@ def main(args: list[str]) -> int:
     add_options(parser)
     parsed = parser.parse_args(args)
     lane = lanes.load(parsed.lane)
+    if parsed.glob and not lane.suites:
+        raise HarnessError(Exit.USAGE, f"lane {lane.name} runs no suite, so there are no cases to "
+                           "choose from; leave the pattern out.")
     progress = Progress(2)
     progress.phase("the kernel tree")
     info = base_with_tests(options(parsed), progress) if parsed.base \

@@ -8,20 +8,26 @@ and from which source) and verdict.json; that of the run before is kept as NAME.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 import shutil
+import stat
 import sys
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Callable
 
-from . import boot, build, guest, judge, kcsan, ktap, proc, provision, series, settings
+from . import (boot, build, guest, judge, kcsan, ktap, proc, provision, series, settings,
+               torture)
+from .errors import Exit, HarnessError
 from .lanes import Lane
 from .progress import Progress
 from .source import check_disk
 from .tree import TreeInfo
+
+STEPS = "steps"                  # file in the guest: what its init does for torture tests
 
 
 @dataclass(frozen=True)
@@ -54,18 +60,39 @@ def guest_dir() -> Path:
 
 
 def cmdline(lane: Lane, glob: str | None) -> str:
-    """Kernel parameters for a run of the lane's suites."""
-    words = ["harness.suites=" + ",".join(suite.name for suite in lane.suites)]
+    """Kernel parameters for a run of the lane's suites and torture tests."""
+    runs = [suite.name for suite in lane.suites for _ in range(suite.after_boot)]
+    words = ["harness.suites=" + ",".join(runs)]
     if lane.boot_cpus < lane.cpus:
         words.append(f"maxcpus={lane.boot_cpus} harness.online=1")
+    if torture.steps(lane.torture):
+        words.append("harness.steps=/" + STEPS)
+    words.append(lane.cmdline)
     if glob:
-        words.append(f"kunit.filter_glob={glob}")
-    return " ".join([*words, lane.cmdline]).strip()
+        words.append(f"kunit.filter_glob={glob}")    # the last one counts
+    return " ".join(word for word in words if word)
 
 
-def boot_spec(lane: Lane, kernel: Path, glob: str | None = None) -> boot.BootSpec:
+def torture_entries(lane: Lane, out: Path) -> tuple[guest.Entry, ...]:
+    """What the guest needs for the lane's torture tests: the steps and the modules."""
+    steps = torture.steps(lane.torture)
+    if not steps:
+        return ()
+    entries = [guest.Entry(STEPS, stat.S_IFREG | 0o644, steps.encode()),
+               guest.directory("modules")]
+    for name in torture.modules(lane.torture):
+        path = out / name
+        if not path.is_file():
+            raise HarnessError(Exit.BUILD, f"the build of {lane.kernel.name} gave no {path}; its "
+                               "lane must set the option of that module to \"m\".")
+        entries.append(guest.Entry(f"modules/{path.name}", stat.S_IFREG | 0o644, path.read_bytes()))
+    return tuple(entries)
+
+
+def boot_spec(lane: Lane, kernel: Path, glob: str | None = None,
+              extra: tuple[guest.Entry, ...] = ()) -> boot.BootSpec:
     return boot.BootSpec(arch=lane.arch, kernel=kernel,
-                         initrd=guest.initramfs(lane.arch, guest_dir()),
+                         initrd=guest.initramfs(lane.arch, guest_dir(), extra),
                          cmdline=cmdline(lane, glob), smp=lane.cpus, memory_mib=lane.memory_mib,
                          limit_s=settings.scaled(lane.boot_limit_s))
 
@@ -110,7 +137,7 @@ def run(lane: Lane, info: TreeInfo, progress: Progress, *, variant: str = "",
         check_disk(out, "build")
     progress.tick("building")
     made = build.build(lane, info.path, out, progress)
-    spec = accelerated(lane, boot_spec(lane, made.kernel, glob))
+    spec = accelerated(lane, boot_spec(lane, made.kernel, glob, torture_entries(lane, out)))
 
     folder = run_folder(name)
     shutil.copyfile(made.config, folder / "config")
@@ -119,7 +146,9 @@ def run(lane: Lane, info: TreeInfo, progress: Progress, *, variant: str = "",
         "boot_cpus": lane.boot_cpus,
         "kernel": out.name,
         "suites": [{"name": suite.name, "min_cases": 1 if glob else suite.min_cases,
-                    "skips": suite.skips, "why": suite.why} for suite in lane.suites],
+                    "skips": suite.skips, "why": suite.why, "after_boot": suite.after_boot}
+                   for suite in lane.suites],
+        "torture": [dataclasses.asdict(item) for item in lane.torture],
         "glob": glob, "limit_s": spec.limit_s, "accel": spec.accel,
         "linux": info.kernel_version, "source": info.source, "checksum": info.checksum,
         "commit": made.source, "series": series.digest(series.patches()) if not variant else "",
@@ -134,6 +163,8 @@ def run(lane: Lane, info: TreeInfo, progress: Progress, *, variant: str = "",
             show(line)
         elif case := ktap.finished(line):
             progress.tick(f"booted, last case: {case}")
+        elif text := torture.progress(line):
+            progress.tick(text)
         else:
             progress.tick("booting")
 

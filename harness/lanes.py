@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import settings
+from . import settings, torture
 from .errors import Exit, HarnessError
 
 LANES = settings.REPO / "lanes"
@@ -51,6 +51,11 @@ class Kernel:
     options: tuple[tuple[str, str], ...]   # CONFIG_ name without prefix -> "y", "n", number
     kunitconfig: str = ""                  # file in the kernel tree, may be ""
 
+    @property
+    def modules(self) -> bool:
+        """Whether it has modules to build besides the image."""
+        return "m" in dict(self.options).values()
+
 
 @dataclass(frozen=True)
 class Suite:
@@ -60,6 +65,7 @@ class Suite:
     min_cases: int               # least number of executed cases
     skips: tuple[str, ...] = ()  # globs for the cases that must be skipped, without the suite
     why: str = ""                # why they must
+    after_boot: int = 1          # runs after boot
 
 
 @dataclass(frozen=True)
@@ -72,10 +78,11 @@ class Lane:
                                  # first run
     memory_mib: int
     cmdline: str                 # extra kernel parameters
-    boot_limit_s: float          # boot and both runs of every suite
+    boot_limit_s: float          # boot, all runs of every suite, torture
     suites: tuple[Suite, ...]
     kernel: Kernel               # its own, or that of the lane whose kernel it boots
     when: str = "check"          # one of WHEN
+    torture: tuple[torture.Wanted, ...] = ()
 
 
 def _wrong(path: Path, what: str) -> HarnessError:
@@ -124,9 +131,11 @@ def load(name: str, folder: Path = LANES) -> Lane:
 
 _KEYS: dict[str, type] = {
     "proves": str, "when": str, "kernel": str, "arch": str, "cpus": int, "boot_cpus": int,
-    "memory_mib": int,
-    "cmdline": str, "kunitconfig": str, "boot_limit_s": int, "suite": list, "config": dict}
-_SUITE_KEYS: dict[str, type] = {"name": str, "min_cases": int, "skips": list, "why": str}
+    "memory_mib": int, "cmdline": str, "kunitconfig": str, "boot_limit_s": int, "suite": list,
+    "torture": list, "config": dict}
+_SUITE_KEYS: dict[str, type] = {"name": str, "min_cases": int, "skips": list, "why": str,
+                                "after_boot": int}
+_TORTURE_KEYS: dict[str, type] = {"test": str, "seconds": int, "params": str, "minimum": dict}
 _OF_A_KERNEL = ("arch", "kunitconfig", "config")     # come with `kernel`, if a lane has that
 
 
@@ -150,7 +159,23 @@ def _suite(path: Path, entry: dict[str, Any]) -> Suite:
         raise _wrong(path, "skips must be a list of patterns for names of cases")
     if bool(skips) != bool(why):
         raise _wrong(path, "skips and why go together: say why these cases must be skipped")
-    return Suite(entry["name"], entry["min_cases"], skips, why)
+    return Suite(entry["name"], entry["min_cases"], skips, why, entry.get("after_boot", 1))
+
+
+def _torture(path: Path, entry: dict[str, Any]) -> torture.Wanted:
+    _check_keys(path, " of a [[torture]]", entry, _TORTURE_KEYS, ("test", "seconds", "minimum"))
+    known = torture.kinds()
+    if entry["test"] not in known:
+        raise _wrong(path, f"the torture test {entry['test']!r} is unknown; known are: "
+                     f"{', '.join(known)}")
+    kind = known[entry["test"]]
+    for name, least in entry["minimum"].items():
+        if name not in kind.numbers or not isinstance(least, int):
+            raise _wrong(path, f"minimum of {kind.name} must give a number for one of its totals "
+                         f"({', '.join(kind.numbers)}), not {name} = {least!r}")
+    if entry.get("params") and not kind.module:
+        raise _wrong(path, f"{kind.name} is no module, so it has no params; use cmdline")
+    return torture.Wanted(**entry)
 
 
 def _own_kernel(path: Path, data: dict[str, Any]) -> Kernel:
@@ -192,8 +217,10 @@ def read(path: Path) -> Lane:
     if not 1 <= boot_cpus <= data["cpus"]:
         raise _wrong(path, "boot_cpus must be from 1 to cpus")
     suites = tuple(_suite(path, entry) for entry in data.get("suite", []))
+    tests = tuple(_torture(path, entry) for entry in data.get("torture", []))
     kernel = _other_kernel(path, data) if "kernel" in data else _own_kernel(path, data)
     return Lane(
         name=path.stem, proves=data["proves"], arch=kernel.arch, cpus=data["cpus"],
         boot_cpus=boot_cpus, memory_mib=data["memory_mib"], cmdline=data.get("cmdline", ""),
-        boot_limit_s=data["boot_limit_s"], suites=suites, kernel=kernel, when=when)
+        boot_limit_s=data["boot_limit_s"], suites=suites, kernel=kernel, when=when,
+        torture=tests)

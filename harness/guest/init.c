@@ -1,14 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The guest's first program: runs KUnit suites once more after boot.
+ * The guest's first program: runs KUnit suites once more after boot, and torture tests.
  *
  * In (kernel command line):
  *	harness.suites=A,B	suites to run again, through KUnit's debugfs files
  *	harness.online=1	before that, bring all CPUs online that are not
+ *	harness.steps=FILE	then do what FILE says, a step on each line:
+ *				load NAME [PARAMETERS]	of /modules/NAME.ko
+ *				sleep SECONDS
+ *				unload NAME
  *	harness.shell=1		give a shell (busybox) instead
  * Out (kernel log, each line beginning with "harness: "):
  *	cpus N online		at first, when more were brought online, and at last
  *	run SUITE		a run begins
+ *	load ..., sleep ...	a step begins
  *	results SUITE begin, | LINE ..., results SUITE end
  *	success			everything above was done
  * Then the machine is switched off, whatever happened.
@@ -28,6 +33,7 @@
 #include <sys/mount.h>
 #include <sys/reboot.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -134,6 +140,64 @@ static int run_suite(const char *suite)
 	return 0;
 }
 
+static int load(const char *name, const char *params)
+{
+	char path[256];
+	int fd, ret;
+
+	snprintf(path, sizeof(path), "/modules/%s.ko", name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -1;
+	ret = syscall(SYS_finit_module, fd, params, 0);
+	close(fd);
+	return ret;
+}
+
+/* One line of the file of steps. */
+static int step(char *line)
+{
+	char *verb, *what, *rest = NULL;
+	int ret = -1;
+
+	say("%s", line);
+	verb = strtok_r(line, " ", &rest);
+	what = strtok_r(NULL, " ", &rest);
+	if (!verb || !what)
+		errno = EINVAL;
+	else if (!strcmp(verb, "load"))
+		ret = load(what, rest ? rest : "");
+	else if (!strcmp(verb, "unload"))	/* a torture test ends in here */
+		ret = syscall(SYS_delete_module, what, O_NONBLOCK);
+	else if (!strcmp(verb, "sleep"))
+		for (ret = atoi(what); ret > 0; ret = sleep(ret))
+			;
+	else
+		errno = EINVAL;
+	if (ret)
+		say("cannot %s %s: %s", verb ? verb : "do", what ? what : "this",
+		    strerror(errno));
+	return ret;
+}
+
+static int run_steps(const char *path)
+{
+	char line[LINE_MAX_BYTES];
+	FILE *steps = fopen(path, "r");
+	int failed = 0;
+
+	if (!steps) {
+		say("cannot open %s: %s", path, strerror(errno));
+		return -1;
+	}
+	while (!failed && fgets(line, sizeof(line), steps)) {
+		line[strcspn(line, "\n")] = '\0';
+		failed = step(line);
+	}
+	fclose(steps);
+	return failed;
+}
+
 static void say_cpus(void)
 {
 	say("cpus %ld online", sysconf(_SC_NPROCESSORS_ONLN));
@@ -174,7 +238,7 @@ static void shell(void)
 
 int main(void)
 {
-	char *suites, *suite, *rest;
+	char *suites, *suite, *steps, *rest;
 	int failed = 0;
 
 	kmsg = open("/dev/kmsg", O_WRONLY | O_CLOEXEC);
@@ -193,6 +257,9 @@ int main(void)
 	for (suite = suites ? strtok_r(suites, ",", &rest) : NULL; suite;
 	     suite = strtok_r(NULL, ",", &rest))
 		failed |= run_suite(suite);
+	steps = argument("harness.steps");
+	if (!failed && steps)
+		failed = run_steps(steps);
 	say_cpus();
 	if (!failed)
 		say("success");

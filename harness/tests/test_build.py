@@ -20,6 +20,9 @@ image:
 \t@mkdir -p $(O)/arch/x86/boot
 \t@echo run >> $(O)/runs
 \t@echo image > $(O)/arch/x86/boot/bzImage
+bzImage: image
+modules:
+\t@echo modules >> $(O)/runs
 .PHONY: image
 """
 
@@ -64,6 +67,14 @@ class Builds(unittest.TestCase):
         self.build()
         self.assertFalse(self.build().built)
         self.assertEqual(self.runs(), 1)
+
+    def test_modules_are_built_if_there_are_any(self):
+        for options, runs in ((), ["run"]), ((("SCF_TORTURE_TEST", "m"),), ["run", "modules"]):
+            kernel = lanes.Kernel("small", lanes.arch("x86_64"), (("SMP", "y"), *options))
+            out = self.out / str(len(options))
+            with mock.patch.object(kconfig, "check"):
+                build.build(kernel, self.src, out, self.progress)
+            self.assertCountEqual((out / "runs").read_text().split(), runs)
 
     def test_a_new_commit_and_a_changed_file_are_built(self):
         self.build()

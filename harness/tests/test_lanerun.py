@@ -8,8 +8,8 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
-from harness import build, lanerun, lanes, settings
-from harness.errors import Exit
+from harness import build, lanerun, lanes, settings, torture
+from harness.errors import Exit, HarnessError
 from harness.progress import Progress
 from harness.tests.test_judge import log
 from harness.tree import TreeInfo
@@ -67,8 +67,47 @@ class Run(unittest.TestCase):
     def test_pattern_asks_for_one_case_only(self):
         ran = self.run_lane(glob="smp.s*")
         record = json.loads((ran.folder / "run.json").read_text())
-        self.assertEqual(record["suites"], [{"name": "smp", "min_cases": 1, "skips": [], "why": ""}])
+        self.assertEqual(record["suites"], [{"name": "smp", "min_cases": 1, "skips": [], "why": "",
+                                              "after_boot": 1}])
         self.assertIn("kunit.filter_glob=smp.s*", (ran.folder / "qemu-cmd").read_text())
+
+    def test_pattern_wins_over_the_lane(self):
+        self.lane = dataclasses.replace(self.lane, cmdline="kunit.filter_glob=smp.x")
+        words = (self.run_lane(glob="smp.s*").folder / "qemu-cmd").read_text()
+        self.assertLess(words.index("filter_glob=smp.x"), words.index("filter_glob=smp.s*"))
+
+    def test_runs_after_boot_must_all_be_there(self):
+        self.lane = dataclasses.replace(self.lane, suites=(lanes.Suite("smp", 4, after_boot=2),))
+        ran = self.run_lane()
+        self.assertEqual(ran.verdict.code, Exit.TEST)
+        self.assertIn("after boot, run 2: no suite was run", ran.verdict.text())
+        self.assertIn("harness.suites=smp,smp", (ran.folder / "qemu-cmd").read_text())
+        twice = log().split("[    2.000000] harness: run smp\n")[1].split("results smp end\n")[0]
+        console = log().replace("harness: cpus 4 online\n[    2.000000] harness: success",
+                                "harness: run smp\n" + twice + "results smp end\n"
+                                "[    2.000000] harness: cpus 4 online\n"
+                                "[    2.000000] harness: success")
+        (self.dir / "console").write_text(console)
+        ran = self.run_lane()
+        self.assertEqual(ran.verdict.code, Exit.OK, ran.verdict.text())
+        self.assertEqual(ran.verdict.runs,
+                         {"at boot": 4, "after boot": 4, "after boot, run 2": 4})
+
+    def test_torture(self):
+        wanted = torture.Wanted("scftorture", 3, "verbose=1")
+        self.lane = dataclasses.replace(self.lane, torture=(wanted,))
+        with self.assertRaises(HarnessError) as caught:
+            lanerun.torture_entries(self.lane, self.dir)
+        self.assertEqual(caught.exception.code, Exit.BUILD)
+        (self.dir / "kernel").mkdir()
+        for name in ("torture", "scftorture"):
+            (self.dir / f"kernel/{name}.ko").write_text(name)
+        entries = lanerun.torture_entries(self.lane, self.dir)
+        self.assertEqual([entry.name for entry in entries],
+                         ["steps", "modules", "modules/torture.ko", "modules/scftorture.ko"])
+        self.assertIn(b"load scftorture verbose=1\nsleep 3\n", entries[0].data)
+        self.assertIn("harness.steps=/steps ", lanerun.cmdline(self.lane, None) + " ")
+        self.assertNotIn("steps", lanerun.cmdline(dataclasses.replace(self.lane, torture=()), None))
 
     def test_variant_has_its_own_folder_and_names_no_series(self):
         ran = self.run_lane(variant="base")

@@ -4,7 +4,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from harness import kconfig, lanerun, lanes
+from harness import kconfig, lanerun, lanes, torture
 from harness.errors import Exit, HarnessError
 
 MINIMAL = """\
@@ -39,7 +39,7 @@ class LaneFiles(unittest.TestCase):
         self.assertGreaterEqual(len(lanes.names()), 3)
         for name in lanes.names():
             lane = lanes.load(name)
-            self.assertTrue(lane.suites)
+            self.assertTrue(lane.suites or lane.torture)
             self.assertTrue(lane.proves)
             self.assertGreaterEqual(lane.cpus, 4)
 
@@ -64,6 +64,28 @@ class LaneFiles(unittest.TestCase):
         late = self.read("boot_cpus = 1\n" + MINIMAL)
         self.assertIn("maxcpus=1 harness.online=1", lanerun.cmdline(late, None))
         self.assertNotIn("maxcpus", lanerun.cmdline(self.read(MINIMAL), None))
+
+    def test_torture(self):
+        text = MINIMAL.replace("[config]", """after_boot = 5
+[[torture]]
+test = "scftorture"
+seconds = 30
+params = "stutter=0"
+minimum = { online = 3 }
+[config]
+SCF_TORTURE_TEST = "m\"""")
+        lane = self.read(text)
+        self.assertEqual(lane.torture, (torture.Wanted("scftorture", 30, "stutter=0",
+                                                       {"online": 3}),))
+        self.assertEqual(lane.suites[0].after_boot, 5)
+        self.assertTrue(lane.kernel.modules)
+        self.assertFalse(self.read(MINIMAL).kernel.modules)
+        self.assertIn("known are: scftorture",
+                      self.refused(text.replace('"scftorture"', '"locktorture"')))
+        self.assertIn("one of its totals", self.refused(text.replace("online = 3", "onlin = 3")))
+        self.assertIn("no params", self.refused(
+            text.replace('"scftorture"', '"storm"')))
+        self.assertIn("'seconds' of a [[torture]]", self.refused(text.replace("seconds = 30", "")))
 
     def test_kernel_of_another_lane(self):
         other = MINIMAL.replace('arch = "x86_64"', 'kernel = "one"').split("[config]")[0]
