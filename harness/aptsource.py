@@ -93,7 +93,8 @@ def mirrors(etc: Path | None = None) -> list[Mirror]:
     return list(dict.fromkeys(item for item in found if "debian" in item.uri.split("://")[-1]))
 
 
-def source_list(suites: tuple[str, ...], known: list[Mirror]) -> str:
+def source_list(suites: tuple[str, ...], known: list[Mirror],
+                kinds: tuple[str, ...] = ("deb", "deb-src")) -> str:
     """A one-line source list: security suites on security mirrors, others on others."""
     lines = []
     for suite in suites:
@@ -102,28 +103,37 @@ def source_list(suites: tuple[str, ...], known: list[Mirror]) -> str:
                 continue
             key = mirror.keyring or (str(KEYRING) if KEYRING.exists() else "")
             option = f"[signed-by={key}] " if key else ""
-            lines += [f"{kind} {option}{mirror.uri} {suite} main" for kind in ("deb", "deb-src")]
+            lines += [f"{kind} {option}{mirror.uri} {suite} main" for kind in kinds]
     return "\n".join(lines) + "\n" if lines else ""
 
 
 class Apt:
-    """apt with the machine's configuration, or (own=True) with lists under build/."""
+    """apt with the machine's configuration, or (own=True) with lists under build/.
 
-    def __init__(self, own: bool) -> None:
+    The own lists are those of the base's suites; or of the suites given, in a folder of
+    their own and without source packages.
+    """
+
+    def __init__(self, own: bool, suites: tuple[str, ...] = (), name: str = "apt") -> None:
         self.own = own
+        self.suites = suites or settings.base().suites
+        self.kinds = ("deb",) if suites else ("deb", "deb-src")
         self.options: list[str] = ["-q", "-o", "APT::Sandbox::User=root"]
         self.downloads = settings.build_dir() / "downloads"
         if own:
-            self.folder = settings.build_dir() / "apt"
+            self.folder = settings.build_dir() / name
             for name, path in (("Dir::Etc::sourcelist", "sources.list"),
                                ("Dir::State::lists", "lists"), ("Dir::Cache", "cache")):
                 self.options += ["-o", f"{name}={self.folder / path}"]
-            self.options += ["-o", "Dir::Etc::sourceparts=/dev/null",
-                             "-o", "Acquire::Languages=none"]
+            # Neither what is installed nor the machine's preferences choose the version.
+            for name in ("Dir::Etc::sourceparts", "Dir::Etc::preferences",
+                         "Dir::Etc::preferencesparts", "Dir::State::status"):
+                self.options += ["-o", f"{name}=/dev/null"]
+            self.options += ["-o", "Acquire::Languages=none", "-o", "APT::Default-Release="]
 
     def update(self) -> bool:
         """Fetches the lists of the own source list; False if there is none to be had."""
-        text = source_list(settings.base().suites, mirrors())
+        text = source_list(self.suites, mirrors(), self.kinds)
         if not text:
             return False
         for name in ("lists/partial", "cache/archives/partial"):
@@ -212,6 +222,20 @@ class Apt:
 def binary(package: str) -> Download | None:
     """The package from the machine's suites, else from the base's; None: nowhere."""
     return _first(lambda apt: apt.binary(package))
+
+
+def of_suites(packages: list[str], suites: tuple[str, ...], name: str) -> list[Download] | None:
+    """The packages in their newest versions in the suites; None: not all are there.
+
+    Lists and cache are in build/<base>/NAME. For what is unpacked, not installed.
+    """
+    if not shutil.which("apt-get"):
+        return None
+    apt = Apt(True, suites, name)
+    if not apt.update():
+        return None
+    found = [apt.binary(package) for package in packages]
+    return None if None in found else [item for item in found if item]
 
 
 def upstream_tarball(package: str) -> Download | None:

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import re
 import sys
-import time
 
-from . import lanerun, lanes, proc, queuecheck, report, settings, tree
+from . import lanerun, lanes, proc, prove, queuecheck, report, settings, tree
 from .arguments import Parser
 from .errors import Exit, HarnessError
 from .progress import Progress
-from .report import Part
+from .report import Part, guarded
 from .source import add_options, options
 
 HELP = """\
@@ -21,14 +20,14 @@ HELP = """\
 
 The test command. In order: the harness's unit tests; the checks of the patch queue
 (series and files agree, it applies, round trip, checkpatch, kernel-doc, objects of every
-prefix); then lanes: kernel built, booted, KUnit suites run at boot and after boot.
+prefix); the proofs that ./run prove makes, less those that take long; then lanes: kernel built, booted, KUnit suites run at boot and after boot.
 Those are the ones whose file in lanes/ says when = "check", or the LANEs given.
 
   --all     every lane: all preemption models, sanitizers and architectures
   --quick   only what needs no kernel build
 
 Prints a summary table and the line "N passed, N failed, N skipped", which counts unit
-tests, queue checks and executed KUnit cases (both runs). Goes on after a failure; the
+tests, queue checks, litmus tests and executed KUnit cases (both runs). Goes on after a failure; the
 exit code is that of the first. Runs leave their files in build/<base>/runs/.
 """
 
@@ -82,20 +81,6 @@ def one_lane(lane: lanes.Lane, opts, progress: Progress) -> Part:
                 + (f"; {len(verdict.elsewhere)} data races elsewhere" if verdict.elsewhere else ""))
 
 
-def guarded(name: str, progress: Progress, step) -> list[Part]:
-    """Runs one step; what it raises becomes a failed part."""
-    start = time.monotonic()
-    try:
-        made = step()
-    except HarnessError as error:
-        print(f"run: {error.message}", file=sys.stderr, flush=True)
-        made = report.died(name, error.code, time.monotonic() - start, error.message)
-    parts = made if isinstance(made, list) else [made]
-    bad = [part.name for part in parts if part.code != Exit.OK or part.failed]
-    progress.done("FAILED: " + ", ".join(bad) if bad else "ok")
-    return parts
-
-
 def choose(named: list[str], everything: bool) -> list[lanes.Lane]:
     """The lanes to run."""
     if named and everything:
@@ -116,12 +101,14 @@ def main(args: list[str]) -> int:
     if parsed.quick:
         chosen = []
     opts = options(parsed)
-    progress = Progress(2 + len(chosen))
+    steps = [] if parsed.quick else [step for step in prove.STEPS if step.quick]
+    progress = Progress(2 + len(steps) + len(chosen))
 
     progress.phase("unit tests of the harness")
     parts = guarded("unit tests", progress, lambda: unit_tests(progress))
     progress.phase("checks of the patch queue")
     parts += guarded("queue", progress, lambda: queuecheck.checks(parsed.quick, opts, progress))
+    parts += prove.run(steps, opts, progress)
     for lane in chosen:
         progress.phase(f"lane {lane.name}: {lane.proves}")
         parts += guarded(lane.name, progress, lambda: one_lane(lane, opts, progress))

@@ -28,6 +28,7 @@ class Verb:
 VERBS = {
     "demo": Verb("demo", "", "build Linux with and without the series, boot both, measure"),
     "check": Verb("check", "[LANE...]", "the test command: unit tests, queue checks, boots"),
+    "prove": Verb("prove", "", "litmus tests under the kernel's memory model"),
     "tree": Verb("tree", "", "make a git tree with the series on top, and say where it is"),
     "export": Verb("export", "", "write the tree's commits back as patches"),
     "boot": Verb("bootverb", "ARCH", "boot the patched kernel and give a shell in it"),

@@ -16,7 +16,7 @@ class Exit(enum.IntEnum):
     TEST = 1          # a test or a queue check failed
     USAGE = 2         # unknown verb, lane or option, or a wrong value
     TOOL = 3          # a tool is missing and cannot be installed
-    FETCH = 4         # the Linux source cannot be had
+    FETCH = 4         # the Linux source, or a tool that is fetched, cannot be had
     APPLY = 5         # a patch does not apply
     BUILD = 6         # a build step failed or ran into its limit
     BOOT = 7          # the guest did not boot, hung or panicked

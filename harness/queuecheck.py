@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable
 
-from . import aptsource, export, objects, proc, provision, series, settings, tree
+from . import aptsource, export, litmus, objects, proc, provision, series, settings, tree
 from .errors import Exit, HarnessError
 from .git import git
 from .progress import Progress
@@ -237,6 +237,12 @@ def check_kernel_doc(context: Context) -> Result:
     return verdict(complaints, f"nothing new in {len(sources)} sources")
 
 
+def check_litmus(context: Context) -> Result:
+    """The comments of the series and the litmus tests name each other."""
+    return verdict(litmus.names_agree(context.ready),
+                   f"{len(litmus.tests(litmus.folder()))} tests, named both ways")
+
+
 def _extract(repo: Path, commit: str, path: str, folder: Path) -> bool:
     """Writes one file of a commit below folder; False if the commit lacks it."""
     shown = git(repo, "show", f"{commit}:{path}", check=False)
@@ -326,6 +332,7 @@ def all_checks() -> list[Check]:
         Check("round trip", check_round_trip),
         Check("checkpatch", check_checkpatch),
         Check("kernel-doc", check_kernel_doc),
+        Check("litmus names", check_litmus),
         Check("git am, upstream", check_upstream),
     ]
     for config in objects.configs():

@@ -6,10 +6,12 @@ Out: a table as text, the closing line "N passed, N failed, N skipped", the exit
 
 from __future__ import annotations
 
+import sys
+import time
 from dataclasses import dataclass
 
-from .errors import Exit
-from .progress import clock
+from .errors import Exit, HarnessError
+from .progress import Progress, clock
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,20 @@ class Part:
 def died(name: str, code: Exit, seconds: float, note: str) -> Part:
     """A part that ended before it could count anything: it counts as one failure."""
     return Part(name, code, 0, 1, 0, seconds, note)
+
+
+def guarded(name: str, progress: Progress, step) -> list[Part]:
+    """Runs one step; what it raises becomes a failed part."""
+    start = time.monotonic()
+    try:
+        made = step()
+    except HarnessError as error:
+        print(f"run: {error.message}", file=sys.stderr, flush=True)
+        made = died(name, error.code, time.monotonic() - start, error.message)
+    parts = made if isinstance(made, list) else [made]
+    bad = [part.name for part in parts if part.code != Exit.OK or part.failed]
+    progress.done("FAILED: " + ", ".join(bad) if bad else "ok")
+    return parts
 
 
 def table(parts: list[Part]) -> str:

@@ -1,0 +1,245 @@
+"""The litmus tests in proof/litmus/: their verdicts, and who names whom.
+
+In:  proof/litmus/NAME.litmus with its twin NAME-broken.litmus, the kernel tree (its
+     tools/memory-model and the sources that the series touches), herd7.
+Out: parts(opts, progress): one Part for the memory model on the kernel's own tests, one
+     for the names, one for each test with its twin. dangling(...): complaints about names.
+
+A test's comment says `Result: Never` (`Sometimes` in a twin), and in lines like
+`Models: kernel/smp.c: csd_unlock() smp_store_release` what it models: a function, and
+what must stand in it. So the test and the source cannot drift apart unnoticed, and a
+barrier that is dropped or weakened is found. A comment in the kernel says
+`litmus: NAME` where the ordering is.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Callable
+
+from . import herd, report, series, settings, tree
+from .errors import Exit, HarnessError
+from .git import git
+from .progress import Progress
+from .report import Part
+from .source import Options
+from .tree import TreeInfo
+
+TWIN = "-broken"
+MODEL = "tools/memory-model"            # in the kernel tree
+SUFFIX = ".litmus"
+
+
+@dataclass(frozen=True)
+class Header:
+    """What the head of a test says."""
+
+    name: str                           # in the first line, "C NAME"
+    result: str                         # "Never", "Sometimes", ...; "" if it does not say
+    models: tuple[tuple[str, str, str], ...]    # file of the kernel, function, word or ""
+
+
+def header(text: str) -> Header:
+    """Reads the first line and the comment after it."""
+    first = re.match(r"C (\S+)", text)
+    comment = text.partition("*)")[0]
+    result = re.search(r"^ \* Result: (\w+)", comment, re.M)
+    models = re.findall(r"^ \* Models: (\S+): (\w+)\(\)(?: (\w+))?$", comment, re.M)
+    return Header(first[1] if first else "", result[1] if result else "", tuple(models))
+
+
+def folder() -> Path:
+    return settings.REPO / "proof/litmus"
+
+
+def tests(where: Path) -> list[str]:
+    """Names of the tests, without the twins."""
+    return sorted(path.stem for path in where.glob(f"*{SUFFIX}") if not path.stem.endswith(TWIN))
+
+
+# --- names
+
+
+def named(text: str) -> list[str]:
+    """The names after "litmus:" in a source; NAME itself is the placeholder."""
+    found = [name.rstrip(".,;:)*/\"'") for name in re.findall(r"\blitmus:[ \t]*(\S*)", text)]
+    return [name for name in found if name != "NAME"]
+
+
+def body(source: str, function: str) -> str | None:
+    """The text of a function without comments; None if the source does not define it."""
+    code = re.sub(r"/\*.*?\*/|//[^\n]*", " ", source, flags=re.S)
+    found = re.findall(rf"^(?![\s#])[^\n;{{}}]*\b{function}\([^;{{}}]*\{{(.*?)^\}}", code, re.M | re.S)
+    return "\n".join(found) if found else None
+
+
+def dangling(where: Path, sources: dict[str, str],
+             read: Callable[[str], str | None]) -> list[str]:
+    """Complaints: names that lead nowhere, in both directions.
+
+    sources: the files that the series touches, with their text. read gives the text of
+    any file of the kernel, None if there is no such file.
+    """
+    files = {path.stem: path for path in sorted(where.glob(f"*{SUFFIX}"))}
+    known = tests(where)
+    complaints = [] if known else [f"there is no litmus test in {where}"]
+    comments: set[str] = set()
+    for path, text in sources.items():
+        for name in named(text):
+            comments.add(name)
+            if name not in known:
+                complaints.append(f"{path} names the litmus test {name or '(nothing)'}, which is "
+                                  "not a test of proof/litmus")
+    for name, path in files.items():
+        head = header(path.read_text("utf-8"))
+        if head.name != name:
+            complaints.append(f"{path.name} calls itself {head.name or 'nothing'}")
+        if name.endswith(TWIN):
+            if name.removesuffix(TWIN) not in files:
+                complaints.append(f"{path.name} is the twin of no test")
+            wanted = "Sometimes"
+        else:
+            if name + TWIN not in files:
+                complaints.append(f"{path.name} has no twin {name}{TWIN}{SUFFIX}")
+            if name not in comments:
+                complaints.append(f"no comment of the series names {name}")
+            wanted = "Never"
+        if head.result != wanted:
+            complaints.append(f"{path.name} says Result: {head.result or '(nothing)'} instead of "
+                              f"{wanted}")
+        if not head.models:
+            complaints.append(f"{path.name} does not say what it models")
+        for file, function, word in head.models:
+            source = read(file)
+            text = None if source is None else body(source, function)
+            if source is None:
+                complaints.append(f"{path.name} models {file}, which the kernel does not have")
+            elif text is None:
+                complaints.append(f"{path.name} models {function}(), which {file} does not have")
+            elif word and not re.search(rf"\b{word}\b", text):
+                complaints.append(f"{path.name} relies on {word} in {function}(), which does not "
+                                  f"use it")
+    return complaints
+
+
+def names_agree(info: TreeInfo) -> list[str]:
+    """`dangling` for the tests of the repository and the tip of the tree."""
+    texts: dict[str, str | None] = {}
+
+    def read(path: str) -> str | None:
+        if path not in texts:
+            shown = git(info.path, "show", f"{info.tip_commit}:{path}", check=False)
+            texts[path] = None if shown.returncode else shown.output
+        return texts[path]
+
+    touched = {path: read(path) for path in series.touched(series.patches())}
+    return dangling(folder(), {path: text for path, text in touched.items() if text}, read)
+
+
+# --- verdicts
+
+
+def judge(head: Header, outcome: herd.Outcome) -> list[str]:
+    """Complaints about herd7's verdict on one test."""
+    complaints = []
+    if outcome.name != head.name:
+        complaints.append(f"herd7 judged {outcome.name} instead of {head.name}")
+    if outcome.verdict != head.result:
+        complaints.append(f"{head.name} is {outcome.text()}, but should be "
+                          f"{head.result or 'said to be Never or Sometimes'}")
+    elif outcome.verdict == "Never":
+        if outcome.negative == 0:
+            complaints.append(f"{head.name} has no execution at all, so it shows nothing")
+        if outcome.flags:
+            complaints.append(f"{head.name} is flagged: {', '.join(outcome.flags)}")
+    return complaints
+
+
+def one(name: str, tool: herd.Herd, model: Path) -> Part:
+    """Runs a test and its twin."""
+    start = time.monotonic()
+    logs = settings.build_dir() / "runs/prove/litmus"
+    notes, complaints = [], []
+    code = Exit.TEST
+    failed = 0
+    for stem in (name, name + TWIN):
+        path = folder() / f"{stem}{SUFFIX}"
+        try:
+            outcome = herd.run(tool, path, model, logs / f"{stem}.txt")
+            found = judge(header(path.read_text("utf-8")), outcome)
+            notes.append(outcome.text())
+        except FileNotFoundError:
+            found = [f"{path.name} is not there"]
+        except HarnessError as error:
+            found, code = [error.message], error.code
+        failed += bool(found)
+        complaints += found
+    for text in complaints:
+        print(f"run: {text}", file=sys.stderr, flush=True)
+    seconds = time.monotonic() - start
+    return Part(f"litmus {name}", code if failed else Exit.OK, 2 - failed, failed, 0, seconds,
+                complaints[0] if complaints else f"{'; twin '.join(notes)}; {seconds:.1f} s")
+
+
+def own_tests(tool: herd.Herd, model: Path, progress: Progress) -> Part:
+    """The kernel's own litmus tests: whether this herd7 and this memory model fit."""
+    start = time.monotonic()
+    complaints, passed = [], 0
+    for path in sorted((model / "litmus-tests").glob(f"*{SUFFIX}")):
+        progress.tick(path.stem)
+        wanted = re.search(r"Result: (\w+)", path.read_text("utf-8"))
+        try:
+            outcome = herd.run(tool, path, model)
+        except HarnessError as error:
+            complaints.append(error.message)
+            continue
+        if wanted and outcome.verdict == wanted[1]:
+            passed += 1
+        else:
+            complaints.append(f"herd7 {tool.version} says {outcome.verdict} on the kernel's own "
+                              f"{path.name}")
+    if not passed and not complaints:
+        complaints.append(f"{model} has no litmus tests of its own")
+    for text in complaints:
+        print(f"run: {text}", file=sys.stderr, flush=True)
+    return Part("memory model", Exit.TEST if complaints else Exit.OK, passed, len(complaints), 0,
+                time.monotonic() - start, complaints[0] if complaints else
+                f"herd7 {tool.version} agrees with the kernel's own tests")
+
+
+def names_part(info: TreeInfo) -> Part:
+    """The Part for the check of names."""
+    start = time.monotonic()
+    complaints = names_agree(info)
+    for text in complaints:
+        print(f"run: {text}", file=sys.stderr, flush=True)
+    seconds = time.monotonic() - start
+    if complaints:
+        return Part("litmus names", Exit.TEST, 0, len(complaints), 0, seconds, complaints[0])
+    return Part("litmus names", Exit.OK, 1, 0, 0, seconds,
+                f"{len(tests(folder()))} tests, each with a twin and a comment in the kernel")
+
+
+def parts(opts: Options, progress: Progress) -> list[Part]:
+    """Runs everything; raises if there is no herd7 or no kernel tree."""
+    info = tree.ensure_tree(opts, progress)
+    made = [names_part(info)]
+    progress.tick("herd7")
+    try:
+        tool = herd.ensure()
+    except HarnessError as error:
+        print(f"run: {error.message}", file=sys.stderr, flush=True)
+        return [*made, report.died("memory model", error.code, 0.0, error.message)]
+    model = info.path / MODEL
+    if not (model / herd.CONFIG).is_file():
+        raise HarnessError(Exit.TEST, f"{model} is not there, so there is no memory model to judge "
+                           "with; give a kernel tree that has it.")
+    made.append(own_tests(tool, model, progress))
+    for name in tests(folder()):
+        progress.tick(name)
+        made.append(one(name, tool, model))
+    return made

@@ -1,0 +1,65 @@
+"""The verb `prove`: what is shown without booting; one table, one count.
+
+In:  options (where the kernel comes from).  Out: exit code of the first failure.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Callable, Iterable
+
+from . import litmus, report, settings
+from .arguments import Parser
+from .progress import Progress
+from .report import Part, guarded
+from .source import Options, add_options, options
+
+HELP = """\
+./run prove [--linux PATH | --tarball FILE]
+
+What booting cannot show: that the memory ordering is right on every architecture.
+
+proof/litmus/ has litmus tests, which herd7 judges with the memory model of the kernel
+tree. Each must be impossible (Never), its twin, in which one ordering is weakened,
+possible (Sometimes). The kernel's own litmus tests come first, to see that herd7 and the
+model fit each other. And the kernel's comments and the tests must name each other, and
+what a test relies on must be in the function that it models.
+
+Builds no kernel. herd7 is taken from PATH, or its Debian package is unpacked below
+build/, not installed. Where a tool cannot be had, that is a failure. Prints a table and
+the line "N passed, N failed, N skipped"; the tools' outputs are in
+build/<base>/runs/prove/.
+"""
+
+
+@dataclass(frozen=True)
+class Step:
+    title: str
+    parts: Callable[[Options, Progress], list[Part]]
+    quick: bool         # takes seconds, so that ./run check does it too
+
+
+STEPS = (
+    Step("litmus tests", litmus.parts, True),
+)
+
+
+def run(steps: Iterable[Step], opts: Options, progress: Progress) -> list[Part]:
+    """Runs the steps; one that cannot be done is a failed part."""
+    found: list[Part] = []
+    for step in steps:
+        progress.phase(step.title)
+        found += guarded(step.title, progress, lambda step=step: step.parts(opts, progress))
+    return found
+
+
+def main(args: list[str]) -> int:
+    parser = Parser("prove")
+    add_options(parser)
+    opts = options(parser.parse_args(args))
+    parts = run(STEPS, opts, Progress(len(STEPS)))
+    print()
+    print(report.table(parts))
+    print(f"Outputs are in {settings.build_dir() / 'runs/prove'}.")
+    print(report.closing(parts))
+    return report.exit_code(parts)
