@@ -85,6 +85,7 @@ def dangling(where: Path, sources: dict[str, str],
     any file of the kernel, None if there is no such file.
     """
     files = {path.stem: path for path in sorted(where.glob(f"*{SUFFIX}"))}
+    heads = {name: header(path.read_text("utf-8")) for name, path in files.items()}
     known = tests(where)
     complaints = [] if known else [f"there is no litmus test in {where}"]
     comments: set[str] = set()
@@ -95,12 +96,15 @@ def dangling(where: Path, sources: dict[str, str],
                 complaints.append(f"{path} names the litmus test {name or '(nothing)'}, which is "
                                   "not a test of proof/litmus")
     for name, path in files.items():
-        head = header(path.read_text("utf-8"))
+        head = heads[name]
         if head.name != name:
             complaints.append(f"{path.name} calls itself {head.name or 'nothing'}")
         if name.endswith(TWIN):
-            if name.removesuffix(TWIN) not in files:
+            test = heads.get(name.removesuffix(TWIN))
+            if test is None:
                 complaints.append(f"{path.name} is the twin of no test")
+            elif test.models != head.models:
+                complaints.append(f"{path.name} does not model what the test does")
             wanted = "Sometimes"
         else:
             if name + TWIN not in files:
@@ -111,6 +115,8 @@ def dangling(where: Path, sources: dict[str, str],
         if head.result != wanted:
             complaints.append(f"{path.name} says Result: {head.result or '(nothing)'} instead of "
                               f"{wanted}")
+        if name.endswith(TWIN):
+            continue
         if not head.models:
             complaints.append(f"{path.name} does not say what it models")
         for file, function, word in head.models:

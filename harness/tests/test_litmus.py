@@ -150,7 +150,8 @@ class Names(unittest.TestCase):
         self.assertIn("csd-a-broken.litmus says Result: Never instead of Sometimes", self.found())
         self.assertIn("csd-a-broken.litmus calls itself other", self.found())
         self.put("csd-a", "Never", TEST.replace("Models", "Shows"))
-        self.assertIn("does not say what it models", self.found())
+        self.assertIn("csd-a.litmus does not say what it models", self.found())
+        self.assertIn("csd-a-broken.litmus does not model what the test does", self.found())
 
     def test_what_is_modelled_must_be_in_the_kernel(self) -> None:
         self.put("csd-a", "Never", TEST.replace("csd_b()", "csd_gone()"))
