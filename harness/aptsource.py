@@ -144,8 +144,10 @@ class Apt:
             return True
         listing.write_text(text, encoding="utf-8")
         # A suite that does not exist any more must not spoil the others: what
-        # was fetched shows in the next look-up.
-        if self.run("apt-get", "update", check=False).returncode == 0:
+        # was fetched shows in the next look-up. (Without the option, apt calls it a
+        # success when there is no network.)
+        if self.run("apt-get", "update", "-o", "APT::Update::Error-Mode=any",
+                    check=False).returncode == 0:
             stamp.touch()
         return True
 

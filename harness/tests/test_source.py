@@ -134,6 +134,9 @@ class Fake(World):
         message = self.fails(Exit.FETCH)
         for way in ("mirror", "--tarball linux-9.8.y.tar.xz", "--linux PATH"):
             self.assertIn(way, message)
+        # Lists that could not be fetched are asked for again by the next run.
+        self.assertIn("Error-Mode=any", self.log.read_text())
+        self.assertFalse((settings.build_dir() / "apt/updated").exists())
 
     def test_download_breaks_off(self) -> None:
         self.package()
