@@ -64,13 +64,15 @@ class Section:
 @dataclass
 class Result:
     test: str
+    ended: str = ""                                        # its own verdict, if it prints one
     seconds: float = 0.0                                   # guest seconds, all sections
     totals: dict[str, int] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
 
     def text(self) -> str:
         numbers = ", ".join(f"{name} {value}" for name, value in self.totals.items()) or "no totals"
-        return f"{self.test}: {self.seconds:.0f} s; {numbers}"
+        ended = f"ended with {self.ended} after " if self.ended else ""
+        return f"{self.test}: {ended}{self.seconds:.0f} s; {numbers}"
 
 
 @functools.cache
@@ -133,7 +135,7 @@ def _sections(kind: Kind, lines: list[str]) -> list[Section]:
         sections[-1].lines.append(text)
         if found := end.search(text):
             sections[-1].ended = now
-            sections[-1].verdict = found[1] if kind.module else "SUCCESS"
+            sections[-1].verdict = found[1] if kind.module else ""
     return sections
 
 
@@ -162,8 +164,10 @@ def judge(asked: dict[str, Any], lines: list[str]) -> Result:
     for section in sections:
         if section.ended is None:
             result.problems.append("its end line is missing")
-        elif section.verdict != "SUCCESS":
-            result.problems.append(f"it ended with {section.verdict}")
+        elif kind.module:
+            result.ended = section.verdict
+            if section.verdict != "SUCCESS":
+                result.problems.append(f"it ended with {section.verdict}")
     result.seconds = sum(section.ended - section.began for section in sections
                          if section.ended is not None)
     if result.seconds < asked["seconds"]:

@@ -59,7 +59,7 @@ class Judged(unittest.TestCase):
             "to an offline CPU": 12, "online": 11, "offline": 12, "wrong": 0, "order in": 0,
             "order out": 0})
         self.assertAlmostEqual(result.seconds, 20.5999)
-        self.assertIn("scftorture: 21 s; handler runs 1000,", result.text())
+        self.assertIn("scftorture: ended with SUCCESS after 21 s; handler runs 1000,", result.text())
 
     def test_rcutorture(self):
         result = self.judge(RCU, "rcutorture", updates=117)
