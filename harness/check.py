@@ -20,15 +20,17 @@ HELP = """\
 
 The test command. In order: the harness's unit tests; the checks of the patch queue
 (series and files agree, it applies, round trip, checkpatch, kernel-doc, objects of every
-prefix); the proofs that ./run prove makes, less those that take long; then lanes: kernel built, booted, KUnit suites run at boot and after boot.
-Those are the ones whose file in lanes/ says when = "check", or the LANEs given.
+prefix); the proofs that ./run prove makes, less those that take long; then lanes: kernel
+built, booted, KUnit suites run at boot and after boot, then torture tests if it has any.
+The lanes are the ones whose file in lanes/ says when = "check", or the LANEs given.
 
-  --all     every lane: all preemption models, sanitizers and architectures
+  --all     every lane: all preemption models, sanitizers, architectures and torture tests
   --quick   only what needs no kernel build
 
 Prints a summary table and the line "N passed, N failed, N skipped", which counts unit
-tests, queue checks, litmus tests and executed KUnit cases (both runs). Goes on after a failure; the
-exit code is that of the first. Runs leave their files in build/<base>/runs/.
+tests, queue checks, litmus tests, executed KUnit cases (all runs) and torture tests.
+Goes on after a failure; the exit code is that of the first. Runs leave their files in
+build/<base>/runs/.
 """
 
 _RAN = re.compile(r"^Ran (\d+) tests? in", re.M)
