@@ -68,9 +68,20 @@ class Verdicts(unittest.TestCase):
         self.assertEqual(self.code(log(one, one), suites=asked), Exit.TEST)
         self.assertIn("no case is named smp.nothing.*", self.verdict.text())
         self.assertEqual(self.code(log(one, one), suites=asked, glob="smp.*"), Exit.OK, self)
-        asked[0]["skips"] = ["right*"]
+        asked[0]["skips"] = ["plain"]
         self.assertEqual(self.code(log(one, one), suites=asked, glob="x"), Exit.TEST)
         self.assertIn("smp.storm was skipped", self.verdict.text())
+
+    def test_listed_case_stands_for_its_parameters(self):
+        each = re.sub(r"        ok (\d) (single|many)", r"        ok \1 \2 # SKIP not here", GOOD)
+        each = each.replace("ok 2 with_parameters", "ok 2 with_parameters # SKIP")
+        whole = "".join(line for line in each.splitlines(True) if "         " not in line)
+        asked = [{"name": "smp", "min_cases": 2, "skips": ["with_parameters"], "why": "w"}]
+        self.assertEqual(self.code(log(each, whole), suites=asked), Exit.OK, self.verdict.text())
+        self.assertEqual(self.verdict.skipped, 3)
+        one = GOOD.replace("ok 1 single", "ok 1 single # SKIP not here")
+        self.assertEqual(self.code(log(one, whole), suites=asked), Exit.TEST)
+        self.assertIn("smp.with_parameters.many must be skipped (w)", self.verdict.text())
 
     def test_too_few_cases(self):
         self.assertEqual(self.code(log(), suites=[{"name": "smp", "min_cases": 5}]), Exit.TEST)
