@@ -107,7 +107,7 @@ def interactive(spec: BootSpec) -> int:
 
 def host_is(arch: Arch) -> bool:
     """Whether KVM on this machine could run the architecture at all."""
-    return platform.machine() == {"arm64": "aarch64"}.get(arch.name, arch.name)
+    return platform.machine() == {"arm64": "aarch64", "i386": "x86_64"}.get(arch.name, arch.name)
 
 
 def probe_kvm(spec: BootSpec, cache: Path, device: Path = Path("/dev/kvm")) -> str:

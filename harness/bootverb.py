@@ -16,7 +16,7 @@ from .source import add_options, options
 HELP = """\
 ./run boot ARCH [--linux PATH | --tarball FILE]
 
-Builds the patched kernel for ARCH (x86_64, arm64) as the lane of that name does,
+Builds the patched kernel for ARCH (x86_64, arm64, i386, arm) as the lane of that name does,
 boots it and gives a busybox shell in it (the tests do not run: ./run kunit does that).
 `exit` switches the guest off; Ctrl-A X ends it at once.
 """
