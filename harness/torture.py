@@ -57,7 +57,7 @@ class Section:
 
     began: float                 # guest seconds
     lines: list[str] = field(default_factory=list)
-    ended: float | None = None
+    ended: float | None = None   # guest seconds
     verdict: str = ""
 
 
@@ -70,7 +70,9 @@ class Result:
     problems: list[str] = field(default_factory=list)
 
     def text(self) -> str:
-        numbers = ", ".join(f"{name} {value}" for name, value in self.totals.items()) or "no totals"
+        if not self.totals:
+            return f"{self.test}: no totals"
+        numbers = ", ".join(f"{name} {value}" for name, value in self.totals.items())
         ended = f"ended with {self.ended} after " if self.ended else ""
         return f"{self.test}: {ended}{self.seconds:.0f} s; {numbers}"
 
@@ -161,18 +163,18 @@ def judge(asked: dict[str, Any], lines: list[str]) -> Result:
     if not sections:
         result.problems.append("it did not begin")
         return result
+    if any(section.ended is None for section in sections):
+        result.problems.append("its end line is missing")
+        return result       # the totals come with that line
     for section in sections:
-        if section.ended is None:
-            result.problems.append("its end line is missing")
-        elif kind.module:
+        if kind.module:
             result.ended = section.verdict
             if section.verdict != "SUCCESS":
                 result.problems.append(f"it ended with {section.verdict}")
-    result.seconds = sum(section.ended - section.began for section in sections
-                         if section.ended is not None)
+    result.seconds = sum(section.ended - section.began for section in sections)
     if result.seconds < asked["seconds"]:
         result.problems.append(f"it ran {result.seconds:.0f} s, {asked['seconds']} s were asked for")
-    _count(kind, [section for section in sections if section.ended is not None], result)
+    _count(kind, sections, result)
     for name in kind.zero:
         if result.totals.get(name):
             result.problems.append(f"{name} is {result.totals[name]}, not 0")

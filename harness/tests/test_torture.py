@@ -83,7 +83,7 @@ class Judged(unittest.TestCase):
     def test_end_line_is_missing(self):
         for text, test in ((SCF, "scftorture"), (RCU, "rcutorture"), (STORM, "storm")):
             cut = "\n".join(text.splitlines()[:-1])
-            self.assertIn("its end line is missing", self.judge(cut, test).problems)
+            self.assertIn("its end line is missing", self.problem(cut, test, offline=99))
             self.assertIn("did not begin", self.problem("", test))
 
     def test_another_test_does_not_count(self):
