@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Callable, Iterable
 
-from . import litmus, report, settings
+from . import litmus, report, settings, spin
 from .arguments import Parser
 from .progress import Progress
 from .report import Part, guarded
@@ -17,13 +17,20 @@ from .source import Options, add_options, options
 HELP = """\
 ./run prove [--linux PATH | --tarball FILE]
 
-What booting cannot show: that the memory ordering is right on every architecture.
+What booting cannot show: that the memory ordering is right on every architecture, and that
+no order of steps of tasks, interrupts and CPU hotplug breaks an invariant.
 
 proof/litmus/ has litmus tests, which herd7 judges with the memory model of the kernel
 tree. Each must be impossible (Never), its twin, in which one ordering is weakened,
 possible (Sometimes). The kernel's own litmus tests come first, to see that herd7 and the
 model fit each other. And the kernel's comments and the tests must name each other, and
 what a test relies on must be in the function that it models.
+
+proof/spin/ has a model of the calls in Promela, of which spin searches all interleavings.
+The model as it is must hold; each mutant must be rejected by the assertion of the invariant
+that it breaks. Takes 2 GiB of memory, and is not part of ./run check.
+
+At most 10 minutes on 2 cores.
 
 Builds no kernel. herd7 is taken from PATH, or its Debian package is unpacked below
 build/, not installed. Where a tool cannot be had, that is a failure. Prints a table and
@@ -41,6 +48,7 @@ class Step:
 
 STEPS = (
     Step("litmus tests", litmus.parts, True),
+    Step("interleavings", spin.parts, False),
 )
 
 
