@@ -75,8 +75,11 @@ def _inputs(kernel: Kernel, src: Path, targets: list[str], state: str) -> dict[s
 
 
 def build(what: Lane | Kernel, src: Path, out: Path, progress: Progress,
-          targets: list[str] | None = None) -> BuildResult:
-    """Configures and builds in OUT; targets default to the image and, if any, modules."""
+          targets: list[str] | None = None, configure: bool = True) -> BuildResult:
+    """Configures and builds in OUT; targets default to the image and, if any, modules.
+
+    Without configure, OUT holds the right .config already.
+    """
     kernel = what.kernel if isinstance(what, Lane) else what
     targets = targets or [kernel.arch.target, *(["modules"] if kernel.modules else [])]
     image, stamp, unfinished = out / kernel.arch.kernel, out / "built.json", out / "unfinished"
@@ -97,8 +100,9 @@ def build(what: Lane | Kernel, src: Path, out: Path, progress: Progress,
     stamp.unlink(missing_ok=True)
     out.mkdir(parents=True, exist_ok=True)
     unfinished.touch()
-    progress.tick("configuring")
-    kconfig.configure(kernel, src, out, REPRODUCIBLE)
+    if configure:
+        progress.tick("configuring")
+        kconfig.configure(kernel, src, out, REPRODUCIBLE)
     compiled = 0
 
     def count(line: str) -> None:

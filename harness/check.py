@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 import sys
 
-from . import lanerun, lanes, proc, prove, queuecheck, report, settings, tree
+from . import (lanerun, lanes, mutants, mutantsverb, proc, prove, queuecheck, report, settings,
+               tree)
 from .arguments import Parser
 from .errors import Exit, HarnessError
 from .progress import Progress
@@ -22,14 +23,15 @@ The test command. In order: the harness's unit tests; the checks of the patch qu
 (series and files agree, it applies, round trip, checkpatch, kernel-doc, objects of every
 prefix); the proofs that ./run prove makes, less those that take long; then lanes: kernel
 built, booted, KUnit suites run at boot and after boot, then torture tests if it has any.
-The lanes are the ones whose file in lanes/ says when = "check", or the LANEs given.
+The lanes are the ones whose file in lanes/ says when = "check", or the LANEs given. With
+lane x86_64 comes the subset of the mutants (./run help mutants).
 
   --all     every lane: all preemption models, sanitizers, architectures and torture tests
   --quick   only what needs no kernel build
 
 Prints a summary table and the line "N passed, N failed, N skipped", which counts unit
-tests, queue checks, litmus tests, executed KUnit cases (all runs) and torture tests.
-Goes on after a failure; the exit code is that of the first. Runs leave their files in
+tests, queue checks, litmus tests, executed KUnit cases (all runs), torture tests and
+mutants. Goes on after a failure; the exit code is that of the first. Runs leave their files in
 build/<base>/runs/.
 """
 
@@ -104,7 +106,8 @@ def main(args: list[str]) -> int:
         chosen = []
     opts = options(parsed)
     steps = [] if parsed.quick else [step for step in prove.STEPS if step.quick]
-    progress = Progress(2 + len(steps) + len(chosen))
+    with_mutants = any(lane.name == mutants.SUBSET_LANE for lane in chosen)
+    progress = Progress(2 + len(steps) + len(chosen) + with_mutants)
 
     progress.phase("unit tests of the harness")
     parts = guarded("unit tests", progress, lambda: unit_tests(progress))
@@ -114,6 +117,9 @@ def main(args: list[str]) -> int:
     for lane in chosen:
         progress.phase(f"lane {lane.name}: {lane.proves}")
         parts += guarded(lane.name, progress, lambda: one_lane(lane, opts, progress))
+    if with_mutants:
+        progress.phase("mutants: broken kernels must be noticed")
+        parts += guarded("mutants", progress, lambda: mutantsverb.subset_part(opts, progress))
     print()
     print(report.table(parts))
     if chosen:

@@ -18,6 +18,7 @@ _RESULT = re.compile(r"^( *)(ok|not ok) (\d+)(?: -)? ?(.*)$")
 _PLAN = re.compile(r"^( *)1\.\.(\d+)$")
 _SUBTEST = re.compile(r"^( *)# Subtest: (.*)$")
 _FAILED_AT = re.compile(r"(?:EXPECTATION|ASSERTION) FAILED at (\S+)")
+_FAILED_IN = re.compile(r"^ *# (\w+): (?:EXPECTATION|ASSERTION) FAILED at ")
 _SKIP = re.compile(r"\s*# SKIP\b ?(.*)$", re.I)
 INDENT = 4
 
@@ -72,6 +73,37 @@ def finished(line: str) -> str:
     """The case whose result stands in this console line, "" if it holds none."""
     match = _RESULT.match(strip(line))
     return _result(match)[0] if match and match[1] else ""
+
+
+class Follower:
+    """Follows a run line by line: which cases have failed so far.
+
+    failed holds "suite.case" from the first check that failed on, and
+    "suite.case.parameter" from the result line of that parameter on.
+    """
+
+    def __init__(self) -> None:
+        self.suite = self.case = ""
+        self.failed: list[str] = []
+
+    def feed(self, raw: str) -> None:
+        line = strip(raw)
+        if match := _SUBTEST.match(line):
+            if len(match[1]) // INDENT == 1:
+                self.suite, self.case = match[2].strip(), ""
+            else:
+                self.case = match[2].strip()
+        elif match := _FAILED_IN.match(line):
+            self._add(f"{self.suite}.{match[1]}")
+        elif (match := _RESULT.match(line)) and match[1]:
+            name, status, _ = _result(match)
+            if status == "failed":
+                inner = len(match[1]) // INDENT > 1
+                self._add(f"{self.suite}.{self.case}.{name}" if inner else f"{self.suite}.{name}")
+
+    def _add(self, name: str) -> None:
+        if name not in self.failed:
+            self.failed.append(name)
 
 
 def parse(lines: Iterable[str]) -> Report:

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable
 
-from . import aptsource, export, litmus, objects, proc, provision, series, settings, tree
+from . import (aptsource, export, litmus, mutants, objects, proc, provision, series, settings,
+               tree)
 from .errors import Exit, HarnessError
 from .git import git
 from .progress import Progress
@@ -253,6 +254,18 @@ def _extract(repo: Path, commit: str, path: str, folder: Path) -> bool:
     return True
 
 
+def check_mutants(context: Context) -> Result:
+    """Each mutant applies to the tip, and the table lists just the ones that are there."""
+    complaints = []
+    listed = mutants.load().mutants
+    for mutant in listed:
+        made = git(context.ready.path, "apply", "--check", mutant.patch, check=False)
+        if made.returncode:
+            complaints.append(f"{mutant.patch.name} does not apply: "
+                              f"{made.output.strip().splitlines()[0]}")
+    return verdict(complaints, f"{len(listed)} mutants apply", Exit.APPLY)
+
+
 def check_upstream(context: Context) -> Result:
     """The series on an unpatched upstream release: only the touched files are unpacked."""
     try:
@@ -333,6 +346,7 @@ def all_checks() -> list[Check]:
         Check("checkpatch", check_checkpatch),
         Check("kernel-doc", check_kernel_doc),
         Check("litmus names", check_litmus),
+        Check("mutants", check_mutants),
         Check("git am, upstream", check_upstream),
     ]
     for config in objects.configs():

@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import json
 import shutil
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Iterator
 
-from . import provision, series, settings
+from . import proc, provision, series, settings
 from .arguments import Parser
 from .errors import Exit, HarnessError
 from .git import ask, git, identity
@@ -159,6 +161,27 @@ def _move(tree: Path, record: Record, tip: str, wanted: str) -> Record:
     record = replace(record, tip_commit=tip, series=wanted)
     record.write(tree)
     return record
+
+
+@contextmanager
+def changed(info: TreeInfo, patch: Path) -> Iterator[None]:
+    """The work tree with one more patch on it, for the length of the block.
+
+    If the block is interrupted, the next use of the tree takes the patch off, as it
+    completes a move that was interrupted.
+    """
+    record = read_record(info.path)
+    assert record
+    moving = replace(record, moving_to=record.tip_commit)
+    moving.write(info.path)
+    try:
+        made = git(info.path, "apply", "--index", patch, check=False)
+        if made.returncode:
+            raise HarnessError(Exit.APPLY, f"{patch} does not apply to the series; correct it."
+                               f"\n{proc.tail(made.output)}")
+        yield
+    finally:
+        _finish_move(info.path, moving)
 
 
 def mark_exported(tree: Path, record: Record, head: str) -> Record:

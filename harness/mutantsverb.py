@@ -1,0 +1,280 @@
+"""The verb `mutants`: breaks the series on purpose, and sees whether it is noticed.
+
+In:  names of mutants (all if none), options.
+Out: an Outcome for each, a table, run folders build/<base>/runs/mutants/NAME/.
+The kernels are built in copies of the lanes' build folders, out/mutants-LANE, so that the
+lanes' own stay as they are; each mutant is a change in the tree for as long as its
+build lasts.
+"""
+
+from __future__ import annotations
+
+import filecmp
+import json
+import shutil
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from . import (boot, build, lanerun, lanes, litmus, mutants, proc, report, series, settings,
+               tree)
+from .arguments import Parser
+from .errors import Exit, HarnessError
+from .mutants import Mutant, Table, Watch
+from .progress import Progress
+from .report import Part
+from .source import Options, add_options, check_disk, options
+from .tree import TreeInfo
+
+HELP = """\
+./run mutants [NAME...] [--subset] [--linux PATH | --tarball FILE]
+
+Shows that the suite notices broken kernels. A mutant is a small patch in proof/mutants/
+that breaks one thing in the series; proof/mutants/mutants.toml says which invariant
+that is, and which case, sanitizer or detector must catch it. First the named cases
+must pass without the mutant; then each mutant is built, and booted until it is caught.
+It passes if it is caught in the way the table names: one that survives, or is caught in
+another way only, is a failure. Those that weaken the memory ordering are not booted: the
+litmus test that relies on what they take away must say so. (That the ordering is needed
+is shown by the test's broken twin, in ./run prove.)
+
+  --subset   only the five that are part of ./run check
+
+Prints a table and the line "N passed, N failed, N skipped". Runs leave their files in
+build/<base>/runs/mutants/.
+"""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    mutant: Mutant
+    code: Exit
+    text: str            # how it was caught, or why it was not
+    seconds: float = 0.0
+
+    @property
+    def part(self) -> Part:
+        good = self.code == Exit.OK
+        return Part(self.mutant.name, self.code, int(good), int(not good), 0, self.seconds,
+                    self.text)
+
+
+class Caught(Exception):
+    """Ends a boot as soon as there is nothing more to learn from it."""
+
+
+class Steps:
+    """How far it has come: phases of their own, or ticks of the phase that is on."""
+
+    def __init__(self, progress: Progress, phases: bool) -> None:
+        self.progress, self.phases = progress, phases
+
+    def begin(self, title: str) -> None:
+        self.progress.phase(title) if self.phases else self.progress.tick(title)
+
+    def done(self, text: str) -> None:
+        if self.phases:
+            self.progress.done(text)
+
+
+def guest_run(lane: lanes.Lane, mutant: Mutant, kernel: Path, folder: Path,
+              on_line=None) -> boot.BootResult:
+    """Boots with the mutant's cases and parameters; the cases run at boot only."""
+    at_boot = replace(lane, torture=(), suites=tuple(replace(suite, after_boot=0)
+                                                     for suite in lane.suites))
+    spec = lanerun.boot_spec(at_boot, kernel, mutant.cases)
+    spec = lanerun.accelerated(lane, replace(spec, cmdline=f"{spec.cmdline} {mutant.cmdline}",
+                                             limit_s=settings.scaled(mutant.limit_s)))
+    return boot.boot(spec, folder, on_line)
+
+
+def copied(lane: lanes.Lane) -> Path:
+    """The folder in which the lane's mutants are built: at first a copy of the lane's."""
+    out, own = lanerun.out_folder(lane), lanerun.out_folder(lane).with_name(
+        f"mutants-{lane.kernel.name}")
+    if own.exists() and not (own / "unfinished").exists() \
+            and filecmp.cmp(own / ".config", out / ".config", shallow=False):
+        return own
+    check_disk(own, "build")
+    shutil.rmtree(own, ignore_errors=True)
+    new = own.with_name(own.name + ".new")
+    shutil.rmtree(new, ignore_errors=True)
+    proc.run(["cp", "-a", out, new], step=f"copy of {out}", limit=settings.limit("copy"))
+    (new / "built.json").unlink(missing_ok=True)
+    new.rename(own)
+    return own
+
+
+def without(lane: lanes.Lane, kernel: Path, chosen: list[Mutant], progress: Progress
+            ) -> dict[str, str]:
+    """Boots the lane's own kernel with each mutant's cases and parameters.
+
+    Returns what is wrong with the mutant's boot, "" if it passes. Mutants that share
+    cases and parameters share a boot.
+    """
+    ended: dict[tuple[str, str, float], boot.BootResult] = {}
+    wrong = {}
+    for mutant in chosen:
+        key = (mutant.cases, mutant.cmdline, mutant.limit_s)
+        progress.tick(f"without a mutant: {mutant.cases}")
+        if key not in ended:
+            folder = lanerun.run_folder(f"mutants/without-{mutant.name}")
+            ended[key] = guest_run(lane, mutant, kernel, folder)
+        console = ended[key].console.read_text(errors="replace")
+        wrong[mutant.name] = "; ".join(mutants.baseline(lane, console, ended[key].exit, mutant))
+    return wrong
+
+
+def one(lane: lanes.Lane, info: TreeInfo, table: Table, mutant: Mutant,
+        progress: Progress) -> Outcome:
+    """Builds the mutant, boots it, and says whether it was caught as it should be."""
+    start = time.monotonic()
+    out = copied(lane)
+    with tree.changed(info, mutant.patch):
+        made = build.build(lane, info.path, out, progress, [lane.arch.target], configure=False)
+    watch = Watch(mutant, table.hang)
+
+    def on_line(line: str) -> None:
+        progress.tick(f"{mutant.name}: booted")
+        if watch.feed(line):
+            raise Caught
+
+    folder = lanerun.run_folder(f"mutants/{mutant.name}")
+    began = time.monotonic()
+    try:
+        watch.end(guest_run(lane, mutant, made.kernel, folder, on_line).timed_out)
+    except Caught:
+        pass
+    seconds = time.monotonic() - start
+    others = "; ".join(dict.fromkeys(watch.others))
+    record = {"mutant": mutant.name, "breaks": mutant.breaks, "lane": lane.name,
+              "cases": mutant.cases, "linux": info.kernel_version, "commit": made.source,
+              "build_s": round(made.seconds, 1), "boot_s": round(time.monotonic() - began, 1),
+              "caught": watch.caught, "others": watch.others}
+    (folder / "mutant.json").write_text(json.dumps(record, indent=1) + "\n")
+    if watch.caught:
+        return Outcome(mutant, Exit.OK, watch.caught, seconds)
+    if others:
+        return Outcome(mutant, Exit.TEST, f"not caught by {mutant.caught_by}, but: {others}",
+                       seconds)
+    return Outcome(mutant, Exit.TEST, "SURVIVED: the run passed as if nothing was broken", seconds)
+
+
+def litmus_complaints(info: TreeInfo) -> list[str]:
+    """What does not agree between the litmus tests and the tree's files as they are now."""
+    def read(path: str) -> str | None:
+        file = info.path / path
+        return file.read_text("utf-8", "replace") if file.is_file() else None
+
+    texts = {path: read(path) for path in series.touched(series.patches())}
+    return litmus.dangling(litmus.folder(), {path: text for path, text in texts.items() if text},
+                           read)
+
+
+def by_litmus(info: TreeInfo, mutant: Mutant) -> Outcome:
+    """Whether the litmus test notices that the kernel lacks what it relies on."""
+    start = time.monotonic()
+    if complaints := litmus_complaints(info):
+        return Outcome(mutant, Exit.TEST, "the litmus tests do not fit the series without it: "
+                       + complaints[0])
+    with tree.changed(info, mutant.patch):
+        complaints = litmus_complaints(info)
+    seconds = time.monotonic() - start
+    for text in complaints:
+        if text.startswith(f"{mutant.litmus}.litmus relies on "):
+            return Outcome(mutant, Exit.OK, f"litmus: {text}", seconds)
+    return Outcome(mutant, Exit.TEST, f"not caught by {mutant.litmus}.litmus, but: "
+                   + "; ".join(complaints) if complaints else "SURVIVED: no litmus test relies "
+                   "on it", seconds)
+
+
+def of_lane(lane: lanes.Lane, chosen: list[Mutant], info: TreeInfo, table: Table,
+            progress: Progress, steps: Steps) -> list[Outcome]:
+    """The mutants of one lane."""
+    lanerun.need(lane)
+    steps.begin(f"lane {lane.name}: its kernel, and the cases without a mutant")
+    kernel = build.build(lane, info.path, lanerun.out_folder(lane), progress).kernel
+    wrong = without(lane, kernel, chosen, progress)
+    bad = [name for name, text in wrong.items() if text]
+    steps.done(f"FAILED: those of {', '.join(bad)}" if bad else "all pass")
+    outcomes = []
+    for mutant in chosen:
+        steps.begin(f"{mutant.name}: {mutant.breaks}")
+        if wrong[mutant.name]:
+            outcome = Outcome(mutant, Exit.TEST,
+                              f"its cases fail without it: {wrong[mutant.name]}")
+        else:
+            try:
+                outcome = one(lane, info, table, mutant, progress)
+            except HarnessError as error:
+                outcome = Outcome(mutant, error.code, error.message)
+        steps.done(outcome.text.splitlines()[0] if outcome.code == Exit.OK
+                   else f"FAILED: {outcome.text}")
+        outcomes.append(outcome)
+    return outcomes
+
+
+def run(chosen: list[Mutant], table: Table, opts: Options, progress: Progress,
+        phases: bool) -> list[Outcome]:
+    """Runs the mutants, lane by lane; those that are not booted come last."""
+    info = tree.ensure_tree(opts, progress)
+    steps = Steps(progress, phases)
+    outcomes: list[Outcome] = []
+    for name in dict.fromkeys(mutant.lane for mutant in chosen if mutant.lane):
+        mine = [mutant for mutant in chosen if mutant.lane == name]
+        try:
+            outcomes += of_lane(lanes.load(name), mine, info, table, progress, steps)
+        except HarnessError as error:      # the lane's own kernel cannot be had
+            outcomes += [Outcome(mutant, error.code, error.message) for mutant in mine]
+    for mutant in chosen:
+        if not mutant.lane:
+            steps.begin(f"{mutant.name}: {mutant.breaks}")
+            try:
+                outcomes.append(by_litmus(info, mutant))
+            except HarnessError as error:
+                outcomes.append(Outcome(mutant, error.code, error.message))
+            steps.done(outcomes[-1].text)
+    return outcomes
+
+
+def text_table(outcomes: list[Outcome]) -> str:
+    """One line per mutant: mutant, invariant, caught by, seconds."""
+    rows = [("mutant", "invariant", "seconds", "caught by")]
+    for outcome in outcomes:
+        text = outcome.text.splitlines()[0]
+        rows.append((outcome.mutant.name, " ".join(outcome.mutant.invariant),
+                     f"{outcome.seconds:.0f}", text if outcome.code == Exit.OK
+                     else f"FAILED ({outcome.code.name}): {text}"))
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    return "\n".join("  ".join([row[0].ljust(widths[0]), row[1].ljust(widths[1]),
+                                row[2].rjust(widths[2]), row[3]]) for row in rows)
+
+
+def subset_part(opts: Options, progress: Progress) -> Part:
+    """The part of ./run check."""
+    start = time.monotonic()
+    table = mutants.load()
+    outcomes = run(mutants.choose(table, [], True), table, opts, progress, phases=False)
+    print("\n".join(f"  {line}" for line in text_table(outcomes).splitlines()), flush=True)
+    parts = [outcome.part for outcome in outcomes]
+    return Part("mutants", report.exit_code(parts), sum(part.passed for part in parts),
+                sum(part.failed for part in parts), 0, time.monotonic() - start,
+                "the subset; ./run mutants has them all")
+
+
+def main(args: list[str]) -> int:
+    parser = Parser("mutants")
+    parser.add_argument("names", nargs="*")
+    parser.add_argument("--subset", action="store_true")
+    add_options(parser)
+    parsed = parser.parse_args(args)
+    table = mutants.load()
+    chosen = mutants.choose(table, parsed.names, parsed.subset)
+    progress = Progress(1 + len({mutant.lane for mutant in chosen if mutant.lane}) + len(chosen))
+    progress.phase("the kernel tree")
+    outcomes = run(chosen, table, options(parsed), progress, phases=True)
+    print(text_table(outcomes))
+    parts = [outcome.part for outcome in outcomes]
+    print(f"Consoles are in {settings.build_dir() / 'runs/mutants'}.")
+    print(report.closing(parts))
+    return report.exit_code(parts)
