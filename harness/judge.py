@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from . import boot, kcsan, ktap, settings, torture
+from . import boot, excused, kcsan, ktap, settings, torture
 from .errors import Exit, HarnessError
 
 HELP = """\
@@ -53,6 +53,7 @@ class Verdict:
     reasons: list[str] = field(default_factory=list)        # why it did not pass
     splats: list[Splat] = field(default_factory=list)
     elsewhere: list[str] = field(default_factory=list)   # data races that are not the series'
+    excused: list[str] = field(default_factory=list)     # known reports of the base kernel
     torture: list[torture.Result] = field(default_factory=list)
 
     def fail(self, code: Exit, reason: str) -> None:
@@ -70,8 +71,12 @@ class Verdict:
                  for title, count in sorted(Counter(self.elsewhere).items())]
         if races:
             head += f"; {len(self.elsewhere)} data races elsewhere"
+        known = [f"  {count} x known report: {title}"
+                 for title, count in sorted(Counter(self.excused).items())]
+        if known:
+            head += f"; {len(self.excused)} known reports"
         return "\n".join([head, *("  " + item.text() for item in self.torture),
-                          *("  " + reason for reason in self.reasons), *races])
+                          *("  " + reason for reason in self.reasons), *races, *known])
 
 
 @functools.cache
@@ -246,8 +251,11 @@ def judge(console: str, exit_value: str, run: dict[str, Any]) -> Verdict:
             verdict.fail(Exit.TEST, f"{count} CPUs were online, not {asked}")
 
     races = _judge_races(verdict, lines, run)
+    reports = excused.found(lines)
+    verdict.excused = [title for title, _ in reports]
+    known = {number for _, numbers in reports for number in numbers}
     for number, line in enumerate(lines, 1):
-        if means := races.get(number, splat(line)):
+        if number not in known and (means := races.get(number, splat(line))):
             verdict.splats.append(Splat(number, ktap.strip(line).strip(), means))
     for item in verdict.splats[:SHOWN]:
         verdict.fail(Exit.SPLAT, f"console.log:{item.line}: {item.text} ({item.means})")
