@@ -76,12 +76,14 @@ def one_lane(lane: lanes.Lane, opts, progress: Progress) -> Part:
     ran = lanerun.run(lane, tree.ensure_tree(opts, progress), progress)
     verdict = ran.verdict
     failed = verdict.failed or (1 if verdict.code != Exit.OK else 0)
-    runs = ", ".join([*(f"{count} cases {name}" for name, count in verdict.runs.items()),
-                      *(item.test for item in verdict.torture)])
+    runs = [f"{count} cases {name}" for name, count in verdict.runs.items()]
+    if len(runs) > 2:
+        runs = [f"{sum(verdict.runs.values())} cases in {len(runs)} runs"]
+    ran_all = ", ".join([*runs, *(item.test for item in verdict.torture)])
     print("\n".join(f"  {line}" for line in verdict.text().splitlines()), flush=True)
     return Part(ran.name, verdict.code, verdict.passed, failed, verdict.skipped,
                 ran.build_s + ran.boot_s,
-                f"{runs}; build {ran.build_s:.0f} s, boot and runs {ran.boot_s:.0f} s"
+                f"{ran_all}; build {ran.build_s:.0f} s, boot and runs {ran.boot_s:.0f} s"
                 + (f"; {len(verdict.elsewhere)} data races elsewhere" if verdict.elsewhere else ""))
 
 
