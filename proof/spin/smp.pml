@@ -134,6 +134,7 @@ inline all_selected(t)
 
 inline csd_lock(id, flags, t)
 {
+	assert(I1 || (online & BIT(this_cpu)));	/* I1: the caller holds stop_machine() off */
 	assert(I5 || !csd_busy(id));		/* I5: one request at a time */
 	assert(I2 || !IS_CFD(id) || (allocated & BIT(SRC(id))));	/* I2: not into freed call data */
 	u_flags[id] = flags;
@@ -337,8 +338,12 @@ inline preempt_disable(c)
 inline preempt_enable()
 {
 	if
+#ifdef ENABLE_TWICE
+	:: true ->
+#else
 	:: call & ATOMIC
 	:: else ->
+#endif
 		pinned = pinned & ~BIT(this_cpu);
 		forget(this_cpu);
 		this_cpu = 0
@@ -574,10 +579,17 @@ inline generic_exec_single(id)
 	preempt_enable()
 }
 
+/* I8: a caller with preemption disabled still has its CPU. */
+inline still_pinned()
+{
+	assert(I8 || !(call & ATOMIC) || (this_cpu == local_cpu && (pinned & BIT(this_cpu))))
+}
+
 /* A call that does not wait returns; a task that came with preemption disabled enables it. */
 inline return_nowait()
 {
 	assert(I2 || !csd_busy(STACK(t)));	/* I2: nobody uses the stack any more */
+	still_pinned();
 	pinned = pinned & ((call & ATOMIC) -> ~BIT(this_cpu) : ALL);
 	call = call & ~ATOMIC;
 	forget(this_cpu)
@@ -597,7 +609,7 @@ inline done()
 	assert(I3 || pending[t] == 0);		/* I3: finished wherever it was sent to */
 	assert(I6 || may[t] == 0);		/* I6: all CPUs were visited */
 	assert(I2 || !csd_busy(STACK(t)));	/* I2: nobody uses the stack any more */
-	assert(I8 || !(call & ATOMIC) || this_cpu == local_cpu);	/* I8 */
+	still_pinned();
 	if
 	:: call & ATOMIC -> pinned = pinned & ~BIT(this_cpu); forget(this_cpu)
 	:: else
@@ -954,10 +966,6 @@ inline choose(m, call, mask)
 	:: m == 1 -> call = 0; mask = BIT(2)
 	:: m == 2 -> call = ANY|WAIT; mask = BIT(1)|BIT(2)
 #define CHOICES 3
-#elif MENU == 5	/* two that wait, with different masks */
-	:: m == 0 -> call = MANY|WAIT; mask = ALL
-	:: m == 1 -> call = MANY|WAIT; mask = BIT(1)|BIT(2)
-#define CHOICES 2
 #elif MENU == 4	/* without wait: csds and the spare one are in use for long */
 	:: m == 0 -> call = MANY; mask = ALL
 	:: m == 1 -> call = 0; mask = BIT(1)
