@@ -83,7 +83,7 @@ def _mutant(name: str, data: dict[str, Any], general: dict[str, Any]) -> Mutant:
         cases=data.get("cases", ""), caught_by=way, fails=tuple(data.get("fails", ())),
         splat=data.get("splat", ""), litmus=data.get("litmus", ""),
         subset=data.get("subset", False),
-        cmdline=f"{general['cmdline']} {data.get('cmdline', '')}".strip(),
+        cmdline=data.get("cmdline", ""),
         limit_s=data.get("limit_s", general["limit_s"]))
 
 
@@ -91,7 +91,7 @@ def load() -> Table:
     """Reads mutants.toml, and checks it against the patches that are there."""
     data = settings.toml(folder() / "mutants.toml")
     general = data.pop("general", {})
-    for key in ("hang", "cmdline", "limit_s"):
+    for key in ("hang", "limit_s"):
         if key not in general:
             raise _wrong(f"[general] has no {key}")
     mutants = tuple(_mutant(name, entry, general) for name, entry in data.items())

@@ -83,7 +83,7 @@ def guest_run(lane: lanes.Lane, mutant: Mutant, kernel: Path, folder: Path,
     at_boot = replace(lane, torture=(), suites=tuple(replace(suite, after_boot=0)
                                                      for suite in lane.suites))
     spec = lanerun.boot_spec(at_boot, kernel, mutant.cases)
-    spec = lanerun.accelerated(lane, replace(spec, cmdline=f"{spec.cmdline} {mutant.cmdline}",
+    spec = lanerun.accelerated(lane, replace(spec, cmdline=f"{spec.cmdline} {mutant.cmdline}".strip(),
                                              limit_s=settings.scaled(mutant.limit_s)))
     return boot.boot(spec, folder, on_line)
 

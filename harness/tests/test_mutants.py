@@ -164,7 +164,6 @@ diff --git a/kernel/other.c b/kernel/other.c
 TABLE = """\
 [general]
 hang = []
-cmdline = ""
 limit_s = 60
 [breaks-it]
 breaks = "It."
