@@ -185,7 +185,7 @@ def _judge_races(verdict: Verdict, lines: list[str], run: dict[str, Any]) -> dic
     if "touched" not in run:
         return {}
     means = {}
-    for race in kcsan.reports(lines, settings.toml(settings.DATA / "splats.toml")["kcsan"]["frames"]):
+    for race in kcsan.reports(lines):
         ours = sorted(race.functions & set(run["touched"]))
         if race.problem:
             means[race.line] = f"a data race; {race.problem}, so it may be the series'"

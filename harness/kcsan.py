@@ -1,15 +1,17 @@
 """Reads KCSAN's reports of data races, and says which ones concern the series.
 
-In:  console lines; the functions of the objects that the series touches.
+In:  console lines; [kcsan] of data/splats.toml; objects of the kernel that ran.
 Out: reports(lines) -> [Race]; functions(out, arch, files) -> names from nm.
 A kernel has races that nobody has got to yet, in code that has nothing to do with
 the series. A report concerns the series if one of the functions in its title, or among
 the first ones of either stack (splats.toml says how many), is in an object that the
-series touches. A report that cannot be read concerns it, too.
+series touches. A report that cannot be read concerns it, too. Only where the access is in
+one of a few functions that race whoever calls them (splats.toml) does the caller not count.
 """
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,7 +47,14 @@ def _function(text: str) -> str | None:
     return plain(match[1]) if match else None
 
 
-def _read(number: int, text: str, block: list[str] | None, frames: int) -> Race:
+@functools.cache
+def rule() -> tuple[int, frozenset[str]]:
+    """How many functions of a stack are looked at, and whose callers do not count."""
+    data = settings.toml(settings.DATA / "splats.toml")["kcsan"]
+    return data["frames"], frozenset(item["function"] for item in data.get("known", []))
+
+
+def _read(number: int, text: str, block: list[str] | None) -> Race:
     """One report; block holds the lines between its title and the rule that ends it."""
     match = _TITLE.match(text)
     named = [_function(part) for part in match[1].split(" / ")] if match else [None]
@@ -76,12 +85,14 @@ def _read(number: int, text: str, block: list[str] | None, frames: int) -> Race:
     else:
         problem = ""
     names = {name for name in [*named, *reordered] if name}
-    names.update(name for stack in stacks for name in stack[:frames])
+    frames, known = rule()
+    for stack in stacks:
+        names.update(stack[:1 if known.intersection(stack[:1]) else frames])
     return Race(number, text.removeprefix("BUG: KCSAN: "), frozenset(names), problem)
 
 
-def reports(lines: list[str], frames: int) -> list[Race]:
-    """Every report in a console log; `frames` functions of each stack are looked at."""
+def reports(lines: list[str]) -> list[Race]:
+    """Every report in a console log."""
     found = []
     for number, line in enumerate(lines):
         text = ktap.strip(line)
@@ -96,12 +107,11 @@ def reports(lines: list[str], frames: int) -> list[Race]:
                 continue
             stripped = ktap.strip(later)
             if _RULE.match(stripped) or stripped.startswith("BUG: KCSAN: "):
-                found.append(_read(number + 1, text, block if _RULE.match(stripped) else None,
-                                   frames))
+                found.append(_read(number + 1, text, block if _RULE.match(stripped) else None))
                 break
             block.append(stripped)
         else:
-            found.append(_read(number + 1, text, None, frames))
+            found.append(_read(number + 1, text, None))
     return found
 
 

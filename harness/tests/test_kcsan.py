@@ -46,7 +46,7 @@ ONE = f"""\
 
 class Reports(unittest.TestCase):
     def read(self, text: str) -> list[kcsan.Race]:
-        return kcsan.reports(text.splitlines(), 3)
+        return kcsan.reports(text.splitlines())
 
     def test_two_accesses(self):
         [race] = self.read(TWO)
@@ -58,6 +58,11 @@ class Reports(unittest.TestCase):
     def test_unknown_origin(self):
         [race] = self.read(ONE)
         self.assertEqual((race.functions, race.problem), ({"lonely", "caller"}, ""))
+
+    def test_callers_of_a_known_function_do_not_count(self):
+        with mock.patch.object(kcsan, "rule", lambda: (3, frozenset({"reader"}))):
+            [race] = self.read(TWO)
+        self.assertEqual(race.functions, {"reader", "writer", "middle", "third", "after"})
 
     def test_several(self):
         self.assertEqual([race.line for race in self.read(TWO + ONE + TWO)], [2, 22, 30])
