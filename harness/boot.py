@@ -69,7 +69,7 @@ def argv(spec: BootSpec) -> list[str]:
              "-display", "none", *serial, "-no-reboot", "-kernel", str(spec.kernel)]
     if spec.initrd:
         words += ["-initrd", str(spec.initrd)]
-    cmdline = f"console={spec.arch.console} {ALWAYS} {spec.cmdline}".strip()
+    cmdline = f"console={spec.arch.console} {ALWAYS} {spec.arch.cmdline} {spec.cmdline}".strip()
     return [*words, "-append", cmdline, *spec.extra]
 
 
