@@ -100,13 +100,13 @@ class Caught(unittest.TestCase):
     def test_hang(self) -> None:
         stuck = START + "[   30.0] watchdog: BUG: soft lockup - CPU#3 stuck for 26s! [x:55]\n"
         self.assertTrue(self.watch(a_mutant("hang"), stuck).caught)
-        self.assertTrue(self.watch(a_mutant("hang"), START, timed_out=True).caught)
         self.assertEqual(self.watch(a_mutant("hang"), GOOD).caught, "")
-        # Neither a guest that did not boot, nor the limit where a case was to fail.
-        self.assertEqual(self.watch(a_mutant("hang"), "", timed_out=True).caught, "")
-        seen = self.watch(a_mutant(fails=("smp.storm",)), START, timed_out=True)
-        self.assertEqual(seen.caught, "")
-        self.assertIn("hang: no end after 60 s", seen.others)
+        self.assertEqual(self.watch(a_mutant(fails=("smp.storm",)), stuck).caught, "")
+        # The limit alone may come from a busy machine.
+        for console, said in ((START, "no end after 60 s"),
+                              ("", "no end after 60 s, before the suite began")):
+            seen = self.watch(a_mutant("hang"), console, timed_out=True)
+            self.assertEqual((seen.caught, seen.others), ("", [said]))
 
     def test_without_a_mutant_all_must_be_well(self) -> None:
         lane = lanes.load("x86_64")
