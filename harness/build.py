@@ -34,7 +34,9 @@ REPRODUCIBLE = {
     "KBUILD_BUILD_USER": "user",
     "KBUILD_BUILD_HOST": "host",
     "CCACHE_NOHASHDIR": "1",
-    "CCACHE_DEPEND": "1",              # no preprocessor run of its own: a third faster
+    # Entries of its own. Not CCACHE_DEPEND: ccache then does not see that an assembler file
+    # takes in another one (.incbin), as a boot image does with the kernel, and serves an old one.
+    "CCACHE_NAMESPACE": "preemptible-ipi",
     "PYTHONDONTWRITEBYTECODE": "1",    # kunit.py must leave the tree clean
     "LC_ALL": "C",
 }
@@ -49,6 +51,7 @@ class BuildResult:
     built: bool          # False: nothing had changed
     compiled: int        # files compiled, linked or archived
     source: str          # commit that was built, with "-dirty" if the tree had changes
+    number: str = ""     # of its last link: "3" if the kernel calls itself #3
 
 
 def first_errors(output: str, count: int = 5) -> str:
@@ -89,7 +92,7 @@ def build(what: Lane | Kernel, src: Path, out: Path, progress: Progress,
 
     def result(built: bool, compiled: int) -> BuildResult:
         return BuildResult(out, image, out / ".config", time.monotonic() - start, built,
-                           compiled, state)
+                           compiled, state, (out / ".version").read_text().strip())
 
     if unfinished.exists():
         shutil.rmtree(out)

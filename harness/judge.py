@@ -6,7 +6,7 @@ A run passes only if the guest switched itself off (QEMU exit value 0), its init
 "success", all runs of every suite are complete, executed at least the lane's
 number of cases, skipped just those that the lane says must be skipped, failed none,
 each torture test ended with its own SUCCESS and what the lane asks of its totals, and
-no line of the console is a splat.
+no line of the console is a splat, and the kernel that booted is the one that was built.
 """
 
 from __future__ import annotations
@@ -197,6 +197,19 @@ def _judge_races(verdict: Verdict, lines: list[str], run: dict[str, Any]) -> dic
     return means
 
 
+def wrong_kernel(console: str, number: str | None) -> str:
+    """What is wrong if the kernel that booted is not the one with that number, else "".
+
+    An image can be older than the kernel that was built, when something between the link
+    and the image is taken from a cache, or was not built again.
+    """
+    booted = re.search(r"Linux version .* #(\d+) ", console)
+    if not number or not booted or booted[1] == number:
+        return ""
+    return (f"the kernel that booted is #{booted[1]}, the one that was built is #{number}; remove "
+            "the kernel's folder below build/*/out and build it again")
+
+
 def judge(console: str, exit_value: str, run: dict[str, Any]) -> Verdict:
     """Judges a console log; run holds cpus and suites ([{name, min_cases, skips, why}])."""
     verdict = Verdict()
@@ -204,6 +217,8 @@ def judge(console: str, exit_value: str, run: dict[str, Any]) -> Verdict:
     tail = "\n".join("    " + line for line in lines[-5:])
     if not any("Linux version " in line for line in lines):
         verdict.fail(Exit.BOOT, "the console shows no line of a Linux kernel")
+    if wrong := wrong_kernel(console, run.get("number")):
+        verdict.fail(Exit.BOOT, wrong)
     if exit_value == boot.TIMEOUT:
         verdict.fail(Exit.BOOT, "the guest did not end within the limit of "
                      f"{run.get('limit_s', '?')} s and was killed; its last lines:\n{tail}")

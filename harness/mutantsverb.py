@@ -16,7 +16,7 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from . import (boot, build, lanerun, lanes, litmus, mutants, proc, report, series, settings,
+from . import (boot, build, judge, lanerun, lanes, litmus, mutants, proc, report, series, settings,
                tree)
 from .arguments import Parser
 from .errors import Exit, HarnessError
@@ -105,7 +105,7 @@ def copied(lane: lanes.Lane) -> Path:
     return own
 
 
-def without(lane: lanes.Lane, kernel: Path, chosen: list[Mutant], progress: Progress
+def without(lane: lanes.Lane, made: build.BuildResult, chosen: list[Mutant], progress: Progress
             ) -> dict[str, str]:
     """Boots the lane's own kernel with each mutant's cases and parameters.
 
@@ -119,9 +119,10 @@ def without(lane: lanes.Lane, kernel: Path, chosen: list[Mutant], progress: Prog
         progress.tick(f"without a mutant: {mutant.cases}")
         if key not in ended:
             folder = lanerun.run_folder(f"mutants/without-{mutant.name}")
-            ended[key] = guest_run(lane, mutant, kernel, folder)
+            ended[key] = guest_run(lane, mutant, made.kernel, folder)
         console = ended[key].console.read_text(errors="replace")
-        wrong[mutant.name] = "; ".join(mutants.baseline(lane, console, ended[key].exit, mutant))
+        wrong[mutant.name] = judge.wrong_kernel(console, made.number) or \
+            "; ".join(mutants.baseline(lane, console, ended[key].exit, mutant))
     return wrong
 
 
@@ -152,6 +153,9 @@ def one(lane: lanes.Lane, info: TreeInfo, table: Table, mutant: Mutant,
               "build_s": round(made.seconds, 1), "boot_s": round(time.monotonic() - began, 1),
               "caught": watch.caught, "others": watch.others}
     (folder / "mutant.json").write_text(json.dumps(record, indent=1) + "\n")
+    console = (folder / "console.log").read_text(errors="replace")
+    if wrong := judge.wrong_kernel(console, made.number):
+        return Outcome(mutant, Exit.BOOT, wrong, seconds)
     if watch.caught:
         return Outcome(mutant, Exit.OK, watch.caught, seconds)
     if others:
@@ -193,8 +197,8 @@ def of_lane(lane: lanes.Lane, chosen: list[Mutant], info: TreeInfo, table: Table
     """The mutants of one lane."""
     lanerun.need(lane)
     steps.begin(f"lane {lane.name}: its kernel, and the cases without a mutant")
-    kernel = build.build(lane, info.path, lanerun.out_folder(lane), progress).kernel
-    wrong = without(lane, kernel, chosen, progress)
+    made = build.build(lane, info.path, lanerun.out_folder(lane), progress)
+    wrong = without(lane, made, chosen, progress)
     bad = [name for name, text in wrong.items() if text]
     steps.done(f"FAILED: those of {', '.join(bad)}" if bad else "all pass")
     outcomes = []

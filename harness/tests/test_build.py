@@ -20,6 +20,7 @@ image:
 \t@mkdir -p $(O)/arch/x86/boot
 \t@echo run >> $(O)/runs
 \t@echo image > $(O)/arch/x86/boot/bzImage
+\t@wc -l < $(O)/runs > $(O)/.version
 bzImage: image
 modules:
 \t@echo modules >> $(O)/runs
@@ -60,7 +61,7 @@ class Builds(unittest.TestCase):
 
     def test_files_are_counted(self):
         result = self.build()
-        self.assertEqual((result.built, result.compiled), (True, 2))
+        self.assertEqual((result.built, result.compiled, result.number), (True, 2, "1"))
         self.assertTrue(result.kernel.exists())
 
     def test_nothing_is_run_when_nothing_changed(self):

@@ -37,6 +37,12 @@ class Verdicts(unittest.TestCase):
                          (8, 0, 0))
         self.assertEqual(self.verdict.runs, {"at boot": 4, "after boot": 4})
 
+    def test_another_kernel(self):
+        console = log().replace("(user@host)", "(user@host) (gcc 12) #3 SMP PREEMPT")
+        self.assertEqual(self.code(console, number="3"), Exit.OK)
+        self.assertEqual(self.code(console, number="4"), Exit.BOOT)
+        self.assertIn("the kernel that booted is #3", self.verdict.text())
+
     def test_failed_at_boot(self):
         self.assertEqual(self.code(log(GOOD.replace("ok 3 storm", "not ok 3 storm"))), Exit.TEST)
         self.assertIn("at boot: smp.storm failed", self.verdict.text())
