@@ -11,12 +11,11 @@ or its configuration has changed.
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from . import boot, build, guest, judge, kconfig, lanes, plot, proc, provision, series, settings
-from . import tree, wakeup
+from . import boot, build, guest, judge, lanes, module, plot, provision, series, settings, tree
+from . import wakeup
 from .arguments import Parser
 from .errors import Exit, HarnessError
 from .lanes import Lane
@@ -75,38 +74,16 @@ def variants(info: tree.TreeInfo, unpatched: Path) -> tuple[Variant, Variant]:
             Variant("series", f"{info.kernel_version} + series", info.path, 0))
 
 
-def copy_if_changed(source: Path, target: Path) -> None:
-    """Leaves target's time stamp alone if it is the same, so that make has nothing to do."""
-    if not target.exists() or target.read_bytes() != source.read_bytes():
-        shutil.copyfile(source, target)
-
-
-def build_module(lane: Lane, variant: Variant) -> Path:
-    """Builds demo/wakeup.c for a kernel, outside of its trees."""
-    folder = variant.folder / "module"
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in ("wakeup.c", "Makefile"):
-        copy_if_changed(DEMO / name, folder / name)
-    log = variant.folder / "module.log"
-    made = proc.run(["make", "-C", variant.tree, f"O={variant.out}", f"M={folder}",
-                     *kconfig.make_args(lane.kernel), "modules"],
-                    step=f"build of the measuring module for {variant.label}",
-                    limit=settings.limit("objects"), env=build.REPRODUCIBLE, log=log, check=False)
-    if made.returncode or not (folder / MODULE).exists():
-        raise HarnessError(Exit.BUILD, f"build of demo/wakeup.c for {variant.label} failed; its "
-                           f"output is in {log}.\n{build.first_errors(made.output)}")
-    return folder / MODULE
-
-
 def build_variant(lane: Lane, variant: Variant, progress: Progress) -> boot.BootSpec:
     """Builds kernel, module and initial ramdisk; what they are booted with comes out."""
-    result = build.build(replace(lane.kernel, name=variant.out.name), variant.tree, variant.out,
-                         progress, [lane.arch.target, "modules"])
-    module = build_module(lane, variant)
+    kernel = replace(lane.kernel, name=variant.out.name)
+    result = build.build(kernel, variant.tree, variant.out, progress)
+    measuring = module.make(kernel, variant.tree, variant.out, DEMO, MODULE,
+                            variant.folder / "module")
     programs = variant.folder / "guest"
     init = guest.compile_static(lane.arch, DEMO / "init.c", programs)
     initrd = guest.initramfs(lane.arch, programs,
-                             (guest.program(INIT, init), guest.program(MODULE, module)))
+                             (guest.program(INIT, init), guest.program(MODULE, measuring)))
     progress.done(f"{result.compiled} files compiled" if result.built else "nothing had changed")
     return boot.BootSpec(
         lane.arch, result.kernel, initrd,

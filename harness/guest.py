@@ -65,14 +65,14 @@ def _pad(data: bytes) -> bytes:
 
 
 def compile_static(arch: Arch, source: Path, out: Path) -> Path:
-    """Compiles one C file of the guest; nothing is run if it has not changed."""
+    """Compiles one C file of the guest; nothing is run if it and its headers have not changed."""
     out.mkdir(parents=True, exist_ok=True)
-    text = source.read_bytes()
+    text = b"".join(path.read_bytes() for path in (source, *sorted(source.parent.glob("*.h"))))
     target = out / f"{source.stem}-{arch.name}-{hashlib.sha256(text).hexdigest()[:12]}"
     if not target.exists():
         partial = target.with_suffix(".partial")
-        proc.run([arch.init_cc, "-static", "-O2", "-Wall", "-Wextra", "-Werror", "-o", partial,
-                  source], step=f"compiling {source.name} for {arch.name}",
+        proc.run([arch.init_cc, "-static", "-pthread", "-O2", "-Wall", "-Wextra", "-Werror", "-o",
+                  partial, source], step=f"compiling {source.name} for {arch.name}",
                  limit=settings.limit("tool"))
         partial.rename(target)
     return target

@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Callable
 
-from . import (boot, build, guest, judge, kcsan, ktap, proc, provision, series, settings,
+from . import (boot, build, guest, judge, kcsan, ktap, module, proc, provision, series, settings,
                torture)
 from .errors import Exit, HarnessError
 from .lanes import Lane
@@ -73,19 +73,28 @@ def cmdline(lane: Lane, glob: str | None) -> str:
     return " ".join(word for word in words if word)
 
 
-def torture_entries(lane: Lane, out: Path) -> tuple[guest.Entry, ...]:
-    """What the guest needs for the lane's torture tests: the steps and the modules."""
+def torture_entries(lane: Lane, tree: Path, out: Path) -> tuple[guest.Entry, ...]:
+    """What the guest needs for the lane's torture tests: steps, modules and programs."""
     steps = torture.steps(lane.torture)
     if not steps:
         return ()
     entries = [guest.Entry(STEPS, stat.S_IFREG | 0o644, steps.encode()),
                guest.directory("modules")]
-    for name in torture.modules(lane.torture):
-        path = out / name
+    files = [out / name for name in torture.modules(lane.torture)]
+    for path in files:
         if not path.is_file():
             raise HarnessError(Exit.BUILD, f"the build of {lane.kernel.name} gave no {path}; its "
                                "lane must set the option of that module to \"m\".")
-        entries.append(guest.Entry(f"modules/{path.name}", stat.S_IFREG | 0o644, path.read_bytes()))
+    for kind in torture.chosen(lane.torture):
+        if kind.source:
+            files.append(module.make(lane.kernel, tree, out, settings.REPO / kind.source,
+                                     kind.module, out / f"torture-{kind.name}"))
+        if kind.program:
+            source = settings.REPO / kind.program
+            entries.append(guest.program(f"bin/{source.stem}", guest.compile_static(
+                lane.arch, source, guest_dir())))
+    entries += [guest.Entry(f"modules/{path.name}", stat.S_IFREG | 0o644, path.read_bytes())
+                for path in files]
     return tuple(entries)
 
 
@@ -94,11 +103,13 @@ def boot_spec(lane: Lane, kernel: Path, glob: str | None = None,
     return boot.BootSpec(arch=lane.arch, kernel=kernel,
                          initrd=guest.initramfs(lane.arch, guest_dir(), extra),
                          cmdline=cmdline(lane, glob), smp=lane.cpus, memory_mib=lane.memory_mib,
-                         limit_s=settings.scaled(lane.boot_limit_s))
+                         limit_s=settings.scaled(lane.boot_limit_s), icount=lane.icount)
 
 
 def accelerated(lane: Lane, spec: boot.BootSpec) -> boot.BootSpec:
     """The same with KVM, where a trial boot of this kernel shows that KVM works."""
+    if spec.icount:
+        return spec
     trial = replace(spec, cmdline="kunit.enable=0")
     return replace(spec, accel=boot.probe_kvm(trial, settings.build_dir() / "kvm-probe.json"))
 
@@ -137,7 +148,7 @@ def run(lane: Lane, info: TreeInfo, progress: Progress, *, variant: str = "",
         check_disk(out, "build")
     progress.tick("building")
     made = build.build(lane, info.path, out, progress)
-    spec = accelerated(lane, boot_spec(lane, made.kernel, glob, torture_entries(lane, out)))
+    spec = accelerated(lane, boot_spec(lane, made.kernel, glob, torture_entries(lane, info.path, out)))
 
     folder = run_folder(name)
     shutil.copyfile(made.config, folder / "config")
@@ -149,7 +160,7 @@ def run(lane: Lane, info: TreeInfo, progress: Progress, *, variant: str = "",
                     "skips": suite.skips, "why": suite.why, "after_boot": suite.after_boot}
                    for suite in lane.suites],
         "torture": [dataclasses.asdict(item) for item in lane.torture],
-        "glob": glob, "limit_s": spec.limit_s, "accel": spec.accel,
+        "glob": glob, "limit_s": spec.limit_s, "accel": spec.accel, "icount": spec.icount,
         "linux": info.kernel_version, "source": info.source, "checksum": info.checksum,
         "commit": made.source, "number": made.number, "series": series.digest(series.patches()) if not variant else "",
         "build_s": round(made.seconds, 1), "began": time.strftime("%Y-%m-%dT%H:%M:%S%z"),

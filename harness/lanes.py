@@ -54,8 +54,8 @@ class Kernel:
 
     @property
     def modules(self) -> bool:
-        """Whether it has modules to build besides the image."""
-        return "m" in dict(self.options).values()
+        """Whether it has modules, or is one that modules are built for."""
+        return "m" in dict(self.options).values() or dict(self.options).get("MODULES") == "y"
 
 
 @dataclass(frozen=True)
@@ -84,6 +84,7 @@ class Lane:
     kernel: Kernel               # its own, or that of the lane whose kernel it boots
     when: str = "check"          # one of WHEN
     torture: tuple[torture.Wanted, ...] = ()
+    icount: bool = False         # the guest's clock counts instructions
 
 
 def _wrong(path: Path, what: str) -> HarnessError:
@@ -133,10 +134,11 @@ def load(name: str, folder: Path = LANES) -> Lane:
 _KEYS: dict[str, type] = {
     "proves": str, "when": str, "kernel": str, "arch": str, "cpus": int, "boot_cpus": int,
     "memory_mib": int, "cmdline": str, "kunitconfig": str, "boot_limit_s": int, "suite": list,
-    "torture": list, "config": dict}
+    "torture": list, "config": dict, "icount": bool}
 _SUITE_KEYS: dict[str, type] = {"name": str, "min_cases": int, "skips": list, "why": str,
                                 "after_boot": int}
-_TORTURE_KEYS: dict[str, type] = {"test": str, "seconds": int, "params": str, "minimum": dict}
+_TORTURE_KEYS: dict[str, type] = {"test": str, "seconds": int, "params": str, "minimum": dict,
+                                  "skips": list, "why": str}
 _OF_A_KERNEL = ("arch", "kunitconfig", "config")     # come with `kernel`, if a lane has that
 
 
@@ -153,13 +155,19 @@ def _check_keys(path: Path, where: str, data: dict[str, Any], known: dict[str, t
             raise _wrong(path, f"the key {key!r}{where} is missing")
 
 
-def _suite(path: Path, entry: dict[str, Any]) -> Suite:
-    _check_keys(path, " of a [[suite]]", entry, _SUITE_KEYS, ("name", "min_cases"))
+def _skips(path: Path, entry: dict[str, Any]) -> tuple[tuple[str, ...], str]:
+    """The keys skips and why of a suite or a torture test."""
     skips, why = tuple(entry.get("skips", ())), entry.get("why", "")
     if not all(isinstance(item, str) and item for item in skips):
         raise _wrong(path, "skips must be a list of patterns for names of cases")
     if bool(skips) != bool(why):
         raise _wrong(path, "skips and why go together: say why these cases must be skipped")
+    return skips, why
+
+
+def _suite(path: Path, entry: dict[str, Any]) -> Suite:
+    _check_keys(path, " of a [[suite]]", entry, _SUITE_KEYS, ("name", "min_cases"))
+    skips, why = _skips(path, entry)
     return Suite(entry["name"], entry["min_cases"], skips, why, entry.get("after_boot", 1))
 
 
@@ -174,9 +182,12 @@ def _torture(path: Path, entry: dict[str, Any]) -> torture.Wanted:
         if name not in kind.numbers or not isinstance(least, int):
             raise _wrong(path, f"minimum of {kind.name} must give a number for one of its totals "
                          f"({', '.join(kind.numbers)}), not {name} = {least!r}")
-    if entry.get("params") and not kind.module:
+    if entry.get("params") and not kind.steps:
         raise _wrong(path, f"{kind.name} is no module, so it has no params; use cmdline")
-    return torture.Wanted(**entry)
+    if entry.get("skips") and not kind.verdicts:
+        raise _wrong(path, f"{kind.name} has no verdicts that could be skipped")
+    skips, why = _skips(path, entry)
+    return torture.Wanted(**{**entry, "skips": skips, "why": why})
 
 
 def _own_kernel(path: Path, data: dict[str, Any]) -> Kernel:
@@ -224,4 +235,4 @@ def read(path: Path) -> Lane:
         name=path.stem, proves=data["proves"], arch=kernel.arch, cpus=data["cpus"],
         boot_cpus=boot_cpus, memory_mib=data["memory_mib"], cmdline=data.get("cmdline", ""),
         boot_limit_s=data["boot_limit_s"], suites=suites, kernel=kernel, when=when,
-        torture=tests)
+        torture=tests, icount=data.get("icount", False))

@@ -1,17 +1,20 @@
-"""Long tests that run in a lane: the kernel's torture modules and the suite's storm.
+"""Long tests that run in a lane: torture modules, programs, and the suite's storm.
 
 In:  harness/data/torture.toml (the tests, and how their lines are read), what a lane
      asks for, the lines of a console.
-Out: the guest's steps and the modules they need; for each test its totals, its length
-     in guest seconds, and what is wrong with it.
-A torture module prints its totals and its own verdict when it is unloaded. That line
-is what counts: without it the test has failed, whatever else the console shows.
+Out: the guest's steps and the modules and programs they need; for each test its totals,
+     its length in guest seconds, its tables, and what is wrong with it.
+A torture module prints its totals and its own verdict when it is unloaded, a program at
+its end. That line is what counts: without it the test has failed, whatever else the
+console shows.
 """
 
 from __future__ import annotations
 
+import fnmatch
 import functools
 import re
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any, Iterable
@@ -32,13 +35,24 @@ class Kind:
     totals: dict[str, str]
     module: str = ""
     needs: str = ""
+    program: str = ""
+    source: str = ""
+    good: str = "SUCCESS"
     zero: tuple[str, ...] = ()
     lost: tuple[str, ...] = ()
+    added: dict[str, str] = field(default_factory=dict)
+    verdicts: str = ""
+    tables: tuple[str, ...] = ()
 
     @property
     def numbers(self) -> tuple[str, ...]:
         """The names of all its totals."""
-        return (*self.totals, *(("lost",) if self.lost else ()))
+        return (*self.totals, *self.added, *(("lost",) if self.lost else ()))
+
+    @property
+    def steps(self) -> bool:
+        """Whether the guest's init has something to do for it."""
+        return bool(self.module or self.program)
 
 
 @dataclass(frozen=True)
@@ -47,8 +61,19 @@ class Wanted:
 
     test: str                    # name in torture.toml
     seconds: int                 # guest seconds that it must run
-    params: str = ""             # of its module
+    params: str = ""             # of its module, or arguments of its program
     minimum: dict[str, int] = field(default_factory=dict)   # total -> least value
+    skips: tuple[str, ...] = ()  # globs for the verdicts that must be "skip"
+    why: str = ""                # why they must
+
+
+@dataclass(frozen=True)
+class Said:
+    """One of the verdicts that a test prints."""
+
+    name: str
+    status: str                  # pass, fail, skip, info
+    reason: str
 
 
 @dataclass
@@ -68,13 +93,22 @@ class Result:
     seconds: float = 0.0                                   # guest seconds, all sections
     totals: dict[str, int] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
+    verdicts: dict[str, int] = field(default_factory=dict)   # status -> how many
+    tables: list[list[list[str]]] = field(default_factory=list)   # rows of cells, header first
 
     def text(self) -> str:
+        """A line, and a line for each row of its tables."""
         if not self.totals:
             return f"{self.test}: no totals"
-        numbers = ", ".join(f"{name} {value}" for name, value in self.totals.items())
+        parts = [f"{name} {value}" for name, value in self.totals.items()]
+        parts += [f"{count} verdicts {status}" for status, count in self.verdicts.items()]
         ended = f"ended with {self.ended} after " if self.ended else ""
-        return f"{self.test}: {ended}{self.seconds:.0f} s; {numbers}"
+        lines = [f"{self.test}: {ended}{self.seconds:.0f} s; {', '.join(parts)}"]
+        for table in self.tables:
+            widths = [max(map(len, column)) for column in zip(*table)]
+            lines += ["  " + "  ".join([row[0].ljust(widths[0]),
+                                        *map(str.rjust, row[1:], widths[1:])]) for row in table]
+        return "\n".join(lines)
 
 
 @functools.cache
@@ -86,25 +120,33 @@ def kinds() -> dict[str, Kind]:
             for name, entry in data.items()}
 
 
+def chosen(wanted: Iterable[Wanted]) -> list[Kind]:
+    """The tests that are asked for, each once."""
+    return [kinds()[name] for name in dict.fromkeys(item.test for item in wanted)]
+
+
 def modules(wanted: Iterable[Wanted]) -> list[str]:
     """The module files that the tests need, below the build folder."""
-    found = [path for item in wanted for kind in [kinds()[item.test]]
+    found = [path for kind in chosen(wanted) if not kind.source
              for path in (kind.needs, kind.module) if path]
     return list(dict.fromkeys(found))
 
 
 def steps(wanted: Iterable[Wanted]) -> str:
-    """What the guest's init does for the tests that are modules, a step on each line."""
+    """What the guest's init does for the tests, a step on each line."""
     lines = []
     for item in wanted:
         kind = kinds()[item.test]
-        if not kind.module:
+        if not kind.steps:
             continue
         names = [PurePosixPath(path).stem for path in (kind.needs, kind.module) if path]
         lines += [f"load {name}" for name in names]
+        if kind.program:
+            lines.append(f"run {PurePosixPath(kind.program).stem}")
         if item.params:
             lines[-1] += " " + item.params
-        lines.append(f"sleep {item.seconds}")
+        if not kind.program:
+            lines.append(f"sleep {item.seconds}")
         lines += [f"unload {name}" for name in reversed(names)]
     return "".join(line + "\n" for line in lines)
 
@@ -137,7 +179,7 @@ def _sections(kind: Kind, lines: list[str]) -> list[Section]:
         sections[-1].lines.append(text)
         if found := end.search(text):
             sections[-1].ended = now
-            sections[-1].verdict = found[1] if kind.module else ""
+            sections[-1].verdict = found[1] if found.groups() else ""
     return sections
 
 
@@ -151,9 +193,48 @@ def _count(kind: Kind, sections: list[Section], result: Result) -> None:
                 continue
             groups = found[-1] if isinstance(found[-1], tuple) else (found[-1],)
             result.totals[name] = result.totals.get(name, 0) + sum(map(int, groups))
+    for name, pattern in kind.added.items():
+        found = [int(number) for section in sections
+                 for number in re.findall(pattern, "\n".join(section.lines))]
+        if found:
+            result.totals[name] = sum(found)
     if kind.lost and all(name in result.totals for name in kind.lost):
         sent, run = (result.totals[name] for name in kind.lost)
         result.totals["lost"] = sent - run
+
+
+def said(test: str, lines: Iterable[str]) -> list[Said]:
+    """The verdicts that a test printed in console lines."""
+    pattern = kinds()[test].verdicts
+    found = [re.search(pattern, line) for line in lines] if pattern else []
+    return [Said(f"{match[1]}.{match[2]}", match[3], match[4].strip()) for match in found if match]
+
+
+def _judge_verdicts(asked: dict[str, Any], verdicts: list[Said], result: Result) -> None:
+    """A fail is a problem, and so is each skip that the lane does not list, or lists in vain."""
+    result.verdicts = dict(Counter(item.status for item in verdicts))
+    listed = asked.get("skips", ())
+    for item in verdicts:
+        must = [glob for glob in listed if fnmatch.fnmatchcase(item.name, glob)]
+        if item.status == "fail":
+            result.problems.append(f"{item.name} failed: {item.reason}")
+        elif item.status == "skip" and not must:
+            result.problems.append(f"{item.name} was skipped ({item.reason})")
+        elif item.status != "skip" and must:
+            result.problems.append(f"{item.name} must be skipped ({asked['why']}), but was not")
+    for glob in listed:
+        if not any(fnmatch.fnmatchcase(item.name, glob) for item in verdicts):
+            result.problems.append(f"it has no verdict {glob}, which the lane lists under skips")
+
+
+def _tables(kind: Kind, lines: list[str]) -> list[list[list[str]]]:
+    """The lines that match a table's pattern; its groups are the columns."""
+    tables = []
+    for pattern in map(re.compile, kind.tables):
+        rows = [list(match.groups()) for match in map(pattern.search, lines) if match]
+        if rows:
+            tables.append([list(pattern.groupindex), *rows])
+    return tables
 
 
 def judge(asked: dict[str, Any], lines: list[str]) -> Result:
@@ -166,10 +247,13 @@ def judge(asked: dict[str, Any], lines: list[str]) -> Result:
     if any(section.ended is None for section in sections):
         result.problems.append("its end line is missing")
         return result       # the totals come with that line
+    inside = [line for section in sections for line in section.lines]
+    _judge_verdicts(asked, said(kind.name, inside), result)
+    result.tables = _tables(kind, inside)
     for section in sections:
-        if kind.module:
+        if kind.steps:
             result.ended = section.verdict
-            if section.verdict != "SUCCESS":
+            if section.verdict != kind.good:
                 result.problems.append(f"it ended with {section.verdict}")
     result.seconds = sum(section.ended - section.began for section in sections)
     if result.seconds < asked["seconds"]:

@@ -8,14 +8,16 @@
  *	harness.steps=FILE	then do what FILE says, a step on each line:
  *				load NAME [PARAMETERS]	of /modules/NAME.ko
  *				sleep SECONDS
+ *				run NAME [ARGUMENTS]	of /bin/NAME
  *				unload NAME
  *	harness.shell=1		give a shell (busybox) instead
  * Out (kernel log, each line beginning with "harness: "):
  *	cpus N online		at first, when more were brought online, and at last
  *	run SUITE		a run begins
- *	load ..., sleep ...	a step begins
+ *	load ..., run ...	a step begins
  *	results SUITE begin, | LINE ..., results SUITE end
  *	success			everything above was done
+ * and what a program of a step prints, each line beginning with its name and ": ".
  * Then the machine is switched off, whatever happened.
  *
  * The lines go through /dev/kmsg: the kernel prints each of them in one piece,
@@ -42,16 +44,13 @@
 
 static int kmsg = -1;
 
-static void say(const char *format, ...)
+static void say_as(const char *who, const char *format, va_list args)
 {
 	char line[LINE_MAX_BYTES + 64];
-	va_list args;
 	int used, more;
 
-	used = snprintf(line, sizeof(line), "<6>harness: ");
-	va_start(args, format);
+	used = snprintf(line, sizeof(line), "<6>%.40s: ", who);
 	more = vsnprintf(line + used, LINE_MAX_BYTES, format, args);
-	va_end(args);
 	if (more >= LINE_MAX_BYTES)
 		more = LINE_MAX_BYTES - 1;
 	used += more;
@@ -59,6 +58,24 @@ static void say(const char *format, ...)
 	/* Without the log nobody hears of the failure: the verdict misses "success". */
 	if (write(kmsg < 0 ? STDOUT_FILENO : kmsg, line, used) < 0)
 		return;
+}
+
+static void say(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	say_as("harness", format, args);
+	va_end(args);
+}
+
+static void pass_on(const char *who, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	say_as(who, format, args);
+	va_end(args);
 }
 
 static void power_off(void)
@@ -154,6 +171,49 @@ static int load(const char *name, const char *params)
 	return ret;
 }
 
+/* Runs /bin/NAME to its end; all but an exit value of 0 is a failure. */
+static int run_program(char *name, char *arguments)
+{
+	char path[256], line[LINE_MAX_BYTES], *argv[64] = { name }, *rest;
+	int out[2], status, count = 1;
+	FILE *printed;
+	pid_t child;
+
+	for (; count < 63 && (argv[count] = strtok_r(arguments, " ", &rest)); count++)
+		arguments = NULL;
+	mount_at("devtmpfs", "/dev");
+	snprintf(path, sizeof(path), "/bin/%s", name);
+	if (pipe(out))
+		return -1;
+	child = fork();
+	if (child < 0)
+		return -1;
+	if (!child) {
+		dup2(out[1], STDOUT_FILENO);
+		dup2(out[1], STDERR_FILENO);
+		close(out[0]);
+		close(out[1]);
+		execv(path, argv);
+		fprintf(stderr, "cannot execute %s: %s\n", path, strerror(errno));
+		_exit(127);
+	}
+	close(out[1]);
+	printed = fdopen(out[0], "r");
+	while (printed && fgets(line, sizeof(line), printed)) {
+		line[strcspn(line, "\n")] = '\0';
+		pass_on(name, "%s", line);
+	}
+	if (!printed || waitpid(child, &status, 0) != child)
+		return -1;
+	fclose(printed);
+	if (WIFSIGNALED(status))
+		say("%s was ended by signal %d", name, WTERMSIG(status));
+	else if (WEXITSTATUS(status))
+		say("%s ended with exit value %d", name, WEXITSTATUS(status));
+	errno = ECHILD;
+	return status ? -1 : 0;
+}
+
 /* One line of the file of steps. */
 static int step(char *line)
 {
@@ -167,6 +227,8 @@ static int step(char *line)
 		errno = EINVAL;
 	else if (!strcmp(verb, "load"))
 		ret = load(what, rest ? rest : "");
+	else if (!strcmp(verb, "run"))
+		ret = run_program(what, rest ? rest : "");
 	else if (!strcmp(verb, "unload"))	/* a torture test ends in here */
 		ret = syscall(SYS_delete_module, what, O_NONBLOCK);
 	else if (!strcmp(verb, "sleep"))

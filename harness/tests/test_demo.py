@@ -62,19 +62,5 @@ class ExamineTest(unittest.TestCase):
         self.fails(Exit.BOOT, "WAKEUP-OK", console(slow, end=""))
 
 
-class FilesTest(unittest.TestCase):
-    def test_unchanged_file_keeps_its_time(self):
-        with tempfile.TemporaryDirectory() as folder:
-            source, target = Path(folder) / "source", Path(folder) / "target"
-            source.write_text("module")
-            demo.copy_if_changed(source, target)
-            os.utime(target, (2000, 2000))
-            demo.copy_if_changed(source, target)
-            self.assertEqual(target.stat().st_mtime, 2000)
-            source.write_text("changed")
-            demo.copy_if_changed(source, target)
-            self.assertEqual(target.read_text(), "changed")
-
-
 if __name__ == "__main__":
     unittest.main()

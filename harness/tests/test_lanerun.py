@@ -97,17 +97,39 @@ class Run(unittest.TestCase):
         wanted = torture.Wanted("scftorture", 3, "verbose=1")
         self.lane = dataclasses.replace(self.lane, torture=(wanted,))
         with self.assertRaises(HarnessError) as caught:
-            lanerun.torture_entries(self.lane, self.dir)
+            lanerun.torture_entries(self.lane, self.dir, self.dir)
         self.assertEqual(caught.exception.code, Exit.BUILD)
         (self.dir / "kernel").mkdir()
         for name in ("torture", "scftorture"):
             (self.dir / f"kernel/{name}.ko").write_text(name)
-        entries = lanerun.torture_entries(self.lane, self.dir)
+        entries = lanerun.torture_entries(self.lane, self.dir, self.dir)
         self.assertEqual([entry.name for entry in entries],
                          ["steps", "modules", "modules/torture.ko", "modules/scftorture.ko"])
         self.assertIn(b"load scftorture verbose=1\nsleep 3\n", entries[0].data)
         self.assertIn("harness.steps=/steps ", lanerun.cmdline(self.lane, None) + " ")
         self.assertNotIn("steps", lanerun.cmdline(dataclasses.replace(self.lane, torture=()), None))
+
+    def test_torture_by_a_program(self):
+        self.lane = dataclasses.replace(
+            self.lane, torture=(torture.Wanted("tlb", 3, "mode=stale", skips=("a.b",), why="w"),))
+        ko = self.dir / "hold.ko"
+        ko.write_text("module")
+        with mock.patch.object(lanerun.module, "make", return_value=ko) as made, \
+                mock.patch.object(lanerun.guest, "compile_static", return_value=ko):
+            entries = lanerun.torture_entries(self.lane, self.dir, self.dir)
+        self.assertEqual([entry.name for entry in entries],
+                         ["steps", "modules", "bin/tlbtest", "modules/hold.ko"])
+        source = made.call_args[0][3]
+        self.assertTrue((source / "hold.c").is_file() and (source / "Makefile").is_file())
+        self.assertTrue((settings.REPO / torture.kinds()["tlb"].program).is_file())
+
+    def test_counted_instructions(self):
+        self.lane = dataclasses.replace(self.lane, icount=True)
+        with mock.patch.object(lanerun.boot, "probe_kvm") as probe:
+            ran = self.run_lane()
+        probe.assert_not_called()
+        self.assertIn("-icount shift=0", (ran.folder / "qemu-cmd").read_text())
+        self.assertTrue(json.loads((ran.folder / "run.json").read_text())["icount"])
 
     def test_variant_has_its_own_folder_and_names_no_series(self):
         ran = self.run_lane(variant="base")

@@ -85,7 +85,19 @@ SCF_TORTURE_TEST = "m\"""")
         self.assertIn("one of its totals", self.refused(text.replace("online = 3", "onlin = 3")))
         self.assertIn("no params", self.refused(
             text.replace('"scftorture"', '"storm"')))
+        self.assertIn("go together", self.refused(
+            text.replace("scftorture", "tlb").replace("online = 3", "stale = 0")
+            .replace("minimum", 'skips = ["a"]\nminimum')))
+        self.assertIn("no verdicts", self.refused(
+            text.replace("minimum", 'skips = ["a"]\nwhy = "w"\nminimum')))
         self.assertIn("'seconds' of a [[torture]]", self.refused(text.replace("seconds = 30", "")))
+
+    def test_counted_instructions(self):
+        self.assertFalse(self.read(MINIMAL).icount)
+        self.assertTrue(self.read("icount = true\n" + MINIMAL).icount)
+
+    def test_modules_of_this_repository_need_a_kernel_with_modules(self):
+        self.assertTrue(self.read(MINIMAL + 'MODULES = "y"\n').kernel.modules)
 
     def test_kernel_of_another_lane(self):
         other = MINIMAL.replace('arch = "x86_64"', 'kernel = "one"').split("[config]")[0]

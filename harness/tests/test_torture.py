@@ -36,6 +36,18 @@ STORM = """\
 [   11.500000]     # storm: 200 calls; requests without wait: 70 sent, 70 run; CPUs taken 5 \
 times offline, 4 times online
 """
+TLB = """\
+[    5.000000] tlbtest: TLB-BEGIN
+[    5.100000] tlbtest: TLB-INFO,cpus,4
+[    5.200000] tlbtest: TLB-STALE,munmap_1,ops=50,checked=900,faults=8,migrations=40,others=7,hotplugs=6,stale=0
+[    5.300000] tlbtest: TLB-VERDICT,stale,munmap_1,pass,0 stale of 900
+[    9.000000] tlbtest: TLB-STALE,madvise_1,ops=51,checked=100,faults=1,migrations=2,others=3,hotplugs=4,stale=0
+[    9.100000] tlbtest: TLB-VERDICT,stale,madvise_1,pass,0 stale of 100
+[    9.200000] tlbtest: TLB-VERDICT,stale,pageout,skip,no swap in this guest
+[   10.000000] tlbtest: TLB-LAT-MAX,munmap_1,4000000,5,1900
+[   10.100000] tlbtest: TLB-LAT-MAX,membarrier_global,16000000,5,20000
+[   11.000000] tlbtest: TLB-END,0
+"""
 
 
 def asked(test: str, seconds: int = 10, **minimum: int) -> dict:
@@ -74,6 +86,38 @@ class Judged(unittest.TestCase):
         self.assertEqual(result.totals, {"calls": 400, "sent": 140, "run": 140, "offline": 10,
                                          "online": 8, "lost": 0})
 
+    def tlb(self, text: str, *skips: str, **minimum) -> torture.Result:
+        wanted = torture.Wanted("tlb", 6, minimum=minimum, skips=skips, why="it is so")
+        return torture.judge(asdict(wanted), text.splitlines())
+
+    def test_program(self):
+        result = self.tlb(TLB, "stale.pageout", checked=1000, points=10)
+        self.assertEqual(result.problems, [])
+        self.assertEqual(result.totals, {
+            "operations": 101, "checked": 1000, "faults": 9, "migrations": 42, "others": 10,
+            "hotplugs": 10, "stale": 0, "points": 10})
+        self.assertEqual(result.verdicts, {"pass": 2, "skip": 1})
+        self.assertIn("2 verdicts pass", result.text())
+        self.assertIn("""
+  operation           held_ns  points  most_ns
+  munmap_1            4000000       5     1900
+  membarrier_global  16000000       5    20000""", result.text())
+
+    def test_program_that_fails(self):
+        def problems(text: str, *skips: str, **minimum) -> str:
+            return "; ".join(self.tlb(text, *(skips or ("stale.pageout",)), **minimum).problems)
+        self.assertIn("stale is 2, not 0", problems(TLB.replace("=4,stale=0", "=4,stale=2")))
+        self.assertIn("stale.munmap_1 failed: 0 stale of 900",
+                      problems(TLB.replace("munmap_1,pass", "munmap_1,fail")))
+        self.assertIn("ended with 1", problems(TLB.replace("END,0", "END,1")))
+        self.assertIn("end line is missing", problems(TLB.replace("TLB-END", "killed")))
+        self.assertIn("it did not begin", problems(TLB.replace("tlbtest: ", "harness: ")))
+        self.assertIn("flushes is 0, at least 1", problems(TLB, flushes=1))
+        self.assertIn("stale.pageout was skipped (no swap in", problems(TLB, "stale.page"))
+        self.assertIn("has no verdict stale.page, which", problems(TLB, "stale.page"))
+        self.assertIn("stale.munmap_1 must be skipped (it is so), but was not",
+                      problems(TLB, "stale.*"))
+
     def test_own_verdict_counts(self):
         for said in ("FAILURE", "LOCK_HOTPLUG"):
             self.assertIn(said, self.problem(SCF.replace("SUCCESS", said), "scftorture"))
@@ -108,7 +152,7 @@ class Judged(unittest.TestCase):
                      "srcu-torture:!!! out of memory",
                      "scftorture: --- End of test: FAILURE:  verbose=0"):
             self.assertTrue(judge.splat("[    1.000000] " + text), text)
-        for line in (SCF + RCU + STORM).splitlines():
+        for line in (SCF + RCU + STORM + TLB).splitlines():
             self.assertIsNone(judge.splat(line), line)
 
     def test_verdict_of_a_run(self):
@@ -138,10 +182,14 @@ class Guest(unittest.TestCase):
             "unload torture", "load torture", "load rcutorture", "sleep 20", "unload rcutorture",
             "unload torture"])
         self.assertEqual(torture.steps(self.WANTED[1:2]), "")
+        self.assertEqual(torture.steps([torture.Wanted("tlb", 60, "mode=stale seconds=8")])
+                         .splitlines(),
+                         ["load hold", "run tlbtest mode=stale seconds=8", "unload hold"])
 
     def test_modules(self):
         self.assertEqual(torture.modules(self.WANTED), [
             "kernel/torture.ko", "kernel/scftorture.ko", "kernel/rcu/rcutorture.ko"])
+        self.assertEqual(torture.modules([torture.Wanted("tlb", 60)]), [])
 
     def test_progress(self):
         shown = [torture.progress(line) for line in (SCF + RCU + STORM).splitlines()]

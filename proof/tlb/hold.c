@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * hold: what the TLB test (tlbtest.c) cannot do from user space
+ *
+ * In:  ioctls on /dev/hold, see hold.h.
+ * Out: their results; nothing on the console.
+ *
+ * HOLD_CPU keeps interrupts off on the CPU of the calling task, in the task's own
+ * context: the CPU runs the task's mm, and a flush of that mm has to wait for it.
+ * A kernel thread would not do, its CPU is in lazy TLB mode and is left out.
+ *
+ * HOLD_VMALLOC and HOLD_VUNMAP: a flush of kernel addresses.
+ */
+#include <linux/fs.h>
+#include <linux/irqflags.h>
+#include <linux/ktime.h>
+#include <linux/miscdevice.h>
+#include <linux/module.h>
+#include <linux/string.h>
+#include <linux/uaccess.h>
+#include <linux/vmalloc.h>
+
+#include "hold.h"
+
+#define HOLD_LIMIT_NS	(1000ULL * 1000 * 1000)
+
+static void *area;
+
+static long hold_cpu(struct hold_request __user *user)
+{
+	struct hold_request req;
+	u32 __user *flag;
+	u32 one = 1;
+	u64 start, now;
+
+	if (copy_from_user(&req, user, sizeof(req)))
+		return -EFAULT;
+	flag = (u32 __user *)(unsigned long)req.flag;
+
+	local_irq_disable();
+	start = ktime_get_ns();
+	/* The page is there: the caller has written to it. */
+	if (copy_to_user_nofault(flag, &one, sizeof(one))) {
+		local_irq_enable();
+		return -EFAULT;
+	}
+	/*
+	 * A simulator that counts instructions may run the CPUs in turn, and each
+	 * goes on up to its next cpu_relax().
+	 */
+	do {
+		int i;
+
+		for (i = 0; i < 256; i++)
+			barrier();
+		cpu_relax();
+		now = ktime_get_ns();
+	} while (now < req.until_ns && now - start < HOLD_LIMIT_NS);
+	req.released_ns = ktime_get_ns();
+	local_irq_enable();
+
+	return copy_to_user(user, &req, sizeof(req)) ? -EFAULT : 0;
+}
+
+static long hold_vmalloc(unsigned long pages)
+{
+	/* Nothing of others is left to make the range of the flush longer. */
+	vm_unmap_aliases();
+	if (area || !pages || pages > 4096)
+		return -EINVAL;
+	area = vmalloc(pages << PAGE_SHIFT);
+	if (!area)
+		return -ENOMEM;
+	memset(area, 1, pages << PAGE_SHIFT);
+	return 0;
+}
+
+static long hold_vunmap(void)
+{
+	vfree(area);
+	area = NULL;
+	vm_unmap_aliases();
+	return 0;
+}
+
+static long hold_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	switch (cmd) {
+	case HOLD_CPU:
+		return hold_cpu((struct hold_request __user *)arg);
+	case HOLD_VMALLOC:
+		return hold_vmalloc(arg);
+	case HOLD_VUNMAP:
+		return hold_vunmap();
+	}
+	return -ENOTTY;
+}
+
+static const struct file_operations hold_fops = {
+	.owner = THIS_MODULE,
+	.unlocked_ioctl = hold_ioctl,
+};
+
+static struct miscdevice hold_device = {
+	.minor = MISC_DYNAMIC_MINOR,
+	.name = "hold",
+	.fops = &hold_fops,
+};
+
+module_misc_device(hold_device);
+MODULE_DESCRIPTION("Holds a CPU with interrupts off, for tests");
+MODULE_LICENSE("GPL");

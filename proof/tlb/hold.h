@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The ioctls of hold.c, for the module and for tlbtest.c. */
+#ifndef HOLD_H
+#define HOLD_H
+
+#include <linux/ioctl.h>
+#include <linux/types.h>
+
+struct hold_request {
+	__u64 until_ns;		/* in: end of the hold, CLOCK_MONOTONIC */
+	__u64 flag;		/* in: address of a __u32 that becomes 1 when held */
+	__u64 released_ns;	/* out: when interrupts came back */
+};
+
+#define HOLD_CPU	_IOWR('h', 1, struct hold_request)
+#define HOLD_VMALLOC	_IO('h', 2)	/* argument: number of pages */
+#define HOLD_VUNMAP	_IO('h', 3)
+
+#endif
