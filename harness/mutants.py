@@ -8,21 +8,23 @@ Out: Mutant, load(); Watch, which says from the console whether a mutant was cau
 
 from __future__ import annotations
 
+import fnmatch
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import judge, ktap, lanes, series, settings
+from . import judge, ktap, lanes, series, settings, torture
 from .errors import Exit, HarnessError
 
-WAYS = ("case", "kasan", "splat", "hang", "litmus")
+WAYS = ("case", "torture", "kasan", "splat", "hang", "litmus")
 SUBSET_LANE = "x86_64"           # that of all mutants of the subset
 _KEYS: dict[str, type] = {
     "breaks": str, "invariant": list, "lane": str, "cases": str, "caught_by": str, "fails": list,
-    "splat": str, "litmus": str, "subset": bool, "cmdline": str, "limit_s": int}
-_NEEDED = {"case": ("lane", "cases", "fails"), "kasan": ("lane", "cases"),
-           "splat": ("lane", "cases", "splat"), "hang": ("lane", "cases"), "litmus": ("litmus",)}
+    "splat": str, "litmus": str, "subset": bool, "params": str, "cmdline": str, "limit_s": int}
+_NEEDED = {"case": ("lane", "cases", "fails"), "torture": ("lane", "params", "fails"),
+           "kasan": ("lane", "cases"), "splat": ("lane", "cases", "splat"),
+           "hang": ("lane", "cases"), "litmus": ("litmus",)}
 
 
 @dataclass(frozen=True)
@@ -34,10 +36,12 @@ class Mutant:
     lane: str                    # whose kernel it is built into, "" with litmus
     cases: str                   # kunit.filter_glob of its boot
     caught_by: str               # one of WAYS
-    fails: tuple[str, ...]       # with "case": suite.case or suite.case.parameter, all of them
+    fails: tuple[str, ...]       # with "case": suite.case or suite.case.parameter, all of them;
+                                 # with "torture": patterns for verdicts, each must find one
     splat: str                   # with "splat": regex
     litmus: str                  # with "litmus": name of the litmus test
     subset: bool                 # part of ./run check
+    params: str                  # with "torture": of the lane's torture test
     cmdline: str                 # kernel parameters
     limit_s: float               # of its boot
 
@@ -66,9 +70,10 @@ def _mutant(name: str, data: dict[str, Any], general: dict[str, Any]) -> Mutant:
     for key in ("breaks", "invariant", *_NEEDED[way]):
         if not data.get(key):
             raise _wrong(f"{name} has no {key}")
-    for key, owner in (("fails", "case"), ("splat", "splat"), ("litmus", "litmus")):
-        if key in data and way != owner:
-            raise _wrong(f"{key} of {name} goes with caught_by = \"{owner}\" only")
+    for key, owners in (("fails", ("case", "torture")), ("cases", tuple(set(WAYS) - {"torture"})),
+                        ("params", ("torture",)), ("splat", ("splat",)), ("litmus", ("litmus",))):
+        if key in data and way not in owners:
+            raise _wrong(f"{key} of {name} does not go with caught_by = \"{way}\"")
     if wrong := [item for item in data["invariant"] if not re.fullmatch(r"I([1-9]|1[01])", item)]:
         raise _wrong(f"{name} names {wrong[0]}; the invariants are I1 to I11")
     if data.get("subset") and data.get("lane") != SUBSET_LANE:
@@ -83,7 +88,7 @@ def _mutant(name: str, data: dict[str, Any], general: dict[str, Any]) -> Mutant:
         cases=data.get("cases", ""), caught_by=way, fails=tuple(data.get("fails", ())),
         splat=data.get("splat", ""), litmus=data.get("litmus", ""),
         subset=data.get("subset", False),
-        cmdline=data.get("cmdline", ""),
+        params=data.get("params", ""), cmdline=data.get("cmdline", ""),
         limit_s=data.get("limit_s", general["limit_s"]))
 
 
@@ -139,6 +144,7 @@ class Watch:
         self.others: list[str] = []
         self.began = False           # the suite did
         self.splat = ""              # the first one
+        self.verdicts: list[str] = []    # of a torture test, those that fail
 
     def feed(self, line: str) -> bool:
         """Takes one more line; True once the mutant is caught as it should be."""
@@ -150,6 +156,8 @@ class Watch:
         way = self.mutant.caught_by
         if way == "case" and set(self.mutant.fails) <= set(failed):
             self._catch(", ".join(self.mutant.fails))
+        elif way == "torture":
+            self._feed_verdict(text)
         elif len(failed) > before:
             self.others.append(f"case {failed[-1]}")
         if "KASAN: " in text:
@@ -163,6 +171,17 @@ class Watch:
             self._see("splat", text, named=False)
         return bool(self.caught)
 
+    def _feed_verdict(self, text: str) -> None:
+        """Takes a line of a torture test, if it is one."""
+        for kind in torture.kinds().values():
+            if kind.progress and re.search(kind.begin, text):
+                self.began = True
+            for item in torture.said(kind.name, [text]):
+                if item.status == "fail":
+                    self.verdicts.append(item.name)
+        if all(fnmatch.filter(self.verdicts, pattern) for pattern in self.mutant.fails):
+            self._catch(", ".join(dict.fromkeys(self.verdicts)))
+
     def end(self, timed_out: bool) -> None:
         """The guest has ended, or was killed at its limit: that proves nothing.
 
@@ -171,6 +190,8 @@ class Watch:
         if timed_out:
             self.others.append(f"no end after {settings.scaled(self.mutant.limit_s):g} s"
                                + ("" if self.began else ", before the suite began"))
+        if not self.caught:
+            self.others += [f"torture: {name}" for name in dict.fromkeys(self.verdicts)]
 
     def _see(self, way: str, text: str, named: bool = True) -> None:
         if named and way == self.mutant.caught_by:
@@ -185,8 +206,10 @@ class Watch:
 def baseline(lane: lanes.Lane, console: str, exit_value: str, mutant: Mutant) -> list[str]:
     """Why the mutant's boot of the kernel without it is no proof that all is well there.
 
-    That boot must pass, and hold each case that the mutant must make fail.
+    That boot must pass, and hold each case or verdict that the mutant must make fail.
     """
+    if mutant.caught_by == "torture":
+        return _torture_baseline(lane, console, exit_value, mutant)
     run = {"cpus": lane.cpus, "limit_s": mutant.limit_s, "glob": mutant.cases,
            "suites": [{"name": mutant.cases.partition(".")[0], "min_cases": 1,
                        "after_boot": 0}]}
@@ -197,3 +220,17 @@ def baseline(lane: lanes.Lane, console: str, exit_value: str, mutant: Mutant) ->
     passed = [case.name for case in report.leaves("ok")]
     return [f"{name} was not run" for name in mutant.fails
             if not any(case == name or case.startswith(name + ".") for case in passed)]
+
+
+def _torture_baseline(lane: lanes.Lane, console: str, exit_value: str, mutant: Mutant
+                      ) -> list[str]:
+    """The same with a torture test: all that it says must be well."""
+    test = lane.torture[0].test
+    run = {"cpus": lane.cpus, "limit_s": mutant.limit_s, "suites": [],
+           "torture": [{"test": test, "seconds": 0, "minimum": {}}]}
+    verdict = judge.judge(console, exit_value, run)
+    if verdict.code != Exit.OK:
+        return verdict.reasons
+    passed = [item.name for item in torture.said(test, console.splitlines())
+              if item.status == "pass"]
+    return [f"{name} was not run" for name in mutant.fails if not fnmatch.filter(passed, name)]

@@ -31,8 +31,8 @@ HELP = """\
 
 Shows that the suite notices broken kernels. A mutant is a small patch in proof/mutants/
 that breaks one thing in the series; proof/mutants/mutants.toml says which invariant
-that is, and which case, sanitizer or detector must catch it. First the named cases
-must pass without the mutant; then each mutant is built, and booted until it is caught.
+that is, and which case, sanitizer, detector or torture test must catch it. First the
+named cases must pass without the mutant; then each mutant is built, and booted until it is caught.
 It passes if it is caught in the way the table names: one that survives, or is caught in
 another way only, is a failure. Those that weaken the memory ordering are not booted: the
 litmus test that relies on what they take away must say so. (That the ordering is needed
@@ -77,12 +77,23 @@ class Steps:
             self.progress.done(text)
 
 
-def guest_run(lane: lanes.Lane, mutant: Mutant, kernel: Path, folder: Path,
+def reduced(lane: lanes.Lane, mutant: Mutant) -> lanes.Lane:
+    """The lane with nothing to run but what the mutant needs.
+
+    That is its cases, at boot only, or the lane's torture test with the mutant's parameters.
+    """
+    if mutant.caught_by == "torture":
+        return replace(lane, suites=(), torture=(replace(lane.torture[0], params=mutant.params),))
+    return replace(lane, torture=(), suites=tuple(replace(suite, after_boot=0)
+                                                  for suite in lane.suites))
+
+
+def guest_run(lane: lanes.Lane, tree_path: Path, mutant: Mutant, kernel: Path, folder: Path,
               on_line=None) -> boot.BootResult:
-    """Boots with the mutant's cases and parameters; the cases run at boot only."""
-    at_boot = replace(lane, torture=(), suites=tuple(replace(suite, after_boot=0)
-                                                     for suite in lane.suites))
-    spec = lanerun.boot_spec(at_boot, kernel, mutant.cases)
+    """Boots with the mutant's cases and parameters; modules are those of the lane's kernel."""
+    short = reduced(lane, mutant)
+    spec = lanerun.boot_spec(short, kernel, mutant.cases or None, lanerun.torture_entries(
+        short, tree_path, lanerun.out_folder(lane)))
     spec = lanerun.accelerated(lane, replace(spec, cmdline=f"{spec.cmdline} {mutant.cmdline}".strip(),
                                              limit_s=settings.scaled(mutant.limit_s)))
     return boot.boot(spec, folder, on_line)
@@ -105,21 +116,21 @@ def copied(lane: lanes.Lane) -> Path:
     return own
 
 
-def without(lane: lanes.Lane, made: build.BuildResult, chosen: list[Mutant], progress: Progress
-            ) -> dict[str, str]:
+def without(lane: lanes.Lane, info: TreeInfo, made: build.BuildResult, chosen: list[Mutant],
+            progress: Progress) -> dict[str, str]:
     """Boots the lane's own kernel with each mutant's cases and parameters.
 
     Returns what is wrong with the mutant's boot, "" if it passes. Mutants that share
     cases and parameters share a boot.
     """
-    ended: dict[tuple[str, str, float], boot.BootResult] = {}
+    ended: dict[tuple[str, str, str, float], boot.BootResult] = {}
     wrong = {}
     for mutant in chosen:
-        key = (mutant.cases, mutant.cmdline, mutant.limit_s)
-        progress.tick(f"without a mutant: {mutant.cases}")
+        key = (mutant.cases, mutant.params, mutant.cmdline, mutant.limit_s)
+        progress.tick(f"without a mutant: {mutant.cases or mutant.params}")
         if key not in ended:
             folder = lanerun.run_folder(f"mutants/without-{mutant.name}")
-            ended[key] = guest_run(lane, mutant, made.kernel, folder)
+            ended[key] = guest_run(lane, info.path, mutant, made.kernel, folder)
         console = ended[key].console.read_text(errors="replace")
         wrong[mutant.name] = judge.wrong_kernel(console, made.number) or \
             "; ".join(mutants.baseline(lane, console, ended[key].exit, mutant))
@@ -143,14 +154,15 @@ def one(lane: lanes.Lane, info: TreeInfo, table: Table, mutant: Mutant,
     folder = lanerun.run_folder(f"mutants/{mutant.name}")
     began = time.monotonic()
     try:
-        watch.end(guest_run(lane, mutant, made.kernel, folder, on_line).timed_out)
+        watch.end(guest_run(lane, info.path, mutant, made.kernel, folder, on_line).timed_out)
     except Caught:
         pass
     seconds = time.monotonic() - start
     others = "; ".join(dict.fromkeys(watch.others))
     record = {"mutant": mutant.name, "breaks": mutant.breaks, "lane": lane.name,
-              "cases": mutant.cases, "linux": info.kernel_version, "commit": made.source,
-              "build_s": round(made.seconds, 1), "boot_s": round(time.monotonic() - began, 1),
+              "cases": mutant.cases, "params": mutant.params, "linux": info.kernel_version,
+              "commit": made.source, "build_s": round(made.seconds, 1),
+              "boot_s": round(time.monotonic() - began, 1),
               "caught": watch.caught, "others": watch.others}
     (folder / "mutant.json").write_text(json.dumps(record, indent=1) + "\n")
     console = (folder / "console.log").read_text(errors="replace")
@@ -198,7 +210,7 @@ def of_lane(lane: lanes.Lane, chosen: list[Mutant], info: TreeInfo, table: Table
     lanerun.need(lane)
     steps.begin(f"lane {lane.name}: its kernel, and the cases without a mutant")
     made = build.build(lane, info.path, lanerun.out_folder(lane), progress)
-    wrong = without(lane, made, chosen, progress)
+    wrong = without(lane, info, made, chosen, progress)
     bad = [name for name, text in wrong.items() if text]
     steps.done(f"FAILED: those of {', '.join(bad)}" if bad else "all pass")
     outcomes = []

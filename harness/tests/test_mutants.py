@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import io
 import re
 import unittest
 from pathlib import Path
 from unittest import mock
 
-from harness import boot, lanes, litmus, mutants, mutantsverb, queuecheck, settings, tree
+from harness import boot, lanes, litmus, mutants, mutantsverb, queuecheck, settings, torture, \
+    tree
 from harness.errors import Exit, HarnessError
 from harness.progress import Progress
 from harness.report import exit_code
@@ -47,7 +49,7 @@ def a_mutant(caught_by: str = "case", **more) -> mutants.Mutant:
     return mutants.Mutant(**{
         "name": "breaks-it", "patch": Path("breaks-it.patch"), "breaks": "It.",
         "invariant": ("I7",), "lane": "x86_64", "cases": "smp.third_task", "caught_by": caught_by,
-        "fails": (), "splat": "", "litmus": "", "subset": False, "cmdline": "", "limit_s": 60,
+        "fails": (), "splat": "", "litmus": "", "subset": False, "params": "", "cmdline": "", "limit_s": 60,
         **more})
 
 
@@ -108,6 +110,35 @@ class Caught(unittest.TestCase):
             seen = self.watch(a_mutant("hang"), console, timed_out=True)
             self.assertEqual((seen.caught, seen.others), ("", [said]))
 
+    TLB = "[    5.0] tlbtest: TLB-VERDICT,stale,munmap_1,fail,3 stale of 100\n"
+
+    def test_torture(self) -> None:
+        def caught(*fails: str) -> mutants.Watch:
+            return self.watch(a_mutant("torture", cases="", fails=fails), START + self.TLB)
+        self.assertEqual(caught("stale.munmap_*").caught, "torture: stale.munmap_1")
+        self.assertTrue(caught("stale.*").caught)
+        for fails in (("stale.madvise_*",), ("stale.*", "lat.*")):
+            seen = caught(*fails)
+            self.assertEqual((seen.caught, seen.others), ("", ["torture: stale.munmap_1"]))
+        passes = self.watch(a_mutant("torture", cases="", fails=("stale.*",)),
+                            START + self.TLB.replace("fail", "pass"))
+        self.assertEqual((passes.caught, passes.others), ("", []))
+
+    def test_without_a_mutant_the_torture_test_must_pass(self) -> None:
+        lane = dataclasses.replace(lanes.load("x86_64"), torture=(torture.Wanted("tlb", 60),))
+        good = ("[    0.0] Linux version 6.0.0\n[    1.0] harness: cpus 8 online\n"
+                "[    2.0] tlbtest: TLB-BEGIN\n"
+                "[    3.0] tlbtest: TLB-STALE,munmap_1,ops=5,checked=100,faults=3,migrations=4,"
+                "others=3,hotplugs=2,stale=0\n" + self.TLB.replace("fail", "pass")
+                + "[    6.0] tlbtest: TLB-END,0\n[    7.0] harness: success\n")
+
+        def wrong(console: str, *fails: str) -> list[str]:
+            return mutants.baseline(lane, console, "0", a_mutant("torture", cases="", fails=fails))
+        self.assertEqual(wrong(good, "stale.*"), [])
+        self.assertEqual(wrong(good, "lat.munmap_1"), ["lat.munmap_1 was not run"])
+        self.assertTrue(wrong(good.replace("pass", "fail"), "stale.*"))
+        self.assertTrue(wrong(good.replace("stale=0", "stale=1"), "stale.*"))
+
     def test_without_a_mutant_all_must_be_well(self) -> None:
         lane = lanes.load("x86_64")
         def wrong(console: str, *fails: str) -> list[str]:
@@ -125,14 +156,17 @@ class Data(unittest.TestCase):
         known = mutants.cases_of_series()
         self.assertIn("smp.storm", known)
         for mutant in table:
-            for name in mutant.fails:
+            for name in mutant.fails if mutant.caught_by == "case" else ():
                 self.assertIn(".".join(name.split(".")[:2]), known, mutant.name)
                 self.assertTrue(re.fullmatch(mutant.cases.replace("*", ".*"),
                                              ".".join(name.split(".")[:2])), mutant.name)
             if mutant.litmus:
                 self.assertIn(mutant.litmus, litmus.tests(litmus.folder()))
             else:
-                lanes.load(mutant.lane)
+                lane = lanes.load(mutant.lane)
+            if mutant.caught_by == "torture":
+                self.assertTrue(torture.kinds()[lane.torture[0].test].verdicts, mutant.name)
+            elif not mutant.litmus:
                 self.assertTrue(any(re.fullmatch(mutant.cases.replace("*", ".*"), name)
                                     for name in known), mutant.name)
             self.assertRegex(mutant.breaks, r"^\w.*\.$")
@@ -199,7 +233,7 @@ class Files(World):
 
     def test_bad_entries(self) -> None:
         for old, new, said in (('"case"', '"luck"', "caught_by"), ('"I1"', '"I12"', "I12"),
-                               ("cases =", "glob =", "glob"), ("fails =", "splat =", "splat"),
+                               ("cases =", "glob =", "glob"), ('"case"', '"torture"', "no params"), ("fails =", "splat =", "splat"),
                                ('lane = "x86_64"\n', "", "no lane"),
                                ('"It."', '"It."\nsubset = true', ""), ("[general]", "[x]", "")):
             (self.folder / "mutants.toml").write_text(TABLE.replace(old, new))
@@ -254,7 +288,7 @@ class Files(World):
             (out / ".config").write_text("CONFIG_SMP=y\n")
             return mock.Mock(kernel=out / "image", seconds=1.0, source="0123")
 
-        def guest(lane, mutant, kernel, folder, on_line=None):
+        def guest(lane, tree_path, mutant, kernel, folder, on_line=None):
             console = mutated if "mutants-" in str(kernel) else plain
             (folder / "console.log").write_text(console)
             for line in console.splitlines() if on_line else ():
@@ -321,12 +355,21 @@ class Verb(unittest.TestCase):
             self.assertIn("0 passed, 1 failed", self.of_litmus(before, after))
             self.assertEqual(self.code, Exit.TEST)
 
+    def test_guest_runs_the_torture_test_with_other_parameters(self) -> None:
+        lane = dataclasses.replace(lanes.load("x86_64"),
+                                   torture=(torture.Wanted("tlb", 60, "mode=stale"),))
+        mutant = a_mutant("torture", cases="", params="mode=lat reps=2", fails=("lat.*",))
+        short = mutantsverb.reduced(lane, mutant)
+        self.assertEqual(short.suites, ())
+        self.assertEqual(torture.steps(short.torture).splitlines(),
+                         ["load hold", "run tlbtest mode=lat reps=2", "unload hold"])
+
     def test_guest_runs_the_cases_at_boot_only(self) -> None:
         with mock.patch.object(mutantsverb.boot, "boot") as booted, \
                 mock.patch.object(mutantsverb.lanerun, "accelerated", lambda lane, spec: spec), \
                 mock.patch.object(mutantsverb.lanerun.guest, "initramfs"):
-            mutantsverb.guest_run(lanes.load("x86_64"), a_mutant(cmdline="x.y=1"), Path("k"),
-                                  Path("f"))
+            mutantsverb.guest_run(lanes.load("x86_64"), Path("tree"), a_mutant(cmdline="x.y=1"),
+                                  Path("k"), Path("f"))
         words = booted.call_args[0][0].cmdline.split()
         self.assertIn("harness.suites=", words)
         self.assertIn("kunit.filter_glob=smp.third_task", words)
