@@ -33,6 +33,7 @@ class Config:
     objects: list[str] = field(default_factory=list)
     optional: dict[str, str] = field(default_factory=dict)
     not_here: list[str] = field(default_factory=list)
+    built_as: dict[str, str] = field(default_factory=dict)
     prefixes: bool = False
 
     @property
@@ -74,8 +75,9 @@ def configure(config: Config, src: Path) -> None:
 
 def compile_objects(config: Config, src: Path, objects: list[str], tick: Callable[[str], None],
                     verbose: bool = False) -> Counter[str]:
-    """Compiles the objects and returns the messages; verbose adds W=1 and sparse."""
-    words = ["W=1", "C=1"] if verbose else []
+    """Compiles the objects and returns the messages; verbose adds W=1, and sparse if it is asked
+    for. It does not understand what the compilers of all architectures are called with."""
+    words = ["W=1", *(["C=1"] if "sparse" in config.groups else [])] if verbose else []
     result = config.make(src, *words, *objects, step=f"compiling objects of {config.name}",
                          limit="objects", on_line=lambda line: tick(line.strip()[:60]), check=False)
     if result.returncode:
@@ -90,13 +92,22 @@ def messages(output: str) -> Counter[str]:
     return Counter(f"{match['file']}: {match['text']}" for match in found if match)
 
 
+def concerned(config: Config, paths: list[str]) -> list[str]:
+    """Those paths of a kernel tree that can matter to the configuration's objects."""
+    own = f"arch/{'x86' if config.arch in ('x86_64', 'i386') else config.arch}/"
+    return [path for path in paths if path.startswith(own)
+            or not re.match(r"arch/[^/]+/|Documentation/|MAINTAINERS$", path)]
+
+
 def relevant(config: Config, src: Path, paths: list[str]) -> list[str]:
     """Objects of those touched paths that exist in src and that the configuration compiles."""
-    chosen = []
-    for path in paths:
-        foreign = path.startswith("arch/") and not path.startswith(
-            f"arch/{'x86' if config.arch in ('x86_64', 'i386') else config.arch}/")
-        if path.endswith(".c") and path not in config.not_here and not foreign \
-                and (src / path).is_file():
-            chosen.append(path[:-2] + ".o")
-    return chosen
+    return [config.built_as.get(path, path[:-2] + ".o") for path in concerned(config, paths)
+            if path.endswith(".c") and path not in config.not_here and (src / path).is_file()]
+
+
+def not_compiled(listed: list[Config], src: Path, paths: list[str]) -> list[str]:
+    """Those C files of src among the paths that no configuration compiles."""
+    names = {name for config in listed for name in
+             (relevant(config, src, paths) if config.prefixes else config.objects)}
+    return [path for path in paths if path.endswith(".c") and (src / path).is_file()
+            and not names & {config.built_as.get(path, path[:-2] + ".o") for config in listed}]

@@ -303,15 +303,21 @@ def check_prefixes(config: objects.Config, context: Context) -> Result:
     touched = series.touched(files)
     src = tree.worktree("prefix", info.base_commit)
     objects.configure(config, src)
-    for name in objects.relevant(config, src, touched):
+    wanted = objects.relevant(config, src, touched)
+    for name in wanted:
         (config.out / name).unlink(missing_ok=True)
     tick = context.progress.tick
-    before = objects.compile_objects(config, src, objects.relevant(config, src, touched), tick, True)
-    complaints = []
+    before = objects.compile_objects(config, src, wanted, tick, True)
+    complaints, compiled = [], 0
     for number, commit in enumerate(series.commits(info.path, info.base_commit, info.tip_commit)):
+        changed = objects.concerned(config, series.touched([files[number]]))
+        if not changed:
+            continue
+        compiled += 1
         tree.worktree("prefix", commit)
         context.progress.tick(files[number].name)
-        objects.configure(config, src)
+        if any(Path(path).name.startswith("Kconfig") for path in changed):
+            objects.configure(config, src)
         wanted = objects.relevant(config, src, touched)
         try:
             now = objects.compile_objects(config, src, wanted, tick, True)
@@ -322,19 +328,32 @@ def check_prefixes(config: objects.Config, context: Context) -> Result:
                                     (config.out / ".config").read_text())
     if wrong:
         complaints.append(f"with the whole series on, {', '.join(wrong)}")
-    return verdict(complaints, f"{len(files)} prefixes, {len(wanted)} objects; W=1 and sparse say "
-                   "nothing new", Exit.BUILD)
+    return verdict(complaints, f"{compiled} of {len(files)} prefixes matter here, {len(wanted)} "
+                   "objects; W=1 and sparse say nothing new", Exit.BUILD)
 
 
 def check_config(config: objects.Config, context: Context) -> Result:
-    """The objects compile in the patched tree, without a warning."""
+    """The objects compile in the patched tree; W=1 says nothing that it did not on the base."""
     provision.need(*config.groups)
-    src = context.ready.path
-    objects.configure(config, src)
-    for name in config.objects:
-        (config.out / name).unlink(missing_ok=True)
-    found = objects.compile_objects(config, src, config.objects, context.progress.tick)
-    return verdict(new_messages(found, Counter()), " ".join(config.objects), Exit.BUILD)
+    info = context.ready
+    found = []
+    for commit in (info.base_commit, info.tip_commit):
+        src = tree.worktree("prefix", commit)
+        objects.configure(config, src)
+        for name in config.objects:
+            (config.out / name).unlink(missing_ok=True)
+        found.append(objects.compile_objects(config, src, config.objects, context.progress.tick,
+                                             True))
+    return verdict(new_messages(found[1], found[0]),
+                   f"{len(config.objects)} objects; W=1 says nothing new", Exit.BUILD)
+
+
+def check_compiled(context: Context) -> Result:
+    """Each C file that the series touches is compiled by one of the configurations."""
+    info = context.ready
+    left = objects.not_compiled(objects.configs(), info.path, series.touched(series.patches()))
+    return verdict([f"no configuration of harness/data/objects.toml compiles {path}"
+                    for path in left], "each file that the series touches", Exit.CONFIG)
 
 
 def all_checks() -> list[Check]:
@@ -348,6 +367,7 @@ def all_checks() -> list[Check]:
         Check("litmus names", check_litmus),
         Check("mutants", check_mutants),
         Check("git am, upstream", check_upstream),
+        Check("compiled files", check_compiled),
     ]
     for config in objects.configs():
         run = check_prefixes if config.prefixes else check_config

@@ -114,6 +114,29 @@ class Queue(World):
         self.assertEqual(objects.relevant(config, self.linux, paths),
                          ["arch/x86/a.o", "kernel/smp.o"])
 
+    def test_which_paths_matter(self) -> None:
+        paths = ["arch/x86/mm/tlb.c", "arch/arm/mm/x.c", "arch/Kconfig", "MAINTAINERS",
+                 "Documentation/x.rst", "lib/Kconfig.debug", "include/linux/smp.h"]
+        listed = {arch: objects.concerned(objects.Config("c", arch, "", [], {}), paths)
+                  for arch in ("x86_64", "arm")}
+        self.assertEqual(listed["x86_64"], ["arch/x86/mm/tlb.c", "arch/Kconfig",
+                                            "lib/Kconfig.debug", "include/linux/smp.h"])
+        self.assertEqual(listed["arm"], ["arch/arm/mm/x.c", *listed["x86_64"][1:]])
+
+    def test_what_no_configuration_compiles(self) -> None:
+        (self.linux / "virt").mkdir()
+        for name in ("virt/kvm_main.c", "drivers.c", "kernel/up.c"):
+            (self.linux / name).parent.mkdir(exist_ok=True)
+            (self.linux / name).touch()
+        listed = [objects.Config("all", "x86_64", "", [], {}, prefixes=True,
+                                 not_here=["kernel/up.c", "drivers.c"],
+                                 built_as={"virt/kvm_main.c": "arch/x86/kvm/../kvm_main.o"}),
+                  objects.Config("up", "x86_64", "", [], {}, ["kernel/up.o"])]
+        paths = ["virt/kvm_main.c", "drivers.c", "kernel/up.c", "kernel/smp.c", "kernel/gone.c"]
+        self.assertEqual(objects.not_compiled(listed, self.linux, paths), ["drivers.c"])
+        listed.append(objects.Config("more", "arm", "", [], {}, ["drivers.o"]))
+        self.assertEqual(objects.not_compiled(listed, self.linux, paths), [])
+
     def test_configs_are_readable(self) -> None:
         self.assertTrue(any(config.prefixes for config in objects.configs()))
         self.assertTrue(all(isinstance(config.out, Path) for config in objects.configs()))
