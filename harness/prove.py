@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Callable, Iterable
 
-from . import litmus, report, settings, spin
+from . import callers, litmus, report, settings, spin
 from .arguments import Parser
 from .progress import Progress
 from .report import Part, guarded
@@ -17,8 +17,9 @@ from .source import Options, add_options, options
 HELP = """\
 ./run prove [--linux PATH | --tarball FILE]
 
-What booting cannot show: that the memory ordering is right on every architecture, and that
-no order of steps of tasks, interrupts and CPU hotplug breaks an invariant.
+What booting cannot show: that the memory ordering is right on every architecture, that
+no order of steps of tasks, interrupts and CPU hotplug breaks an invariant, and that no
+caller is pinned without a reason.
 
 proof/litmus/ has litmus tests, which herd7 judges with the memory model of the kernel
 tree. Each must be impossible (Never), its twin, in which one ordering is weakened,
@@ -29,6 +30,10 @@ what a test relies on must be in the function that it models.
 proof/spin/ has a model of the calls in Promela, of which spin searches all interleavings.
 The model as it is must hold; each mutant must be rejected by the assertion of the invariant
 that it breaks. Takes 2 GiB of memory, and is not part of ./run check.
+
+proof/callers/ says of each cross-CPU call that the kernel makes with preemption disabled
+why it does. Coccinelle looks for such calls in the patched tree; its hits and the table
+callers.md must be the same.
 
 At most 10 minutes on 2 cores.
 
@@ -43,12 +48,13 @@ build/<base>/runs/prove/.
 class Step:
     title: str
     parts: Callable[[Options, Progress], list[Part]]
-    quick: bool         # takes seconds, so that ./run check does it too
+    quick: bool         # takes a minute at most, so that ./run check does it too
 
 
 STEPS = (
     Step("litmus tests", litmus.parts, True),
     Step("interleavings", spin.parts, False),
+    Step("audit of the callers", callers.parts, True),
 )
 
 

@@ -1,0 +1,143 @@
+/*
+ * What pinned.cocci must find (hit_*) and what it must not (miss_*); it is asked before
+ * the kernel is, so that a script that finds nothing is noticed. Never compiled.
+ *
+ * What is in a macro hidden_CALL is not seen by Coccinelle, and has to be reported as that.
+ */
+
+static void hit_preempt(void)
+{
+	preempt_disable();
+	other();
+	smp_call_function(func, NULL, 1);
+	preempt_enable();
+}
+
+static void hit_get_cpu_in_declaration(int cpu)
+{
+	int me = get_cpu();
+
+	if (cpu != me)
+		smp_call_function_single(cpu, func, NULL, 1);
+	put_cpu();
+}
+
+static void hit_in_condition(int cpu)
+{
+	get_cpu();
+	if (smp_call_function_single(cpu, func, NULL, 1))
+		other();
+	put_cpu();
+}
+
+static void hit_unlock_is_no_enable(void)
+{
+	preempt_disable();
+	spin_lock(&lock);
+	spin_unlock(&lock);
+	on_each_cpu(func, NULL, 1);
+	preempt_enable();
+}
+
+static void hit_one_path(int wait)
+{
+	preempt_disable();
+	if (wait)
+		preempt_enable();
+	on_each_cpu(func, NULL, 1);
+	if (!wait)
+		preempt_enable();
+}
+
+static void hit_loop(const struct cpumask *mask)
+{
+	unsigned long flags;
+	int cpu;
+
+	local_irq_save(flags);
+	for_each_cpu(cpu, mask)
+		smp_call_function_single(cpu, func, NULL, 0);
+	local_irq_restore(flags);
+}
+
+static void hit_lock(void)
+{
+	spin_lock(&a);
+	spin_lock(&b);
+	spin_unlock(&b);
+	on_each_cpu(func, NULL, 1);
+	spin_unlock(&a);
+}
+
+static void hit_rcu(void)
+{
+	rcu_read_lock();
+	on_each_cpu_mask(mask, func, NULL, true);
+	rcu_read_unlock();
+}
+
+static void hit_guard(void)
+{
+	guard(preempt)();
+	on_each_cpu_cond(cond, func, NULL, true);
+}
+
+static void hit_guard_of_lock(void)
+{
+	guard(raw_spinlock)(&lock);
+	on_each_cpu(func, NULL, true);
+}
+
+static void hit_scoped_guard(void)
+{
+	scoped_guard(preempt) {
+		on_each_cpu(func, NULL, true);
+	}
+}
+
+static void hit_percpu(void)
+{
+	struct data *data = this_cpu_ptr(&percpu_data);
+
+	smp_call_function_any(mask, func, NULL, 1);
+	data->count++;
+}
+
+static void hit_percpu_argument(void)
+{
+	smp_call_function_many(&masks[smp_processor_id()], func, NULL, 1);
+}
+
+static void miss_plain(void)
+{
+	smp_call_function(func, NULL, 1);
+}
+
+static void miss_before_and_after(void)
+{
+	preempt_disable();
+	preempt_enable();
+	on_each_cpu(func, NULL, 1);
+	preempt_disable();
+	preempt_enable();
+}
+
+static void miss_other_function(void)
+{
+	preempt_disable();
+	smp_call_function_x(func, NULL, 1);
+	preempt_enable();
+}
+
+#define hidden_on_each_cpu(name) \
+static void name##_func(void *unused) \
+{ \
+	other(); \
+} \
+static void name##_everywhere(void) \
+{ \
+	preempt_disable(); \
+	on_each_cpu(name##_func, NULL, 1); \
+	preempt_enable(); \
+}
+hidden_on_each_cpu(other)
