@@ -26,7 +26,8 @@ built, booted, KUnit suites run at boot and after boot, then torture tests if it
 The lanes are the ones whose file in lanes/ says when = "check", or the LANEs given. With
 lane x86_64 comes the subset of the mutants (./run help mutants).
 
-  --all     every lane: all preemption models, sanitizers, architectures and torture tests
+  --all     every lane: all preemption models, sanitizers, architectures, torture tests and
+            TLB tests
   --quick   only what needs no kernel build
 
 Prints a summary table and the line "N passed, N failed, N skipped", which counts unit
