@@ -1133,6 +1133,12 @@ static void mode_stale(void)
 	sigaction(SIGSEGV, &act, NULL);
 	sigaction(SIGBUS, &act, NULL);
 	for (i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		char one[64], many[64];
+
+		snprintf(one, sizeof(one), "%s_1", cases[i].name);
+		snprintf(many, sizeof(many), "%s_%d", cases[i].name, MANY);
+		if (!chosen(one) && !chosen(many))
+			continue;
 		if (cases[i].step == case_pageout && !have_swap) {
 			printf("TLB-VERDICT,stale,pageout,skip,no swap in this guest\n");
 			continue;
