@@ -1205,13 +1205,14 @@ static pid_t stat_flusher;
 static void *stat_mover(void *arg)
 {
 	uint32_t seed = 3;
-	int i;
 
 	(void)arg;
 	bind_cpu(0, BUSY_CPU);
 	while (!lat.quit) {
+		uint64_t until = now_ns() + 50 * US;
+
 		bind_cpu(stat_flusher, rnd(&seed) & 1);
-		for (i = 0; i < 2000; i++)
+		while (now_ns() < until)
 			relax();
 	}
 	return NULL;
