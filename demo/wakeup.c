@@ -16,10 +16,14 @@
  *   WAKEUP-FAIL,<reason>                             the module gives up
  *   WAKEUP-OK,<points>,<discards>                    always the last line
  *
- *   <entry> is the function that is called: single, many or on_each.  The
+ *   <entry> is the function that is called: single, any, many, on_each or cond
+ *   (on_each_cpu_cond_mask()).  The
  *   entries single_again and many_again make calls without wait before, so
  *   that all csds of the caller's CPU for that target are in use when the last
- *   call wants one (in single_again that is a call without wait, too).
+ *   call wants one (in single_again that is a call without wait, too).  In the
+ *   entry third, the timer first wakes a second task, which makes the same call
+ *   as many on the caller's CPU and needs the csd that the first one waits for;
+ *   the urgent task, the third, is woken wake_delay_ns later.
  *   Exactly one of WAKEUP-OK and WAKEUP-FAIL is printed; loading the module
  *   fails with an error after WAKEUP-FAIL.
  *
@@ -52,26 +56,20 @@
 
 #define pr_fmt(fmt) fmt
 
-#include <linux/completion.h>
 #include <linux/cpu.h>
-#include <linux/cpumask.h>
-#include <linux/err.h>
 #include <linux/hrtimer.h>
-#include <linux/irqflags.h>
-#include <linux/jiffies.h>
-#include <linux/kthread.h>
-#include <linux/ktime.h>
 #include <linux/module.h>
 #include <linux/preempt.h>
 #include <linux/printk.h>
-#include <linux/sched.h>
 #include <linux/smp.h>
+#include <linux/string.h>
 #include <linux/time64.h>
 #include <linux/version.h>
 
+#include "worker.h"
+
 #define MAX_HOLDS	16
 #define TRIES_PER_POINT	4
-#define STEP_TIMEOUT	(30 * HZ)
 
 static unsigned long holds_ns[MAX_HOLDS] = {
 	100 * NSEC_PER_USEC, 1 * NSEC_PER_MSEC, 4 * NSEC_PER_MSEC,
@@ -117,6 +115,9 @@ enum entry {
 	ENTRY_SINGLE, ENTRY_MANY, ENTRY_ON_EACH,
 	/* The request finds those of earlier calls, which nobody waits for, in its way. */
 	ENTRY_SINGLE_AGAIN, ENTRY_MANY_AGAIN,
+	ENTRY_ANY, ENTRY_COND,
+	/* A second task wants the csds while the first one waits. */
+	ENTRY_THIRD,
 	NR_ENTRIES
 };
 
@@ -126,16 +127,16 @@ static const char * const entry_names[NR_ENTRIES] = {
 	[ENTRY_ON_EACH]	= "on_each",
 	[ENTRY_SINGLE_AGAIN] = "single_again",
 	[ENTRY_MANY_AGAIN] = "many_again",
+	[ENTRY_ANY]	= "any",
+	[ENTRY_COND]	= "cond",
+	[ENTRY_THIRD]	= "third",
 };
 
-/* A bound thread that does its step each time it is told to. */
-struct worker {
-	const char		*name;
-	void			(*step)(void);
-	struct task_struct	*task;
-	struct completion	done;
-	bool			go;
-};
+/* No default: what was measured is what was asked for. */
+static char *entries[NR_ENTRIES];
+static unsigned int nr_entries;
+module_param_array(entries, charp, &nr_entries, 0444);
+MODULE_PARM_DESC(entries, "The functions to call (names, a list)");
 
 /* The repetition that is under way. */
 static struct {
@@ -146,6 +147,8 @@ static struct {
 	bool		returned;	/* the call has returned */
 	bool		fired;		/* the timer ran ... */
 	bool		waiting;	/* ... and saw a call that waits */
+	bool		second_woken;	/* entry third: the timer's first run */
+	bool		second_begun;
 	u64		t_start;	/* the call starts; 0 until then */
 	u64		t_wake;
 	u64		t_run;
@@ -159,68 +162,21 @@ static struct cpumask many_mask;
 static void holder_step(void);
 static void caller_step(void);
 static void urgent_step(void);
+static void second_step(void);
 
 static struct worker holder = { .name = "wakeup/holder", .step = holder_step };
 static struct worker caller = { .name = "wakeup/caller", .step = caller_step };
 static struct worker urgent = { .name = "wakeup/urgent", .step = urgent_step };
-static struct worker * const workers[] = { &holder, &caller, &urgent };
-
-static int worker_fn(void *arg)
-{
-	struct worker *w = arg;
-
-	for (;;) {
-		set_current_state(TASK_INTERRUPTIBLE);
-		if (kthread_should_stop())
-			break;
-		if (!READ_ONCE(w->go)) {
-			schedule();
-			continue;
-		}
-		__set_current_state(TASK_RUNNING);
-		WRITE_ONCE(w->go, false);
-		w->step();
-		complete(&w->done);
-	}
-	__set_current_state(TASK_RUNNING);
-	return 0;
-}
-
-static int worker_start(struct worker *w, unsigned int cpu)
-{
-	struct task_struct *task;
-
-	init_completion(&w->done);
-	WRITE_ONCE(w->go, false);
-	task = kthread_create(worker_fn, w, "%s", w->name);
-	if (IS_ERR(task))
-		return PTR_ERR(task);
-	kthread_bind(task, cpu);
-	w->task = task;
-	return 0;
-}
-
-static void worker_stop(struct worker *w)
-{
-	if (w->task)
-		kthread_stop(w->task);
-	w->task = NULL;
-}
-
-/* Also called from the timer. */
-static void worker_kick(struct worker *w)
-{
-	WRITE_ONCE(w->go, true);
-	wake_up_process(w->task);
-}
-
-static bool worker_wait(struct worker *w)
-{
-	return wait_for_completion_timeout(&w->done, STEP_TIMEOUT);
-}
+static struct worker second = { .name = "wakeup/second", .step = second_step };
+static struct worker * const workers[] = { &holder, &caller, &urgent, &second };
 
 static void do_nothing(void *unused)
 {
+}
+
+static bool not_the_caller(int cpu, void *unused)
+{
+	return cpu != caller_cpu;
 }
 
 static void call_many(bool wait)
@@ -241,8 +197,15 @@ static void make_call(enum entry entry)
 	case ENTRY_SINGLE:
 		smp_call_function_single(held_cpu, do_nothing, NULL, 1);
 		break;
+	case ENTRY_ANY:
+		smp_call_function_any(cpumask_of(held_cpu), do_nothing, NULL, 1);
+		break;
 	case ENTRY_MANY:
+	case ENTRY_THIRD:
 		call_many(true);
+		break;
+	case ENTRY_COND:
+		on_each_cpu_cond_mask(not_the_caller, do_nothing, NULL, true, cpu_online_mask);
 		break;
 	case ENTRY_SINGLE_AGAIN:
 		for (i = 0; i < 3; i++)
@@ -260,28 +223,12 @@ static void make_call(enum entry entry)
 
 static void holder_step(void)
 {
-	u64 end;
-
 	local_irq_disable();
 	WRITE_ONCE(run.held, true);
 	while (!READ_ONCE(run.t_start) && !READ_ONCE(run.abort))
 		cpu_relax();
 
-	/*
-	 * A simulator that counts instructions may run the CPUs in turn and lets
-	 * each go on up to its next cpu_relax() or timer.  A hold without any
-	 * would come in between the wake-up and the run of the urgent task now
-	 * and then, as if the other CPU had stopped for milliseconds.  One at each
-	 * turn of the inner loop would take the simulator very long.
-	 */
-	end = READ_ONCE(run.t_start) + run.hold_ns;
-	while (ktime_get_ns() < end) {
-		int i;
-
-		for (i = 0; i < 256; i++)
-			barrier();
-		cpu_relax();
-	}
+	spin_until(READ_ONCE(run.t_start) + run.hold_ns);
 
 	run.t_release = ktime_get_ns();
 	WRITE_ONCE(run.held, false);
@@ -309,6 +256,12 @@ static void caller_step(void)
 
 static enum hrtimer_restart wake_timer_fn(struct hrtimer *timer)
 {
+	if (run.entry == ENTRY_THIRD && !run.second_woken) {
+		run.second_woken = true;
+		worker_kick(&second);
+		hrtimer_forward_now(timer, ns_to_ktime(wake_delay_ns));
+		return HRTIMER_RESTART;
+	}
 	run.waiting = READ_ONCE(run.held) && !READ_ONCE(run.returned);
 	run.fired = true;
 	run.t_wake = ktime_get_ns();
@@ -319,6 +272,14 @@ static enum hrtimer_restart wake_timer_fn(struct hrtimer *timer)
 static void urgent_step(void)
 {
 	run.t_run = ktime_get_ns();
+}
+
+/* Where the caller keeps its CPU, this begins only after the hold. */
+static void second_step(void)
+{
+	if (READ_ONCE(run.held))
+		WRITE_ONCE(run.second_begun, true);
+	call_many(true);
 }
 
 /*
@@ -342,6 +303,8 @@ static const char *measure(enum entry entry, u64 hold_ns, bool *fatal)
 		return "the held CPU did not come back";
 	if (run.fired && !worker_wait(&urgent))
 		return "the urgent task did not run";
+	if (run.second_woken && !worker_wait(&second))
+		return "the second call did not return";
 
 	*fatal = false;
 	if (!run.fired)
@@ -350,6 +313,8 @@ static const char *measure(enum entry entry, u64 hold_ns, bool *fatal)
 		return "the call was not waiting at the wake-up";
 	if (run.t_return < run.t_release)
 		return "the call returned before the end of the hold";
+	if (entry == ENTRY_THIRD && !run.second_begun && run.t_run < run.t_release)
+		return "the second call had not begun";
 	return NULL;
 }
 
@@ -398,8 +363,11 @@ static const char *bad_parameter(void)
 		return "caller_cpu is not online";
 	if (held_cpu >= nr_cpu_ids || !cpu_online(held_cpu))
 		return "held_cpu is not online";
-	if (!reps || !nr_holds)
-		return "reps and holds_ns must not be empty";
+	if (!reps || !nr_holds || !nr_entries)
+		return "reps, holds_ns and entries must not be empty";
+	for (i = 0; i < nr_entries; i++)
+		if (match_string(entry_names, NR_ENTRIES, entries[i]) < 0)
+			return "entries has a name that is not known";
 	for (i = 0; i < nr_holds; i++)
 		if (holds_ns[i] <= wake_delay_ns)
 			return "each of holds_ns must be longer than wake_delay_ns";
@@ -408,9 +376,9 @@ static const char *bad_parameter(void)
 
 static int __init wakeup_init(void)
 {
-	unsigned int i, points = 0, discards = 0;
+	unsigned int e, i, points = 0, discards = 0;
 	const char *reason;
-	enum entry entry;
+	int entry;
 
 	cpus_read_lock();
 	reason = bad_parameter();
@@ -438,10 +406,13 @@ static int __init wakeup_init(void)
 		}
 	}
 	sched_set_fifo(urgent.task);
+	sched_set_fifo_low(second.task);
 
-	for (entry = 0; entry < NR_ENTRIES && !reason; entry++)
+	for (e = 0; e < nr_entries && !reason; e++) {
+		entry = match_string(entry_names, NR_ENTRIES, entries[e]);
 		for (i = 0; i < nr_holds && !reason; i++)
 			reason = measure_all(entry, holds_ns[i], &points, &discards);
+	}
 stop:
 	for (i = 0; i < ARRAY_SIZE(workers); i++)
 		worker_stop(workers[i]);

@@ -78,16 +78,18 @@ def _inputs(kernel: Kernel, src: Path, targets: list[str], state: str) -> dict[s
 
 
 def build(what: Lane | Kernel, src: Path, out: Path, progress: Progress,
-          targets: list[str] | None = None, configure: bool = True) -> BuildResult:
+          targets: list[str] | None = None, configure: bool = True,
+          state: str = "") -> BuildResult:
     """Configures and builds in OUT; targets default to the image and, if any, modules.
 
-    Without configure, OUT holds the right .config already.
+    Without configure, OUT holds the right .config already. state says what a tree that
+    is not a git tree was made from.
     """
     kernel = what.kernel if isinstance(what, Lane) else what
     targets = targets or [kernel.arch.target, *(["modules"] if kernel.modules else [])]
     image, stamp, unfinished = out / kernel.arch.kernel, out / "built.json", out / "unfinished"
     start = time.monotonic()
-    state = source_state(src)
+    state = state or source_state(src)
     inputs = _inputs(kernel, src, targets, state)
 
     def result(built: bool, compiled: int) -> BuildResult:

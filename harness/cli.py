@@ -27,6 +27,7 @@ class Verb:
 
 VERBS = {
     "demo": Verb("demo", "", "build Linux with and without the series, boot both, measure"),
+    "bench": Verb("bench", "", "measure beside the unpatched kernel and mainline's versions"),
     "check": Verb("check", "[LANE...]", "the test command: unit tests, queue checks, boots"),
     "prove": Verb("prove", "", "litmus tests under the kernel's memory model"),
     "tree": Verb("tree", "", "make a git tree with the series on top, and say where it is"),
@@ -39,7 +40,7 @@ VERBS = {
 
 TAIL = """\
 Options: --linux PATH or --tarball FILE give another Linux source to tree, check, demo,
-kunit and boot. All output goes to build/ (or $BUILD_DIR).
+bench, kunit and boot. All output goes to build/ (or $BUILD_DIR).
 Details of one verb: ./run help VERB
 """
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from . import boot, build, guest, judge, lanes, module, plot, provision, series, settings, tree
+from . import boot, build, guest, lanes, measure, module, plot, provision, series, settings, tree
 from . import wakeup
 from .arguments import Parser
 from .errors import Exit, HarnessError
@@ -41,8 +41,6 @@ booted and measured is data: demo/demo.toml.
 DEMO = settings.REPO / "demo"
 MODULE = "wakeup.ko"
 INIT = "demo-init"
-# The guest's wall clock follows simulated time, too, so that two boots are alike.
-CLOCK = ("-rtc", "base=2000-01-01,clock=vm")
 
 
 @dataclass(frozen=True)
@@ -88,29 +86,16 @@ def build_variant(lane: Lane, variant: Variant, progress: Progress) -> boot.Boot
     return boot.BootSpec(
         lane.arch, result.kernel, initrd,
         f"{lane.cmdline} wakeup.many_pinned={variant.many_pinned} rdinit=/{INIT}",
-        lane.cpus, lane.memory_mib, lane.boot_limit_s, icount=True, extra=CLOCK)
+        lane.cpus, lane.memory_mib, lane.boot_limit_s, icount=True, extra=measure.CLOCK)
 
 
 def examine(result: boot.BootResult, asked: Plan, label: str) -> Measurement:
     """What a boot measured; a guest that did not come through it cleanly is an error."""
-    console = result.console.read_text(errors="replace")
-    where = f"see {result.console}."
-    if result.timed_out:
-        raise HarnessError(Exit.BOOT, f"the guest with {label} did not end within its limit "
-                           f"(boot_limit_s in demo/demo.toml); {where}")
-    if "Kernel panic" in console:
-        raise HarnessError(Exit.BOOT, f"the guest with {label} panicked; {where}")
-    for number, line in enumerate(console.splitlines(), 1):
-        if means := judge.splat(line):
-            raise HarnessError(Exit.SPLAT, f"the console of {label} shows a kernel report in line "
-                               f"{number} ({means}); {where}\n    {line.strip()}")
-    if result.exit != "0":
-        raise HarnessError(Exit.BOOT, f"QEMU with {label} ended with exit value {result.exit}; "
-                           f"{where}")
+    console = measure.console_of(result, label, "demo/demo.toml")
     return wakeup.read(console, asked, label, result.console)
 
 
-def measure(spec: boot.BootSpec, variant: Variant, asked: Plan,
+def measure_one(spec: boot.BootSpec, variant: Variant, asked: Plan,
             progress: Progress) -> Measurement:
     """Boots one kernel and reads what it measured."""
     count = 0
@@ -167,7 +152,7 @@ def main(args: list[str]) -> int:
     add_options(parser)
     opts = options(parser.parse_args(args))
     lane = lanes.read(DEMO / "demo.toml")
-    asked = wakeup.plan(lane.cmdline)
+    asked = wakeup.plan(lane.cmdline, lane.arch.clocksource)
     progress = Progress(6)
 
     progress.phase("tools and kernel tree")
@@ -184,7 +169,7 @@ def main(args: list[str]) -> int:
     measurements = []
     for variant, spec in zip(both, specs):
         progress.phase(f"boot of {variant.label}")
-        measurements.append(measure(spec, variant, asked, progress))
+        measurements.append(measure_one(spec, variant, asked, progress))
 
     progress.phase("table and plot")
     wakeup.write_csv(measurements, work() / "points.csv")

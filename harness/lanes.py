@@ -33,6 +33,7 @@ class Arch:
     machine: tuple[str, ...]     # emulator arguments for machine and CPU under TCG
     kvm: tuple[str, ...]         # the same under KVM
     cmdline: str                 # kernel parameters of every boot, may be ""
+    clocksource: str             # the guest's, that shows simulated time exactly; may be ""
     debian: str                  # Debian's name of the architecture
     init_cc: str                 # compiler for the guest's programs
     config: tuple[tuple[str, str], ...]   # options that every kernel gets
@@ -107,7 +108,9 @@ def arch(name: str) -> Arch:
     config = {**common, **entry.pop("config", {})}
     return Arch(name=name, kernel=entry["kernel"], target=entry["target"], cross=entry["cross"],
                 console=entry["console"], qemu=entry["qemu"], machine=tuple(entry["machine"]),
-                kvm=tuple(entry["kvm"]), cmdline=entry.get("cmdline", ""), debian=entry["debian"], init_cc=entry["init_cc"],
+                kvm=tuple(entry["kvm"]), cmdline=entry.get("cmdline", ""),
+                clocksource=entry.get("clocksource", ""), debian=entry["debian"],
+                init_cc=entry["init_cc"],
                 config=tuple(config.items()))
 
 

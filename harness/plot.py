@@ -12,7 +12,7 @@ import os
 import statistics
 from pathlib import Path
 
-from .wakeup import FUNCTIONS, Measurement, Plan, hold_name
+from .wakeup import Measurement, Plan, hold_name
 
 # Told apart without colour, too.
 STYLES = (
@@ -29,26 +29,35 @@ def decade_name(nanoseconds: float) -> str:
     return f"{nanoseconds / size:g} {unit}"
 
 
-def draw(base: Measurement, series: Measurement, asked: Plan, subtitle: str, path: Path,
-         scratch: Path) -> None:
-    """Writes the picture; scratch is a folder for matplotlib's cache of fonts."""
+def load_matplotlib(scratch: Path):
+    """matplotlib.pyplot, drawing without a screen; scratch is a folder for its cache of fonts.
+
+    The same points give the same bytes, and letters look the same without the font.
+    """
     os.environ.setdefault("MPLCONFIGDIR", str(scratch))
     import matplotlib
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
-    from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
 
-    # The same points give the same bytes, and letters look the same without the font.
     matplotlib.rcParams.update({"svg.hashsalt": "wakeup", "svg.fonttype": "path",
                                 "font.family": "DejaVu Sans", "font.size": 10})
-    figure, panels = plt.subplots(1, len(FUNCTIONS), sharey=True, figsize=(3.6 * len(FUNCTIONS), 5.2))
+    return plt
+
+
+def draw(base: Measurement, series: Measurement, asked: Plan, subtitle: str, path: Path,
+         scratch: Path) -> None:
+    """Writes the picture; scratch is a folder for matplotlib's cache of fonts."""
+    plt = load_matplotlib(scratch)
+    from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
+
+    figure, panels = plt.subplots(1, len(asked.functions), sharey=True, figsize=(3.6 * len(asked.functions), 5.2))
     holds = list(asked.holds_ns)
     latencies = [point.latency_ns for kernel in (base, series) for point in kernel.points]
     low, high = min(latencies), max(*latencies, *holds)
 
     handles = []
-    for axes, (function, name) in zip(panels, FUNCTIONS.items()):
+    for axes, (function, name) in zip(panels, asked.functions.items()):
         guide, = axes.plot(holds, holds, color=GUIDE, linestyle=":", linewidth=1.4,
                            label="latency = length of the hold", zorder=1)
         handles = [guide]

@@ -88,15 +88,15 @@ def makefile_version(text: str) -> str:
     return ("{VERSION}.{PATCHLEVEL}.{SUBLEVEL}".format(**fields)) + fields.get("EXTRAVERSION", "")
 
 
-def require_version(found: str, name: str) -> str:
-    """Raises FETCH unless `found` is a release of the base."""
-    base = settings.base()
+def require_version(found: str, name: str, version: str = "") -> str:
+    """Raises FETCH unless `found` is a release of the version, by default the base's."""
+    version = version or settings.base().version
     if not found:
         raise HarnessError(Exit.FETCH, f"{name} is not a Linux source (its top Makefile has no "
                            f"version); {ways()}.")
-    if not found.startswith(base.version + "."):
-        raise HarnessError(Exit.FETCH, f"{name} is Linux {found}, but this queue is for "
-                           f"{base.version}.y; {ways()}.")
+    if not found.startswith(version + "."):
+        raise HarnessError(Exit.FETCH, f"{name} is Linux {found}, but {version}.y is wanted; "
+                           f"{ways()}.")
     return found
 
 
@@ -155,8 +155,11 @@ def _folder_stat(path: Path) -> str:
     return digest.hexdigest()[:32]
 
 
-def unpack(source: Source, dest: Path) -> str:
-    """Fills the new folder dest and returns the kernel version."""
+def unpack(source: Source, dest: Path, version: str = "") -> str:
+    """Fills the new folder dest and returns the kernel version.
+
+    That must be a release of `version`, by default the base's.
+    """
     check_disk(dest.parent, "tree")
     dest.mkdir(parents=True)
     path = Path(source.path)
@@ -186,7 +189,7 @@ def unpack(source: Source, dest: Path) -> str:
         _untar(path, dest, strip=1)
     makefile = dest / "Makefile"
     text = makefile.read_text(errors="replace") if makefile.is_file() else ""
-    return require_version(makefile_version(text), source.name)
+    return require_version(makefile_version(text), source.name, version)
 
 
 def _untar(path: Path, dest: Path, strip: int) -> None:

@@ -18,17 +18,17 @@ from typing import Iterable
 
 from .errors import Exit, HarnessError
 
-# What demo/wakeup.c calls, in the order of the table.
+# What demo/wakeup.c can call (entries), in the order of the table.
 FUNCTIONS = {
     "single": "smp_call_function_single()",
+    "any": "smp_call_function_any()",
     "many": "smp_call_function_many()",
     "on_each": "on_each_cpu()",
+    "cond": "on_each_cpu_cond_mask()",
     "single_again": "..._single(), csd in use",
     "many_again": "..._many(), csd in use",
+    "third": "..._many(), third task",
 }
-
-# The clock that follows QEMU's count of instructions.
-CLOCK = "tsc"
 
 # A line of another CPU or of printk may stand before, never behind.
 _LINE = re.compile(r"\b(WAKEUP(?:-[A-Z]+)*),(.*?)\s*$")
@@ -49,10 +49,17 @@ class Plan:
     holds_ns: tuple[int, ...]
     reps: int
     wake_delay_ns: int       # from the start of the call to the wake-up
+    entries: tuple[str, ...]  # keys of FUNCTIONS
+    clock: str = "tsc"       # that follows QEMU's count of instructions
+
+    @property
+    def functions(self) -> dict[str, str]:
+        """The entries and their names, in the order of the table."""
+        return {key: name for key, name in FUNCTIONS.items() if key in self.entries}
 
     @property
     def points(self) -> int:
-        return len(FUNCTIONS) * len(self.holds_ns) * self.reps
+        return len(self.entries) * len(self.holds_ns) * self.reps
 
 
 @dataclass(frozen=True)
@@ -67,15 +74,20 @@ class Measurement:
                 if (point.function, point.hold_ns) == (function, hold_ns)]
 
 
-def plan(cmdline: str) -> Plan:
+def plan(cmdline: str, clock: str = "tsc") -> Plan:
     """The module's parameters as they stand in a kernel command line."""
     words = dict(word.split("=", 1) for word in cmdline.split() if "=" in word)
     try:
+        entries = tuple(words["wakeup.entries"].split(","))
         result = Plan(tuple(int(text) for text in words["wakeup.holds_ns"].split(",")),
-                      int(words["wakeup.reps"]), int(words["wakeup.wake_delay_ns"]))
+                      int(words["wakeup.reps"]), int(words["wakeup.wake_delay_ns"]), entries,
+                      clock)
+        if not set(entries) <= FUNCTIONS.keys():
+            raise ValueError(f"entries are of {','.join(FUNCTIONS)}")
     except (KeyError, ValueError) as error:
         raise HarnessError(Exit.USAGE, "the cmdline in demo/demo.toml must have "
-                           "wakeup.reps=NUMBER, wakeup.wake_delay_ns=NUMBER and "
+                           "wakeup.reps=NUMBER, wakeup.wake_delay_ns=NUMBER, "
+                           "wakeup.entries=NAME,NAME... and "
                            f"wakeup.holds_ns=NUMBER,NUMBER...; missing or wrong: {error}.") from None
     if result.points <= 0:
         raise HarnessError(Exit.USAGE, "the cmdline in demo/demo.toml asks for no point at "
@@ -117,13 +129,13 @@ def read(console: str, asked: Plan, label: str, where: Path) -> Measurement:
         raise bad(Exit.TEST, failure)
     if total is None:
         raise bad(Exit.BOOT, "did not come to its end (there is no line WAKEUP-OK)")
-    if clock != CLOCK:
-        raise bad(Exit.TEST, f"ran by the clock {clock or '(none named)'}, not by {CLOCK}, so "
+    if clock != asked.clock:
+        raise bad(Exit.TEST, f"ran by the clock {clock or '(none named)'}, not by {asked.clock}, so "
                   "its times are not those of the simulation")
     if total != len(points):
         raise bad(Exit.TEST, f"has {len(points)} points on the console, but made {total}")
     expected = Counter({(function, hold): asked.reps
-                        for function in FUNCTIONS for hold in asked.holds_ns})
+                        for function in asked.entries for hold in asked.holds_ns})
     if Counter((point.function, point.hold_ns) for point in points) != expected:
         raise bad(Exit.TEST, f"gave other points than the {asked.points} that were asked for")
     return Measurement(label, tuple(points), tuple(discards))
@@ -150,7 +162,7 @@ def _spread(values: list[int]) -> str:
 def table(base: Measurement, series: Measurement, asked: Plan) -> str:
     """Median (least to greatest) for each function and hold, and base / series."""
     rows = [("function", "held", base.label, series.label, "ratio")]
-    for function, name in FUNCTIONS.items():
+    for function, name in asked.functions.items():
         for hold in asked.holds_ns:
             before, after = (kernel.latencies(function, hold) for kernel in (base, series))
             ratio = statistics.median(before) / max(1, statistics.median(after))

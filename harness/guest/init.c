@@ -18,7 +18,7 @@
  *	results SUITE begin, | LINE ..., results SUITE end
  *	success			everything above was done
  * and what a program of a step prints, each line beginning with its name and ": ".
- * Then the machine is switched off, whatever happened.
+ * Then the machine is switched off, whatever happened; harness.reset=1: it is reset.
  *
  * The lines go through /dev/kmsg: the kernel prints each of them in one piece,
  * which a write to the console does not guarantee. Whether the tests passed is
@@ -78,10 +78,16 @@ static void pass_on(const char *who, const char *format, ...)
 	va_end(args);
 }
 
+static char *argument(const char *key);
+
+/*
+ * A reset ends an emulator that was told not to reboot; unlike a power off, it needs
+ * nothing of the firmware.
+ */
 static void power_off(void)
 {
 	sync();
-	reboot(RB_POWER_OFF);
+	reboot(argument("harness.reset") ? RB_AUTOBOOT : RB_POWER_OFF);
 	for (;;)
 		pause();
 }

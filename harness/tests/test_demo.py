@@ -1,6 +1,5 @@
 """Tests of harness/demo.py that need no kernel: configuration, consoles, files."""
 
-import os
 import tempfile
 import unittest
 from pathlib import Path

@@ -148,7 +148,7 @@ class Trees(World):
         makefile = self.linux / "Makefile"
         makefile.write_text(makefile.read_text().replace("PATCHLEVEL = 8", "PATCHLEVEL = 9"))
         message = self.refused(Exit.FETCH, self.opts)
-        self.assertIn("is Linux 9.9.7, but this queue is for 9.8.y", message)
+        self.assertIn("is Linux 9.9.7, but 9.8.y is wanted", message)
 
     def test_not_a_kernel(self) -> None:
         self.refused(Exit.USAGE, Options(linux=self.top))

@@ -1,0 +1,349 @@
+"""The verb `bench`: Linux with and without the series beside other versions, measured.
+
+In:  bench/bench.toml, where the Linux source comes from; apt for the other versions.
+Out: bench/results/DATE-BASE/: points.csv, summary.md, config-differences.md, *.svg.
+     Consoles, modules and the commands that boot a guest again are in
+     build/<base>/bench/ARCH/KERNEL/.
+Kernels are built only if something changed; each run boots and measures anew.
+"""
+
+from __future__ import annotations
+
+import datetime
+import re
+import shutil
+import stat
+import threading
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from . import (benchplan, benchplot, benchreport, boot, build, guest, kconfig, lanes, measure,
+               module, peers, points, proc, provision, series, settings, source, tree)
+from .arguments import Parser
+from .benchplan import BenchKernel, BenchPlan, Guest
+from .benchreport import Measured
+from .errors import Exit, HarnessError
+from .lanes import Arch, Kernel
+from .points import Boot, Point
+from .progress import Progress
+
+HELP = """\
+./run bench [--quick] [--arch ARCH]... [--linux PATH | --tarball FILE]
+./run bench --compare A B
+
+Builds Linux without and with the series, and the versions of mainline that
+bench/bench.toml names, boots them under QEMU and measures: wake-up latency on a CPU that
+waits for a cross-CPU call, cost of the calls, TLB flushes, fork, CPU hotplug, grace
+periods. A version that cannot be fetched is left out, and the report says so.
+
+The guests run in simulated time: QEMU counts instructions, and one is one
+nanosecond. So the figures depend neither on this machine nor on its load.
+
+The result is in bench/results/DATE-BASE/: points.csv (every raw point), summary.md (the
+targets, and tables), plots, and the differences of the configurations.
+
+  --quick        the core of it: the queue's two kernels, fewer guests and boots
+  --arch ARCH    only this architecture; may be given several times
+  --compare A B  build and boot nothing: name what got worse by more than the spread from
+                 result folder A to result folder B; exit code 1 if anything did
+"""
+
+RESULTS = benchplan.FOLDER / "results"
+STEPS = "bench.steps"
+POLL_S = 5.0
+
+
+@dataclass(frozen=True)
+class Ready:
+    """One kernel, built for one architecture."""
+
+    kernel: BenchKernel
+    measured: Measured
+    arch: Arch
+    image: Path
+    config: Path
+    folder: Path                 # of its modules and boots
+    files: dict[str, Path]       # what steps name -> module or program
+    percpu_bytes: int
+    number: str                  # the kernel's, see BuildResult
+
+
+@dataclass(frozen=True)
+class Job:
+    """One boot."""
+
+    ready: Ready
+    guest: Guest
+    number: int                  # 1 ...
+
+    @property
+    def name(self) -> str:
+        return f"{self.ready.arch.name} {self.ready.kernel.name} {self.guest.name} {self.number}"
+
+
+def work() -> Path:
+    return settings.build_dir() / "bench"
+
+
+def relative(path: Path) -> Path:
+    """The path as seen from the repository, if it is inside."""
+    return path.relative_to(settings.REPO) if path.is_relative_to(settings.REPO) else path
+
+
+def percpu_bytes(system_map: str) -> int:
+    """Bytes of static per-CPU data for each CPU, from the text of System.map."""
+    ends = {name: int(value, 16) for value, name in
+            re.findall(r"^([0-9a-f]+) \w (__per_cpu_start|__per_cpu_end)$", system_map, re.M)}
+    return ends.get("__per_cpu_end", 0) - ends.get("__per_cpu_start", 0)
+
+
+def place(kernel: BenchKernel, info: tree.TreeInfo) -> tuple[Path, str, Measured]:
+    """The source tree of a kernel, what it was made from if it is no git tree, and its names."""
+    if kernel.source == "package":
+        peer = peers.ensure(kernel.version, kernel.package, kernel.suites)
+        return peer.path, peer.checksum, Measured(kernel.name, peer.kernel_version,
+                                                  f"{peer.source}, {peer.checksum}",
+                                                  kernel.many_pinned)
+    origin = f"{info.source}, {info.checksum}"
+    if kernel.source == "series":
+        count = len(series.names(settings.base().dir))
+        return info.path, "", Measured(kernel.name, f"{info.kernel_version} + series",
+                                       f"{origin}; {count} patches, series "
+                                       f"{series.digest(series.patches())[:12]}",
+                                       kernel.many_pinned)
+    return tree.worktree("base", info.base_commit), "", Measured(
+        kernel.name, info.kernel_version, origin, kernel.many_pinned)
+
+
+def find_kernels(plan: BenchPlan, info: tree.TreeInfo, progress: Progress,
+                 notes: list[str]) -> list[tuple[BenchKernel, Path, str, Measured]]:
+    """Where each kernel's source is; a peer that cannot be had becomes a note."""
+    found = []
+    for kernel in plan.kernels:
+        progress.tick(f"source of {kernel.name}")
+        try:
+            found.append((kernel, *place(kernel, info)))
+        except HarnessError as error:
+            if kernel.source != "package" or error.code not in (Exit.FETCH, Exit.TOOL):
+                raise
+            notes.append(f"{kernel.name} could not be had and is left out: {error.message}")
+            progress.done(f"{kernel.name} is left out: {error.message.splitlines()[0]}")
+    return found
+
+
+def prepare(plan: BenchPlan, arch: Arch, asked: Kernel, kernel: BenchKernel, src: Path, state: str,
+            measured: Measured, progress: Progress) -> Ready:
+    """Builds a kernel, the modules and the programs."""
+    named = replace(asked, name=f"{asked.name}-{kernel.name}")
+    out = settings.build_dir() / "out" / named.name
+    result = build.build(named, src, out, progress, state=state)
+    folder = work() / arch.name / kernel.name
+    files: dict[str, Path] = {}
+    verbs = {step.split()[1]: step.split()[0] for item in plan.guests if arch.name in item.arches
+             for step in item.steps}
+    for name, verb in verbs.items():
+        path = plan.sources[name]
+        if verb == "load":
+            files[name] = module.make(named, src, out, path.parent, f"{path.stem}.ko",
+                                      folder / f"module-{name}")
+        elif verb == "run":
+            files[name] = guest.compile_static(arch, path, work() / arch.name / "programs")
+    progress.done(f"{measured.label}: {result.compiled} files compiled" if result.built else
+                  f"{measured.label}: nothing had changed")
+    return Ready(kernel, measured, arch, result.kernel, result.config, folder, files,
+                 percpu_bytes((out / "System.map").read_text()), result.number)
+
+
+def boot_spec(plan: BenchPlan, job: Job) -> boot.BootSpec:
+    """What the job boots; makes its initial ramdisk."""
+    ready, steps = job.ready, job.guest.lines(job.ready.kernel)
+    entries = [guest.directory("modules"),
+               guest.Entry(STEPS, stat.S_IFREG | 0o644, ("\n".join(steps) + "\n").encode())]
+    for step in steps:
+        verb, name, *_ = step.split()
+        where = f"modules/{name}.ko" if verb == "load" else f"bin/{name}"
+        entries.append(guest.program(where, ready.files[name]))
+    initrd = guest.initramfs(ready.arch, ready.folder / "guest", tuple(entries))
+    return boot.BootSpec(
+        ready.arch, ready.image, initrd,
+        f"{plan.cmdline[ready.arch.name]} harness.steps=/{STEPS} harness.reset=1".strip(), job.guest.cpus,
+        job.guest.memory_mib, settings.scaled(job.guest.limit_s), icount=True, extra=measure.CLOCK)
+
+
+def run_job(job: Job, spec: boot.BootSpec, stop: threading.Event) -> tuple[list[Point], list[str]]:
+    """Boots one guest; its points, and what it discarded."""
+    def watch(line: str) -> None:
+        if stop.is_set():
+            raise HarnessError(Exit.INTERRUPTED, "interrupted.")
+
+    if stop.is_set():
+        watch("")
+    ready = job.ready
+    result = boot.boot(spec, ready.folder / f"{job.guest.name}-{job.number}", watch)
+    console = measure.console_of(result, job.name, "bench/bench.toml, limit_s", ready.number)
+    return points.read(console, Boot(ready.arch.name, ready.kernel.name, job.guest.cpus,
+                                     job.guest.name, job.number, ready.arch.clocksource),
+                       job.guest.lines(ready.kernel), result.console)
+
+
+def run_jobs(plan: BenchPlan, jobs: list[Job], progress: Progress,
+             notes: list[str]) -> tuple[list[Point], Exit]:
+    """All boots, some at a time. A boot that fails becomes a note, and the exit code."""
+    specs = [boot_spec(plan, job) for job in jobs]      # here: jobs share initial ramdisks
+    found: dict[Job, list[Point]] = {}
+    code = Exit.OK
+    stop = threading.Event()
+    with ThreadPoolExecutor(max_workers=plan.jobs) as pool:
+        try:
+            pending: dict[Any, Job] = {pool.submit(run_job, job, spec, stop): job
+                                       for job, spec in zip(jobs, specs)}
+            while pending:
+                done, _ = wait(pending, timeout=POLL_S, return_when=FIRST_COMPLETED)
+                for future in done:
+                    job = pending.pop(future)
+                    try:
+                        found[job], discards = future.result()
+                        notes += [f"{job.name}: discarded: {text}" for text in discards]
+                    except HarnessError as error:
+                        notes.append(f"{job.name} failed: {error.message.splitlines()[0]}")
+                        progress.done(f"{job.name} FAILED: {error.message}")
+                        code = code or error.code
+                busy = ", ".join(job.name for future, job in pending.items() if future.running())
+                progress.tick(f"{len(jobs) - len(pending)} of {len(jobs)} boots, now {busy}")
+        except BaseException:
+            # A guest prints a line every few seconds, and is ended then.
+            stop.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return [point for job in jobs for point in found.get(job, [])], code
+
+
+def config_differences(ready: list[Ready]) -> str:
+    """Options that the kernels of one architecture do not all have in common, in Markdown."""
+    parts = ["# Differences between the configurations", "",
+             "\"-\": not set, or not known to that version.", ""]
+    for arch in dict.fromkeys(item.arch.name for item in ready):
+        mine = [item for item in ready if item.arch.name == arch]
+        configs = [kconfig.parse(item.config.read_text()) for item in mine]
+        names = sorted({name for config in configs for name in config})
+        rows = [[f"`{name}`", *values] for name in names
+                for values in [[config.get(name, "-") for config in configs]]
+                if len(set(values)) > 1]
+        parts += [f"## {arch}: {len(rows)} of {len(names)} options", "",
+                  benchreport.table(["option", *(item.kernel.name for item in mine)], rows), ""]
+    return "\n".join(parts)
+
+
+def result_folder(quick: bool, arches: list[str]) -> Path:
+    """bench/results/DATE-BASE, with what the run was limited to."""
+    words = [datetime.date.today().isoformat(), settings.base().name, *arches,
+             *(["quick"] if quick else [])]
+    return RESULTS / "-".join(words)
+
+
+def compare(one: Path, other: Path) -> int:
+    """What got worse from one result to the other."""
+    old, new = (points.stats(points.read_csv(folder / "points.csv")) for folder in (one, other))
+    found = points.worse(old, new)
+    print(benchreport.comparison(found, (str(one), str(other)), len(old.keys() & new.keys())))
+    return Exit.TEST if found else Exit.OK
+
+
+def parse(args: list[str]):
+    parser = Parser("bench")
+    source.add_options(parser)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--arch", action="append", default=[])
+    parser.add_argument("--compare", nargs=2, type=Path, metavar=("A", "B"))
+    return parser.parse_args(args)
+
+
+def main(args: list[str]) -> int:
+    """The verb `bench`."""
+    parsed = parse(args)
+    if parsed.compare:
+        return compare(*parsed.compare)
+    plan = benchplan.read()
+    if parsed.quick:
+        plan = plan.quick()
+    known = list(dict.fromkeys(arch for item in plan.guests for arch in item.arches))
+    for arch in parsed.arch:
+        if arch not in known:
+            raise HarnessError(Exit.USAGE, f"there is nothing to measure on {arch!r}; the "
+                               f"architectures are: {', '.join(known)}.")
+    arches = parsed.arch or known
+    notes: list[str] = []
+    progress = Progress(3 + len(arches) * len(plan.kernels))
+
+    progress.phase("tools and kernel trees")
+    provision.need("tree", "build", "plot", *arches)
+    info = tree.ensure_tree(source.options(parsed), progress)
+    kernels = find_kernels(plan, info, progress, notes)
+    progress.done(", ".join(measured.label for *_, measured in kernels))
+
+    ready = []
+    for arch in arches:
+        asked = lanes.read(plan.config[arch]).kernel
+        for kernel, src, state, measured in kernels:
+            progress.phase(f"build of {kernel.name} for {arch}")
+            ready.append(prepare(plan, asked.arch, asked, kernel, src, state, measured, progress))
+
+    progress.phase("boots")
+    jobs = [Job(item, one, number) for number in range(1, plan.boots + 1) for one in plan.guests
+            for item in ready if item.arch.name in one.arches]
+    found, code = run_jobs(plan, jobs, progress, notes)
+    found += [Point(item.arch.name, item.kernel.name, 4, "memory", "percpu_bytes", 0, "", 1, 1,
+                    float(item.percpu_bytes)) for item in ready if item.percpu_bytes]
+    progress.done(f"{len(found)} points")
+
+    progress.phase("report")
+    folder = result_folder(parsed.quick, parsed.arch)
+    write_results(plan, folder, found, ready, notes, arches)
+    progress.done(str(relative(folder)))
+    stats = points.stats(found)
+    for arch in arches:
+        print(f"\n{arch}:")
+        for item in benchreport.targets(plan, stats, arch):
+            print(f"  {item.verdict.strip('*'):<12} {item.what}: {item.figure}")
+    print(f"\n  {relative(folder / 'summary.md')}")
+    return code
+
+
+def write_results(plan: BenchPlan, folder: Path, found: list[Point], ready: list[Ready],
+                  notes: list[str], arches: list[str]) -> None:
+    """Fills the result folder; one of the same day and kind is replaced."""
+    new = work() / "result.new"
+    shutil.rmtree(new, ignore_errors=True)
+    new.mkdir(parents=True)
+    points.write_csv(found, new / "points.csv")
+    (new / "config-differences.md").write_text(config_differences(ready), encoding="utf-8")
+    stats = points.stats(found)
+    kernels = list({item.kernel.name: item.measured for item in ready}.values())
+    qemu = sorted({item.arch.qemu for item in ready})
+    how = ["Clock: simulated, QEMU counts instructions and 1 instruction is 1 ns "
+           "(-icount shift=0,sleep=off), all CPUs run in turn. "
+           f"{plan.boots} boots of each guest, the kernels in turn; all figures are medians, with "
+           "least and greatest where they differ. Raw points: points.csv. "
+           f"Emulator: {', '.join(f'{name} {version(name)}' for name in qemu)}. "
+           "Same configuration but for what config-differences.md lists."]
+    (new / "summary.md").write_text(
+        benchreport.summary(plan, stats, arches, kernels, f"Benchmarks, {folder.name}", how, notes),
+        encoding="utf-8")
+    subtitle = "Clock: QEMU counts instructions, 1 instruction = 1 ns. " \
+               f"Medians of {plan.boots} boots, bars from least to greatest."
+    for arch in arches:
+        benchplot.draw_all(plan, stats, arch, kernels, subtitle, new, work() / "matplotlib")
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    if folder.exists():
+        shutil.rmtree(folder)
+    shutil.move(new, folder)
+
+
+def version(qemu: str) -> str:
+    """The emulator's version: "7.2.22"."""
+    output = proc.run([qemu, "--version"], step=f"{qemu} --version",
+                      limit=settings.limit("tool")).output
+    match = re.search(r"version (\S+)", output)
+    return match[1] if match else "?"

@@ -1,0 +1,128 @@
+"""Reads bench/bench.toml: what is built, booted and measured, and what it must come to.
+
+In:  bench/bench.toml (its comments say what the keys mean).
+Out: BenchPlan.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from . import settings
+from .errors import Exit, HarnessError
+
+FOLDER = settings.REPO / "bench"
+PLAN = FOLDER / "bench.toml"
+SOURCES = ("base", "series", "package")
+
+
+@dataclass(frozen=True)
+class BenchKernel:
+    """One kernel that is measured."""
+
+    name: str
+    source: str              # one of SOURCES
+    many_pinned: int         # what smp_call_function_many() demands of its caller
+    before: str = ""         # name of the kernel that its overhead is over
+    version: str = ""        # of a package: "7.3"
+    package: str = ""
+    suites: tuple[str, ...] = ()
+    quick: bool = False
+
+
+@dataclass(frozen=True)
+class Guest:
+    """One guest, booted with each kernel."""
+
+    name: str
+    cpus: int
+    memory_mib: int
+    arches: tuple[str, ...]
+    quick: bool
+    limit_s: float
+    steps: tuple[str, ...]
+
+    def lines(self, kernel: BenchKernel) -> list[str]:
+        """The steps for one kernel."""
+        return [step.replace("{many_pinned}", str(kernel.many_pinned)) for step in self.steps]
+
+    def files(self) -> list[str]:
+        """What the steps load or run: keys of BenchPlan.sources."""
+        return list(dict.fromkeys(step.split()[1] for step in self.steps))
+
+
+@dataclass(frozen=True)
+class BenchPlan:
+    boots: int
+    quick_boots: int
+    quick_arches: tuple[str, ...]
+    jobs: int
+    cmdline: dict[str, str]      # by architecture
+    config: dict[str, Path]      # by architecture: lane file
+    kernels: tuple[BenchKernel, ...]
+    sources: dict[str, Path]     # what steps name -> C file
+    guests: tuple[Guest, ...]
+    target: dict[str, float]
+
+    def quick(self) -> BenchPlan:
+        """What is left of it with --quick."""
+        return replace(self, boots=self.quick_boots,
+                       kernels=tuple(item for item in self.kernels if item.quick),
+                       guests=tuple(replace(item, arches=tuple(
+                           arch for arch in item.arches if arch in self.quick_arches))
+                           for item in self.guests if item.quick))
+
+    @property
+    def ours(self) -> BenchKernel:
+        """The kernel with the series."""
+        return next(item for item in self.kernels if item.source == "series")
+
+    @property
+    def peer(self) -> BenchKernel | None:
+        """The other kernel that has a `before`."""
+        return next((item for item in self.kernels if item.before and item != self.ours), None)
+
+
+def read(path: Path = PLAN) -> BenchPlan:
+    """The plan; a wrong entry is a usage error that names it."""
+    data = settings.toml(path)
+    try:
+        kernels = tuple(BenchKernel(**{**item, "suites": tuple(item.get("suites", ()))})
+                        for item in data["kernel"])
+        guests = tuple(Guest(**{**item, "arches": tuple(item["arches"]),
+                                "steps": tuple(item["steps"])}) for item in data["guest"])
+        plan = BenchPlan(
+            data["boots"], data["quick_boots"], tuple(data["quick_arches"]),
+            data["jobs"], data["cmdline"],
+            {arch: settings.REPO / name for arch, name in data["config"].items()}, kernels,
+            {name: settings.REPO / file for name, file in data["source"].items()}, guests,
+            data["target"])
+    except (KeyError, TypeError, AttributeError) as error:
+        raise HarnessError(Exit.USAGE, f"{path} has a missing or wrong entry: {error}.") from None
+    for wrong in _wrong(plan):
+        raise HarnessError(Exit.USAGE, f"{path}: {wrong}.")
+    return plan
+
+
+def _wrong(plan: BenchPlan) -> list[str]:
+    """What does not fit together."""
+    names = [kernel.name for kernel in plan.kernels]
+    found = [f"two kernels are named {name!r}" for name in names if names.count(name) > 1]
+    for kernel in plan.kernels:
+        if kernel.source not in SOURCES:
+            found.append(f"the source of {kernel.name} must be one of {', '.join(SOURCES)}")
+        if kernel.before and kernel.before not in names:
+            found.append(f"{kernel.name} is compared with {kernel.before}, which is no kernel")
+        if kernel.source == "package" and not (kernel.package and kernel.version):
+            found.append(f"{kernel.name} needs package and version")
+    if [kernel.source for kernel in plan.kernels].count("series") != 1:
+        found.append("one kernel must have source = \"series\"")
+    for guest in plan.guests:
+        found += [f"the guest {guest.name} is for {arch}, which has no cmdline or config"
+                  for arch in guest.arches if arch not in plan.cmdline or arch not in plan.config]
+        found += [f"the guest {guest.name} loads or runs {name}, which is not in [source]"
+                  for name in guest.files() if name not in plan.sources]
+    if min(plan.boots, plan.quick_boots, plan.jobs) < 1:
+        found.append("boots, quick_boots and jobs must be 1 or more")
+    return found

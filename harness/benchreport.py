@@ -1,0 +1,321 @@
+"""Sums up what the benchmarks measured: the targets, and tables, in Markdown.
+
+In:  BenchPlan, Stats by Key, what is known of the kernels (Measured), notes.
+Out: targets() -> rows that are met, missed or not measured; summary() -> text;
+     comparison() -> text.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Callable, Iterable
+
+from .benchplan import BenchPlan
+from .points import Key, Stat
+from .wakeup import FUNCTIONS, hold_name, show
+
+Stats = dict[Key, Stat]
+
+CASES = {
+    "single": "smp_call_function_single()",
+    "single_nowait": "the same, without wait",
+    "async": "smp_call_function_single_async()",
+    "any": "smp_call_function_any()",
+    "many": "smp_call_function_many()",
+    "many_pin": "the same, preemption disabled",
+    "many_nowait": "the same, without wait",
+    "each_mask": "on_each_cpu_mask()",
+    "cond": "on_each_cpu_cond_mask()",
+    "function": "smp_call_function()",
+    "each": "on_each_cpu()",
+}
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One kernel as it was measured."""
+
+    name: str        # in bench.toml
+    label: str       # "6.12.117 + 32 patches"
+    source: str      # package with version, and checksum
+    many_pinned: int
+
+
+@dataclass(frozen=True)
+class Target:
+    what: str
+    limit: str
+    figure: str
+    met: bool | None     # None: not measured
+
+    @property
+    def verdict(self) -> str:
+        return {True: "met", False: "**missed**", None: "not measured"}[self.met]
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """One quotient of medians that a target is about."""
+
+    what: str
+    over: float
+    under: float
+
+    @property
+    def value(self) -> float:
+        return self.over / self.under if self.under else float("inf")
+
+
+def _worst(what: str, limit: float, ratios: list[Ratio], digits: int = 3) -> Target:
+    """A target that every one of the ratios must meet."""
+    text = f"at most {limit:g} times"
+    if not ratios:
+        return Target(what, text, "-", None)
+    bad = [item for item in ratios if item.value > limit]
+    worst = max(ratios, key=lambda item: item.value)
+    figure = (f"worst {worst.value:.{digits}f} ({worst.what}: {show(worst.over)} to "
+              f"{show(worst.under)}); {len(ratios) - len(bad)} of {len(ratios)} meet it")
+    return Target(what, text, figure, not bad)
+
+
+def of_row(stats: Stats, arch: str, kernel: str, row: str) -> Stats:
+    return {key: stat for key, stat in stats.items()
+            if (key.arch, key.kernel, key.row) == (arch, kernel, row)}
+
+
+def pairs(stats: Stats, arch: str, over: str, under: str, row: str) -> list[tuple[Key, Stat, Stat]]:
+    """(key of `over`, its stat, that of the same figure with kernel `under`)."""
+    return [(key, stat, stats[key._replace(kernel=under)])
+            for key, stat in of_row(stats, arch, over, row).items()
+            if key._replace(kernel=under) in stats]
+
+
+def name_of(key: Key) -> str:
+    """What a figure is of, for people, without the kernel."""
+    if key.row in ("wakeup", "tlb_wakeup"):
+        return f"{key.case}, held {hold_name(key.x)}, {key.cpus} CPUs"
+    if key.row == "cost":
+        return f"{key.case}, {key.x} targets, {key.cpus} CPUs"
+    return f"{key.row} {key.case}, {key.cpus} CPUs"
+
+
+def _extremes(stats: Stats, by: str, fixed: Callable[[Key], object]) -> list[Ratio]:
+    """Greatest to smallest value of the field `by`, for what is the same otherwise."""
+    groups: dict[object, dict[int, tuple[Key, Stat]]] = {}
+    for key, stat in stats.items():
+        groups.setdefault(fixed(key), {})[getattr(key, by)] = (key, stat)
+    found = []
+    for group in groups.values():
+        if len(group) > 1:
+            (key, most), (_, least) = group[max(group)], group[min(group)]
+            found.append(Ratio(name_of(key), most.median, least.median))
+    return found
+
+
+def targets(plan: BenchPlan, stats: Stats, arch: str) -> list[Target]:
+    """Each target for one architecture."""
+    ours, base, peer, limit = plan.ours.name, plan.ours.before, plan.peer, plan.target
+
+    def against(row: str, cases: Iterable[str] = (), other: str = base) -> list[Ratio]:
+        return [Ratio(name_of(key), stat.median, under.median)
+                for key, stat, under in pairs(stats, arch, ours, other, row)
+                if not cases or key.case in cases]
+
+    plain = {key: stat for key, stat in of_row(stats, arch, ours, "wakeup").items()
+             if key.case != "third"}
+    tlb = of_row(stats, arch, ours, "tlb_wakeup")
+    third = [Ratio(name_of(key), stat.median, stats[key._replace(case="many")].median)
+             for key, stat in of_row(stats, arch, ours, "wakeup").items()
+             if key.case == "third" and key._replace(case="many") in stats]
+    found = [
+        _worst("wake-up: flat in the length of the hold", limit["flat"],
+               _extremes(plain, "x", lambda key: (key.case, key.cpus))),
+        _worst("wake-up: flat in the number of CPUs", limit["flat"],
+               _extremes(plain, "cpus", lambda key: (key.case, key.x))),
+    ]
+    if tlb:
+        found.append(_worst("wake-up during TLB flushes and membarrier: flat in the hold",
+                            limit["flat"], _extremes(tlb, "x", lambda key: key.case)))
+    if peer:
+        found.append(_worst(f"wake-up: at most that of {peer.name}", 1.0,
+                            against("wakeup", other=peer.name)))
+        if tlb:
+            found.append(_worst(f"wake-up during TLB flushes and membarrier: at most that of "
+                                f"{peer.name}", 1.0, against("tlb_wakeup", other=peer.name)))
+    found.append(_worst("cost of a call, to the unpatched kernel", limit["cost"], against("cost")))
+    if peer:
+        found.append(_overheads(stats, arch, ours, base, peer.name, peer.before))
+    if tlb:
+        found.append(_worst("cost of a TLB flush, to the unpatched kernel", limit["cost"],
+                            against("tlb_cost")))
+    found += [
+        _worst("fork + exit, kthread, to the unpatched kernel", limit["fork"],
+               against("fork") + against("kthread"), 4),
+        _worst_equal(stats, arch, ours, base),
+        _worst("CPU offline without a waiter, to the unpatched kernel", limit["offline"],
+               against("hotplug", ("offline",))),
+        _worst("third task (I11): wake-up to the plain one", limit["third"], third),
+        _own(stats, arch, ours, limit["own_ns"]),
+        _worst("grace period behind a preempted waiter, to the unpatched kernel",
+               limit["grace"], against("grace", ("behind",))),
+    ]
+    return found
+
+
+def _overheads(stats: Stats, arch: str, ours: str, base: str, peer: str, before: str) -> Target:
+    """Overhead of a call over the own `before`, ours against the peer's."""
+    rows = []
+    for key, stat, under in pairs(stats, arch, ours, base, "cost"):
+        theirs, theirs_before = (stats.get(key._replace(kernel=name)) for name in (peer, before))
+        if theirs and theirs_before:
+            rows.append((stat.median / under.median - 1,
+                         theirs.median / theirs_before.median - 1, name_of(key)))
+    what, limit = f"overhead of a call: at most that of {peer} over {before}", "at most equal"
+    if not rows:
+        return Target(what, limit, "-", None)
+    bad = [row for row in rows if row[0] > row[1]]
+    mine, theirs, name = max(rows, key=lambda row: row[0] - row[1])
+    return Target(what, limit, f"worst {100 * mine:+.1f} % against {100 * theirs:+.1f} % ({name}); "
+                  f"{len(rows) - len(bad)} of {len(rows)} meet it", not bad)
+
+
+def _worst_equal(stats: Stats, arch: str, ours: str, base: str) -> Target:
+    what, limit = "memory of a task: that of the unpatched kernel", "equal"
+    found = [(stat.median, under.median) for _, stat, under in
+             pairs(stats, arch, ours, base, "memory")]
+    if not found:
+        return Target(what, limit, "-", None)
+    mine, theirs = found[0]
+    return Target(what, limit, f"{mine:.0f} to {theirs:.0f} bytes",
+                  all(one == other for one, other in found))
+
+
+def _own(stats: Stats, arch: str, ours: str, limit: float) -> Target:
+    found = list(of_row(stats, arch, ours, "own").values())
+    what, text = "own-request wait (I4), after its own completion", f"at most {show(limit)}"
+    if not found:
+        return Target(what, text, "-", None)
+    worst = max(found, key=lambda stat: stat.median)
+    return Target(what, text, f"{show(worst.median)} ({show(worst.least)} to "
+                  f"{show(worst.greatest)})", worst.median <= limit)
+
+
+def table(head: list[str], rows: list[list[str]]) -> str:
+    """A Markdown table."""
+    return "\n".join("| " + " | ".join(row) + " |" for row in
+                     [head, ["---"] * len(head), *rows])
+
+
+def spread(stat: Stat | None, bytes_: bool = False) -> str:
+    if stat is None:
+        return "-"
+    if bytes_:
+        return f"{stat.median:.0f}"
+    if show(stat.least) == show(stat.greatest):
+        return show(stat.median)
+    return f"{show(stat.median)} ({show(stat.least)} to {show(stat.greatest)})"
+
+
+def _ratio(stats: Stats, key: Key, over: str, under: str) -> str:
+    one, other = stats.get(key._replace(kernel=over)), stats.get(key._replace(kernel=under))
+    return f"{one.median / other.median:.3f}" if one and other and other.median else "-"
+
+
+def _difference(stats: Stats, key: Key, over: str, under: str) -> str:
+    """In instructions, for a call: does not depend on what else the figure holds."""
+    one, other = stats.get(key._replace(kernel=over)), stats.get(key._replace(kernel=under))
+    return f"{one.median - other.median:+.1f} ns" if one and other else "-"
+
+
+def _figures(plan: BenchPlan, stats: Stats, arch: str, kernels: list[Measured],
+             rows: tuple[str, ...], label: Callable[[Key], list[str]], head: list[str]) -> str:
+    """One line for each figure of the rows: all kernels, and the two overheads."""
+    keys = sorted({key._replace(kernel="") for key in stats
+                   if key.arch == arch and key.row in rows}, key=_order)
+    quotients = [(kernel.name, kernel.before) for kernel in plan.kernels if kernel.before]
+    names = [kernel.name for kernel in kernels]
+    quotients = [pair for pair in quotients if set(pair) <= set(names)]
+    differences = quotients if "cost" in rows else []
+    lines = []
+    for key in keys:
+        cells = [spread(stats.get(key._replace(kernel=name)), key.row == "memory")
+                 for name in names]
+        lines.append([*label(key), *cells, *(_ratio(stats, key, *pair) for pair in quotients),
+                      *(_difference(stats, key, *pair) for pair in differences)])
+    return table([*head, *(kernel.label for kernel in kernels),
+                  *(f"{over} / {under}" for over, under in quotients),
+                  *(f"{over} - {under}" for over, under in differences)], lines)
+
+
+def _order(key: Key) -> tuple:
+    known = list(dict.fromkeys([*FUNCTIONS, *CASES]))
+    return (key.row, key.cpus, known.index(key.case) if key.case in known else len(known),
+            key.case, key.x)
+
+
+def slopes(stats: Stats, arch: str, kernels: list[Measured]) -> list[list[str]]:
+    """ns for each further target, from the fewest targets to the most."""
+    found = []
+    for case, name in CASES.items():
+        cells = []
+        for kernel in kernels:
+            mine = [(key.cpus, key.x, stat.median)
+                    for key, stat in of_row(stats, arch, kernel.name, "cost").items()
+                    if key.case == case]
+            most_cpus = [(x, value) for cpus, x, value in mine
+                         if cpus == max(item[0] for item in mine)]
+            if len(most_cpus) > 1:
+                (few, low), (many, high) = min(most_cpus), max(most_cpus)
+                cells.append(f"{(high - low) / (many - few):.1f}")
+        if len(cells) == len(kernels):
+            found.append([f"`{case}` {name}", *cells])
+    return found
+
+
+def summary(plan: BenchPlan, stats: Stats, arches: list[str], kernels: list[Measured],
+            heading: str, how: list[str], notes: list[str]) -> str:
+    """The whole of summary.md."""
+    parts = [f"# {heading}", "", *how, ""]
+    parts += [table(["kernel", "what", "source"], [[item.name, item.label, item.source]
+                                                   for item in kernels]), ""]
+    for arch in arches:
+        parts += [f"## Targets, {arch}", "", table(
+            ["target", "limit", "", "figure"],
+            [[item.what, item.limit, item.verdict, item.figure]
+             for item in targets(plan, stats, arch)]), ""]
+    for arch in arches:
+        figures = lambda rows, label, head: _figures(plan, stats, arch, kernels, rows, label, head)
+        parts += [
+            f"## Wake-up latency, {arch}", "",
+            "How long a SCHED_FIFO task waits to run on a CPU whose task waits for a CPU that is",
+            "held with interrupts off. Median (least to greatest).", "",
+            figures(("wakeup", "tlb_wakeup"),
+                    lambda key: [str(key.cpus), f"`{key.case}`", hold_name(key.x)],
+                    ["CPUs", "call", "held"]), "",
+            f"## Cost of a call without contention, {arch}", "",
+            "On all CPUs together.", "",
+            figures(("cost", "tlb_cost"),
+                    lambda key: [str(key.cpus), f"`{key.case}`", str(key.x or "")],
+                    ["CPUs", "call", "targets"]), ""]
+        slope = slopes(stats, arch, kernels)
+        if slope:
+            parts += ["For each further target, ns:", "",
+                      table(["call", *(kernel.label for kernel in kernels)], slope), ""]
+        parts += [f"## Others, {arch}", "",
+                  "Times; memory is in bytes.", "",
+                  figures(("fork", "kthread", "own", "grace", "hotplug", "memory"),
+                          lambda key: [str(key.cpus), key.row, f"`{key.case}`"],
+                          ["CPUs", "", "what"]), ""]
+    parts += ["## Notes", "", *(f"- {note}" for note in notes or ["none"]), ""]
+    return "\n".join(parts)
+
+
+def comparison(found: list[tuple[Key, Stat, Stat]], names: tuple[str, str], both: int) -> str:
+    """What `--compare` prints."""
+    if not both:
+        return "The two results have no figure in common."
+    lines = [f"{key.arch} {key.kernel}: {name_of(key)}: {spread(old)} -> {spread(new)} "
+             f"({new.median / old.median if old.median else float('inf'):.3f} times)"
+             for key, old, new in sorted(found)]
+    return "\n".join([*lines, f"{len(found)} of {both} figures got worse by more than the spread, "
+                      f"from {names[0]} to {names[1]}."])

@@ -1,0 +1,38 @@
+"""What every measurement in a guest has in common: a boot that went well.
+
+In:  the result of a boot.
+Out: the console of a guest that came to its end without a kernel report.
+"""
+
+from __future__ import annotations
+
+from . import boot, judge
+from .errors import Exit, HarnessError
+
+# The guest's wall clock follows simulated time, too, so that two boots are alike.
+CLOCK = ("-rtc", "base=2000-01-01,clock=vm")
+
+
+def console_of(result: boot.BootResult, label: str, limit_in: str, number: str = "") -> str:
+    """The console; a guest that did not come through cleanly is an error.
+
+    limit_in names the file where the boot's limit stands; number is that of the kernel
+    that was built (BuildResult.number).
+    """
+    console = result.console.read_text(errors="replace")
+    where = f"see {result.console}."
+    if wrong := judge.wrong_kernel(console, number):
+        raise HarnessError(Exit.BOOT, f"{label}: {wrong}; {where}")
+    if result.timed_out:
+        raise HarnessError(Exit.BOOT, f"the guest with {label} did not end within its limit "
+                           f"(boot_limit_s in {limit_in}); {where}")
+    if "Kernel panic" in console:
+        raise HarnessError(Exit.BOOT, f"the guest with {label} panicked; {where}")
+    for number, line in enumerate(console.splitlines(), 1):
+        if means := judge.splat(line):
+            raise HarnessError(Exit.SPLAT, f"the console of {label} shows a kernel report in line "
+                               f"{number} ({means}); {where}\n    {line.strip()}")
+    if result.exit != "0":
+        raise HarnessError(Exit.BOOT, f"QEMU with {label} ended with exit value {result.exit}; "
+                           f"{where}")
+    return console

@@ -1,0 +1,318 @@
+"""Tests of the benchmarks that need no kernel: plan, consoles, points, targets, verb."""
+
+import contextlib
+import importlib.util
+import io
+import tempfile
+import unittest
+from dataclasses import replace
+from pathlib import Path
+from unittest import mock
+
+from harness import bench, benchplan, benchplot, benchreport, peers, points
+from harness.benchreport import Measured
+from harness.errors import Exit, HarnessError
+from harness.points import Boot, Key, Point, Stat
+
+WHERE = Path("console.log")
+BOOT = Boot("x86_64", "series", 4, "main", 2, "tsc")
+STEPS = ["run clock", "load calls parts=cost many_pinned=0",
+         "load wakeup entries=single,third holds_ns=100000 reps=1 wake_delay_ns=20000 many_pinned=0"]
+CONSOLE = """\
+[    3.0] clock: WAKEUP-CLOCK,tsc
+[    3.1] BENCH-INFO,cpus=4,many_pinned=0,task_bytes=4096
+[    3.2] BENCH,cost,single,1,1,8000,20
+[    3.2] BENCH,cost,many,3,1,30000,20
+[    3.3] BENCH-DISCARD,own,wait,the hold was over before the waiter was moved
+[    3.3] BENCH-OK,2
+[    3.4] forks: BENCH,fork,fork_exit_wait,0,1,900000,20
+[    3.4] tlbtest: TLB-LAT,munmap,4000000,1,2100
+[    3.4] tlbtest: TLB-RATIO,madvise_1,500,1700
+[    3.4] tlbtest: TLB-RATIO,madvise_1,500,1710
+[    3.5] WAKEUP,single,100000,1,1810
+[    3.5] WAKEUP,third,100000,1,2900
+[    3.6] WAKEUP-OK,2,0
+[    3.7] harness: success
+"""
+
+
+def error(test, code, words, step, *args):
+    with test.assertRaises(HarnessError) as caught:
+        step(*args)
+    test.assertEqual(caught.exception.code, code)
+    test.assertIn(words, caught.exception.message)
+
+
+class PlanTest(unittest.TestCase):
+    def test_our_own(self):
+        plan = benchplan.read()
+        self.assertEqual((plan.ours.before, plan.peer.before), ("base", "7.2"))
+        self.assertEqual([item.name for item in plan.quick().kernels], ["base", "series"])
+        self.assertTrue(all(path.is_file() for path in plan.sources.values()))
+        self.assertTrue(all(path.is_file() for path in plan.config.values()))
+        self.assertTrue(any(guest.arches for guest in plan.quick().guests))
+
+    def test_steps_are_of_the_kernel(self):
+        plan = benchplan.read()
+        main = plan.guests[0]
+        for kernel in plan.kernels:
+            text = "\n".join(main.lines(kernel))
+            self.assertIn(f"many_pinned={kernel.many_pinned}", text)
+            self.assertNotIn("{", text)
+
+    def test_only_kernels_that_may_be_called_preemptible_are(self):
+        pinned = {kernel.name: kernel.many_pinned for kernel in benchplan.read().kernels}
+        self.assertEqual(pinned, {"base": 1, "series": 0, "7.2": 1, "7.3": 0})
+
+    def test_wrong(self):
+        text = benchplan.PLAN.read_text()
+        for old, new, words in (
+                ("boots = 5", "", "boots"),
+                ('name = "series"', 'name = "base"', "two kernels"),
+                ('before = "7.2"', 'before = "7.1"', "no kernel"),
+                ('source = "series"', 'source = "base"', "one kernel must"),
+                ('source = "package"', 'source = "git"', "must be one of"),
+                ("run forks", "run frogs", "not in [source]"),
+                ('name = "main"', 'nmae = "main"', "nmae"),
+                ("jobs = 2", "jobs = 0", "1 or more")):
+            with self.subTest(new), tempfile.TemporaryDirectory() as folder:
+                path = Path(folder) / "bench.toml"
+                self.assertIn(old, text)
+                path.write_text(text.replace(old, new, 1))
+                error(self, Exit.USAGE, words, benchplan.read, path)
+
+
+class ReadTest(unittest.TestCase):
+    def test_good(self):
+        found, discards = points.read(CONSOLE, BOOT, STEPS, WHERE)
+        values = {(point.row, point.case, point.x, point.rep): point.value for point in found}
+        self.assertEqual(values, {
+            ("memory", "task_bytes", 0, 1): 4096, ("cost", "single", 1, 1): 400,
+            ("cost", "many", 3, 1): 1500, ("fork", "fork_exit_wait", 0, 1): 45000,
+            ("tlb_wakeup", "munmap", 4000000, 1): 2100, ("tlb_cost", "madvise_1", 0, 1): 1700,
+            ("tlb_cost", "madvise_1", 0, 2): 1710, ("wakeup", "single", 100000, 1): 1810,
+            ("wakeup", "third", 100000, 1): 2900})
+        self.assertEqual({(point.guest, point.boot, point.cpus) for point in found},
+                         {("main", 2, 4)})
+        self.assertEqual(len(discards), 1)
+
+    def test_bad(self):
+        for old, new, words in (
+                ("harness: success", "", "did not come to its end"),
+                ("harness: success", "BENCH-FAIL,the hog did not run", "the hog did not run"),
+                ("CLOCK,tsc", "CLOCK,hpet", "hpet"), ("BENCH-OK,2", "BENCH-OK,3", "made 3"),
+                ("single,1,1,8000", "single,1,1,x", "no sense"),
+                ("WAKEUP-OK,2,0", "", "WAKEUP-OK"), ("WAKEUP,third", "WAKEUP,fourth", "no sense"),
+                ("TLB-LAT,munmap,4000000,1,2100", "TLB-FAIL,mmap: no", "mmap: no")):
+            with self.subTest(new), self.assertRaises(HarnessError) as caught:
+                self.assertIn(old, CONSOLE)
+                points.read(CONSOLE.replace(old, new), BOOT, STEPS, WHERE)
+            self.assertIn(words, caught.exception.message)
+
+    def test_csv(self):
+        found, _ = points.read(CONSOLE, BOOT, STEPS, WHERE)
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "points.csv"
+            points.write_csv(found, path)
+            self.assertEqual(points.read_csv(path), found)
+            path.write_text("a,b\n1,2\n")
+            error(self, Exit.USAGE, "not a file of points", points.read_csv, path)
+            path.unlink()
+            error(self, Exit.USAGE, "missing", points.read_csv, path)
+
+
+def made(values: dict) -> dict[Key, Stat]:
+    """Stats of x86_64: {(kernel, cpus, row, case, x): value}."""
+    return points.stats(Point("x86_64", kernel, cpus, row, case, x, "g", 1, 1, float(value))
+                        for (kernel, cpus, row, case, x), value in values.items())
+
+
+GOOD = {
+    **{("series", cpus, "wakeup", case, x): 1800 + cpus for cpus in (4, 32)
+       for case in ("single", "many") for x in (100_000, 64_000_000)},
+    **{("7.3", cpus, "wakeup", case, x): 3300 for cpus in (4, 32)
+       for case in ("single", "many") for x in (100_000, 64_000_000)},
+    ("series", 4, "wakeup", "third", 100_000): 2900,
+    **{("base", 4, "cost", "many", x): 1000 * x for x in (1, 3)},
+    **{("series", 4, "cost", "many", x): 1005 * x for x in (1, 3)},
+    **{("7.2", 4, "cost", "many", x): 1000 * x for x in (1, 3)},
+    **{("7.3", 4, "cost", "many", x): 1020 * x for x in (1, 3)},
+    ("series", 4, "fork", "f", 0): 1001, ("base", 4, "fork", "f", 0): 1000,
+    ("series", 4, "memory", "task_bytes", 0): 4096, ("base", 4, "memory", "task_bytes", 0): 4096,
+    ("series", 4, "hotplug", "offline", 0): 101, ("base", 4, "hotplug", "offline", 0): 100,
+    ("series", 4, "own", "wait", 4_000_000): 1500,
+    ("series", 4, "grace", "behind", 1): 15, ("base", 4, "grace", "behind", 1): 15,
+}
+
+
+class TargetsTest(unittest.TestCase):
+    def verdicts(self, **changed) -> dict[str, bool | None]:
+        values = dict(GOOD)
+        for name, (key, value) in changed.items():
+            self.assertIn(key, values)
+            values[key] = value
+        return {item.what: item.met for item in
+                benchreport.targets(benchplan.read(), made(values), "x86_64")}
+
+    def test_all_met(self):
+        self.assertEqual(set(self.verdicts().values()), {True})
+
+    def test_each_can_be_missed(self):
+        for words, key, value in (
+                ("flat in the length", ("series", 4, "wakeup", "many", 64_000_000), 2000),
+                ("flat in the number", ("series", 32, "wakeup", "single", 100_000), 3000),
+                ("at most that of 7.3", ("series", 32, "wakeup", "single", 100_000), 3301),
+                ("cost of a call", ("series", 4, "cost", "many", 3), 3031),
+                ("overhead of a call", ("series", 4, "cost", "many", 3), 3061),
+                ("fork", ("series", 4, "fork", "f", 0), 1006),
+                ("memory of a task", ("series", 4, "memory", "task_bytes", 0), 4104),
+                ("CPU offline", ("series", 4, "hotplug", "offline", 0), 103),
+                ("third task", ("series", 4, "wakeup", "third", 100_000), 4000),
+                ("own-request", ("series", 4, "own", "wait", 4_000_000), 2001),
+                ("grace period", ("series", 4, "grace", "behind", 1), 16)):
+            with self.subTest(words):
+                missed = [what for what, met in self.verdicts(it=(key, value)).items() if not met]
+                self.assertTrue(any(words in what for what in missed), missed)
+
+    def test_not_measured_is_not_met(self):
+        found = benchreport.targets(benchplan.read(), {}, "x86_64")
+        self.assertEqual({item.met for item in found}, {None})
+
+    def test_summary(self):
+        plan = benchplan.read()
+        kernels = [Measured(item.name, f"Linux {item.name}", "a package", item.many_pinned)
+                   for item in plan.kernels]
+        text = benchreport.summary(plan, made(GOOD), ["x86_64"], kernels, "Benchmarks", ["How."],
+                                   ["7.3 was slow"])
+        self.assertIn("| memory of a task: that of the unpatched kernel | equal | met |", text)
+        self.assertIn("| 4 | `many` | 3 | 3.00 us | 3.02 us | 3.00 us | 3.06 us | 1.005 | 1.020 | "
+                      "+15.0 ns | +60.0 ns |",
+                      text)
+        self.assertIn("- 7.3 was slow", text)
+
+    def test_peer_left_out(self):
+        plan = benchplan.read()
+        kernels = [Measured(item.name, item.name, "", 0) for item in plan.kernels[:2]]
+        values = {key: value for key, value in GOOD.items() if not key[0].startswith("7")}
+        text = benchreport.summary(plan, made(values), ["x86_64"], kernels, "B", [], [])
+        self.assertIn("not measured", text)
+        self.assertNotIn("7.3 / 7.2", text)
+
+
+class CompareTest(unittest.TestCase):
+    def test_worse_than_the_spread(self):
+        old = {Key("a", "k", 4, "cost", case, 1): Stat(10, 9, 11, 3) for case in ("one", "two")}
+        new = {Key("a", "k", 4, "cost", "one", 1): Stat(13, 12, 14, 3),
+               Key("a", "k", 4, "cost", "two", 1): Stat(12, 11, 13, 3),
+               Key("a", "k", 4, "cost", "new", 1): Stat(99, 99, 99, 3)}
+        self.assertEqual([key.case for key, *_ in points.worse(old, new)], ["one"])
+
+    def test_verb(self):
+        found, _ = points.read(CONSOLE, BOOT, STEPS, WHERE)
+        slower = [replace(point, value=point.value * 2) if point.row == "cost" else point
+                  for point in found]
+        with tempfile.TemporaryDirectory() as name:
+            for folder, values in (("a", found), ("b", slower)):
+                (Path(name) / folder).mkdir()
+                points.write_csv(values, Path(name) / folder / "points.csv")
+            for pair, code, words in (("ab", Exit.TEST, "2 of 8 figures"),
+                                      ("ba", Exit.OK, "0 of 8 figures")):
+                printed = io.StringIO()
+                with contextlib.redirect_stdout(printed):
+                    self.assertEqual(bench.main(["--compare", *(f"{name}/{folder}"
+                                                                for folder in pair)]), code)
+                self.assertIn(words, printed.getvalue())
+
+
+class VerbTest(unittest.TestCase):
+    def test_percpu(self):
+        text = "ffffffff83a00000 D __per_cpu_start\nffffffff83a2f000 D __per_cpu_end\n"
+        self.assertEqual(bench.percpu_bytes(text), 0x2f000)
+        self.assertEqual(bench.percpu_bytes("nothing"), 0)
+
+    def test_unknown_architecture(self):
+        error(self, Exit.USAGE, "nothing to measure on 'z80'", bench.main, ["--arch", "z80"])
+
+    def test_peer_that_cannot_be_had_is_left_out(self):
+        plan = benchplan.read()
+
+        def place(kernel, info):
+            if kernel.name == "7.3":
+                raise HarnessError(Exit.FETCH, "no suite offers it.")
+            return Path(kernel.name), "", Measured(kernel.name, kernel.name, "", 0)
+
+        notes: list[str] = []
+        with mock.patch.object(bench, "place", place):
+            found = bench.find_kernels(plan, mock.Mock(), mock.Mock(), notes)
+        self.assertEqual([kernel.name for kernel, *_ in found], ["base", "series", "7.2"])
+        self.assertIn("7.3 could not be had", notes[0])
+
+    def test_failed_boot_is_a_note_and_the_exit_code(self):
+        plan = benchplan.read()
+        jobs = [bench.Job(mock.Mock(arch=mock.Mock(), kernel=plan.kernels[0]), plan.guests[0], n)
+                for n in (1, 2)]
+
+        def run_job(job, spec, stop):
+            if job.number == 1:
+                raise HarnessError(Exit.BOOT, "it hung.")
+            return points.read(CONSOLE, BOOT, STEPS, WHERE)
+
+        notes: list[str] = []
+        with mock.patch.object(bench, "run_job", run_job), \
+                mock.patch.object(bench, "boot_spec", lambda *_: None):
+            found, code = bench.run_jobs(plan, jobs, mock.Mock(), notes)
+        self.assertEqual((code, len(found)), (Exit.BOOT, 9))
+        self.assertIn("it hung", notes[0] + notes[1])
+
+
+@unittest.skipUnless(importlib.util.find_spec("matplotlib"), "matplotlib is not installed")
+class PlotTest(unittest.TestCase):
+    def test_pictures(self):
+        plan = benchplan.read()
+        kernels = [Measured(item.name, item.name, "", 0) for item in plan.kernels]
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            benchplot.draw_all(plan, made(GOOD), "x86_64", kernels, "sub", folder, folder)
+            self.assertEqual({path.name for path in folder.glob("*.svg")},
+                             {"latency-by-hold-x86_64.svg", "latency-by-cpus-x86_64.svg",
+                              "cost-by-targets-x86_64.svg"})
+            benchplot.draw_all(plan, {}, "arm64", kernels, "sub", folder, folder)
+            self.assertEqual(len(list(folder.glob("*.svg"))), 3)
+
+
+class PeersTest(unittest.TestCase):
+    def test_not_offered(self):
+        with tempfile.TemporaryDirectory() as name, \
+                mock.patch.object(peers.settings, "build_dir", lambda: Path(name)), \
+                mock.patch.object(peers.source, "check_disk"), \
+                mock.patch.object(peers.aptsource, "of_suites", lambda *_: None):
+            error(self, Exit.FETCH, "offers linux-source-9.9", peers.ensure, "9.9",
+                  "linux-source-9.9", ("unstable",))
+
+    def test_complete_tree_is_used_again(self):
+        with tempfile.TemporaryDirectory() as name, \
+                mock.patch.object(peers.settings, "build_dir", lambda: Path(name)), \
+                mock.patch.object(peers.source, "check_disk"), \
+                mock.patch.object(peers.aptsource, "of_suites") as asked:
+            asked.return_value = [mock.Mock(version="9.9.1-1", path=Path("x.deb"), sha256="ab")]
+            with mock.patch.object(peers.source, "unpack") as unpack:
+                unpack.side_effect = lambda made, dest, version: (dest.mkdir(parents=True),
+                                                                  "9.9.1")[1]
+                one = peers.ensure("9.9", "linux-source-9.9", ("unstable",))
+                other = peers.ensure("9.9", "linux-source-9.9", ("unstable",))
+            self.assertEqual((one, one.kernel_version, asked.call_count), (other, "9.9.1", 1))
+
+    def test_nothing_is_left_of_a_failure(self):
+        with tempfile.TemporaryDirectory() as name, \
+                mock.patch.object(peers.settings, "build_dir", lambda: Path(name)), \
+                mock.patch.object(peers.source, "check_disk"), \
+                mock.patch.object(peers.aptsource, "of_suites") as asked:
+            asked.return_value = [mock.Mock(version="9.9.1-1", path=Path("x.deb"), sha256="ab")]
+            with mock.patch.object(peers.source, "unpack") as unpack:
+                unpack.side_effect = HarnessError(Exit.FETCH, "it is Linux 1.0")
+                error(self, Exit.FETCH, "Linux 1.0", peers.ensure, "9.9", "linux-source-9.9", ())
+            self.assertEqual(list(Path(name).iterdir()), [])
+
+
+if __name__ == "__main__":
+    unittest.main()
