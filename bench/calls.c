@@ -11,9 +11,10 @@
  *   BENCH-FAIL,<reason>                          the module gives up
  *   BENCH-OK,<points>                            always the last line
  *
- *   cost      one call that finds all csds free, for each function, by the number
- *             of targets <x>; time that passes, so on a simulator that counts the
- *             instructions of all CPUs, the work that all of them have with it
+ *   cost      one call that finds all csds free and all other CPUs idle, for each
+ *             function, by the number of targets <x>; time that passes, so on a
+ *             simulator that counts the instructions of all CPUs, the work that
+ *             all of them have with it until the caller goes on
  *   kthread   a kernel thread is made and stopped
  *   own       own-request wait: from the end of the own request until the call
  *             returns, while a later call of the same CPU uses the same csd
@@ -32,6 +33,7 @@
 #define pr_fmt(fmt) fmt
 
 #include <linux/cpu.h>
+#include <linux/delay.h>
 #include <linux/module.h>
 #include <linux/preempt.h>
 #include <linux/printk.h>
@@ -43,6 +45,7 @@
 #include "worker.h"
 
 #define MAX_LIST	8
+#define MAX_BATCHES	64
 
 static char *parts[MAX_LIST];
 static unsigned int nr_parts;
@@ -86,6 +89,7 @@ MODULE_PARM_DESC(many_pinned, "1: disable preemption around smp_call_function_ma
 #define CALLER_CPU	1
 #define HELD_CPU	2
 #define SETTLE_NS	(20 * NSEC_PER_USEC)
+#define SETTLE_TURNS	200
 
 static unsigned int points;
 
@@ -193,17 +197,52 @@ static void one_call(enum kind kind, unsigned int target)
 			cpu_relax();
 }
 
+/* All other CPUs come to rest: whether a call finds them idle must not depend on chance. */
+static void settle(void)
+{
+	int i;
+
+	for (i = 0; i < SETTLE_TURNS; i++)
+		cpu_relax();
+}
+
+/* The calls of one point, one after the other; KIND NR_KINDS calls nothing. */
+static u64 cost_batch(enum kind kind, unsigned int target)
+{
+	unsigned int i;
+	u64 sum = 0;
+
+	for (i = 0; i < calls; i++) {
+		u64 start;
+
+		settle();
+		start = ktime_get_ns();
+		if (kind < NR_KINDS)
+			one_call(kind, target);
+		sum += ktime_get_ns() - start;
+	}
+	return sum;
+}
+
 static void cost_of(enum kind kind, unsigned int n)
 {
-	unsigned int target = cpumask_first(&cost_mask), rep, i;
+	static u64 sums[MAX_BATCHES + 1];
+	unsigned int target = cpumask_first(&cost_mask), rep;
+	u64 nothing = U64_MAX;
 
-	for (rep = 0; rep <= batches; rep++) {
-		u64 start = ktime_get_ns();
-
-		for (i = 0; i < calls; i++)
-			one_call(kind, target);
-		point("cost", kind_names[kind], n, rep, ktime_get_ns() - start, calls);
-	}
+	/*
+	 * An idle CPU goes back to sleep by another path while it has RCU callbacks or
+	 * timers to come: let there be none. Printing could make some, and comes last.
+	 */
+	rcu_barrier();
+	msleep(50);
+	/* What reading the clock takes; the least, as a tick makes it longer. */
+	for (rep = 0; rep <= batches; rep++)
+		nothing = min(nothing, cost_batch(NR_KINDS, target));
+	for (rep = 0; rep <= batches; rep++)
+		sums[rep] = cost_batch(kind, target) - nothing;
+	for (rep = 0; rep <= batches; rep++)
+		point("cost", kind_names[kind], n, rep, sums[rep], calls);
 }
 
 static void cost_step(void)
@@ -522,6 +561,8 @@ static const char *bad_parameter(void)
 		return "fewer than 4 CPUs are online";
 	if (!nr_parts || !batches || !calls || !reps)
 		return "parts, batches, calls and reps must not be empty";
+	if (batches > MAX_BATCHES)
+		return "batches is too large";
 	for (i = 0; i < nr_targets; i++)
 		if (!targets[i] || targets[i] >= num_online_cpus())
 			return "targets has a number that is not from 1 to CPUs - 1";

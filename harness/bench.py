@@ -30,7 +30,8 @@ from .points import Boot, Point
 from .progress import Progress
 
 HELP = """\
-./run bench [--quick] [--arch ARCH]... [--linux PATH | --tarball FILE]
+./run bench [--quick] [--arch ARCH]... [--kernel NAME]... [--boots N] [--resume]
+            [--linux PATH | --tarball FILE]
 ./run bench --compare A B
 
 Builds Linux without and with the series, and the versions of mainline that
@@ -46,6 +47,10 @@ targets, and tables), plots, and the differences of the configurations.
 
   --quick        the core of it: the queue's two kernels, fewer guests and boots
   --arch ARCH    only this architecture; may be given several times
+  --kernel NAME  only this kernel of bench/bench.toml; may be given several times
+  --boots N      of each guest with each kernel, instead of what bench/bench.toml says
+  --resume       after an interruption: boots of the same kernels with the same guests that
+                 came to their end are not done again
   --compare A B  build and boot nothing: name what got worse by more than the spread from
                  result folder A to result folder B; exit code 1 if anything did
 """
@@ -117,11 +122,14 @@ def place(kernel: BenchKernel, info: tree.TreeInfo) -> tuple[Path, str, Measured
         kernel.name, info.kernel_version, origin, kernel.many_pinned)
 
 
-def find_kernels(plan: BenchPlan, info: tree.TreeInfo, progress: Progress,
-                 notes: list[str]) -> list[tuple[BenchKernel, Path, str, Measured]]:
+def find_kernels(plan: BenchPlan, info: tree.TreeInfo, progress: Progress, notes: list[str],
+                 only: list[str]) -> list[tuple[BenchKernel, Path, str, Measured]]:
     """Where each kernel's source is; a peer that cannot be had becomes a note."""
     found = []
     for kernel in plan.kernels:
+        if only and kernel.name not in only:
+            notes.append(f"{kernel.name} was left out, as the command line said")
+            continue
         progress.tick(f"source of {kernel.name}")
         try:
             found.append((kernel, *place(kernel, info)))
@@ -172,7 +180,23 @@ def boot_spec(plan: BenchPlan, job: Job) -> boot.BootSpec:
         job.guest.memory_mib, settings.scaled(job.guest.limit_s), icount=True, extra=measure.CLOCK)
 
 
-def run_job(job: Job, spec: boot.BootSpec, stop: threading.Event) -> tuple[list[Point], list[str]]:
+def earlier(spec: boot.BootSpec, folder: Path) -> boot.BootResult | None:
+    """The same boot, done before with the same kernel and files, that came to its end."""
+    console = folder / "console.log"
+    try:
+        # The names of the files in the command hold hashes, but for the kernel.
+        if (folder / "qemu-cmd").read_text() != boot.script(spec) \
+                or console.stat().st_mtime < spec.kernel.stat().st_mtime \
+                or points.DONE not in console.read_text(errors="replace"):
+            return None
+        value = (folder / "exit").read_text().strip()
+    except FileNotFoundError:
+        return None
+    return boot.BootResult(value, 0.0, value == boot.TIMEOUT, console)
+
+
+def run_job(job: Job, spec: boot.BootSpec, stop: threading.Event,
+            resume: bool = False) -> tuple[list[Point], list[str]]:
     """Boots one guest; its points, and what it discarded."""
     def watch(line: str) -> None:
         if stop.is_set():
@@ -181,15 +205,16 @@ def run_job(job: Job, spec: boot.BootSpec, stop: threading.Event) -> tuple[list[
     if stop.is_set():
         watch("")
     ready = job.ready
-    result = boot.boot(spec, ready.folder / f"{job.guest.name}-{job.number}", watch)
+    folder = ready.folder / f"{job.guest.name}-{job.number}"
+    result = (earlier(spec, folder) if resume else None) or boot.boot(spec, folder, watch)
     console = measure.console_of(result, job.name, "bench/bench.toml, limit_s", ready.number)
     return points.read(console, Boot(ready.arch.name, ready.kernel.name, job.guest.cpus,
                                      job.guest.name, job.number, ready.arch.clocksource),
                        job.guest.lines(ready.kernel), result.console)
 
 
-def run_jobs(plan: BenchPlan, jobs: list[Job], progress: Progress,
-             notes: list[str]) -> tuple[list[Point], Exit]:
+def run_jobs(plan: BenchPlan, jobs: list[Job], progress: Progress, notes: list[str],
+             resume: bool = False) -> tuple[list[Point], Exit]:
     """All boots, some at a time. A boot that fails becomes a note, and the exit code."""
     specs = [boot_spec(plan, job) for job in jobs]      # here: jobs share initial ramdisks
     found: dict[Job, list[Point]] = {}
@@ -197,7 +222,7 @@ def run_jobs(plan: BenchPlan, jobs: list[Job], progress: Progress,
     stop = threading.Event()
     with ThreadPoolExecutor(max_workers=plan.jobs) as pool:
         try:
-            pending: dict[Any, Job] = {pool.submit(run_job, job, spec, stop): job
+            pending: dict[Any, Job] = {pool.submit(run_job, job, spec, stop, resume): job
                                        for job, spec in zip(jobs, specs)}
             while pending:
                 done, _ = wait(pending, timeout=POLL_S, return_when=FIRST_COMPLETED)
@@ -236,9 +261,9 @@ def config_differences(ready: list[Ready]) -> str:
     return "\n".join(parts)
 
 
-def result_folder(quick: bool, arches: list[str]) -> Path:
+def result_folder(quick: bool, only: list[str]) -> Path:
     """bench/results/DATE-BASE, with what the run was limited to."""
-    words = [datetime.date.today().isoformat(), settings.base().name, *arches,
+    words = [datetime.date.today().isoformat(), settings.base().name, *only,
              *(["quick"] if quick else [])]
     return RESULTS / "-".join(words)
 
@@ -256,6 +281,9 @@ def parse(args: list[str]):
     source.add_options(parser)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--arch", action="append", default=[])
+    parser.add_argument("--kernel", action="append", default=[])
+    parser.add_argument("--boots", type=int)
+    parser.add_argument("--resume", action="store_true")
     parser.add_argument("--compare", nargs=2, type=Path, metavar=("A", "B"))
     return parser.parse_args(args)
 
@@ -268,19 +296,28 @@ def main(args: list[str]) -> int:
     plan = benchplan.read()
     if parsed.quick:
         plan = plan.quick()
+    if parsed.boots is not None:
+        if parsed.boots < 1:
+            raise HarnessError(Exit.USAGE, "--boots must be 1 or more.")
+        plan = replace(plan, boots=parsed.boots)
     known = list(dict.fromkeys(arch for item in plan.guests for arch in item.arches))
     for arch in parsed.arch:
         if arch not in known:
             raise HarnessError(Exit.USAGE, f"there is nothing to measure on {arch!r}; the "
                                f"architectures are: {', '.join(known)}.")
+    names = [kernel.name for kernel in plan.kernels]
+    for name in parsed.kernel:
+        if name not in names:
+            raise HarnessError(Exit.USAGE, f"bench/bench.toml has no kernel {name!r}; it has "
+                               f"{', '.join(names)}.")
     arches = parsed.arch or known
     notes: list[str] = []
-    progress = Progress(3 + len(arches) * len(plan.kernels))
+    progress = Progress(3 + len(arches) * len(parsed.kernel or plan.kernels))
 
     progress.phase("tools and kernel trees")
     provision.need("tree", "build", "plot", *arches)
     info = tree.ensure_tree(source.options(parsed), progress)
-    kernels = find_kernels(plan, info, progress, notes)
+    kernels = find_kernels(plan, info, progress, notes, parsed.kernel)
     progress.done(", ".join(measured.label for *_, measured in kernels))
 
     ready = []
@@ -293,13 +330,13 @@ def main(args: list[str]) -> int:
     progress.phase("boots")
     jobs = [Job(item, one, number) for number in range(1, plan.boots + 1) for one in plan.guests
             for item in ready if item.arch.name in one.arches]
-    found, code = run_jobs(plan, jobs, progress, notes)
+    found, code = run_jobs(plan, jobs, progress, notes, parsed.resume)
     found += [Point(item.arch.name, item.kernel.name, 4, "memory", "percpu_bytes", 0, "", 1, 1,
                     float(item.percpu_bytes)) for item in ready if item.percpu_bytes]
     progress.done(f"{len(found)} points")
 
     progress.phase("report")
-    folder = result_folder(parsed.quick, parsed.arch)
+    folder = result_folder(parsed.quick, parsed.arch + parsed.kernel)
     write_results(plan, folder, found, ready, notes, arches)
     progress.done(str(relative(folder)))
     stats = points.stats(found)

@@ -3,13 +3,14 @@
 import contextlib
 import importlib.util
 import io
+import os
 import tempfile
 import unittest
 from dataclasses import replace
 from pathlib import Path
 from unittest import mock
 
-from harness import bench, benchplan, benchplot, benchreport, peers, points
+from harness import bench, benchplan, benchplot, benchreport, boot, lanes, peers, points
 from harness.benchreport import Measured
 from harness.errors import Exit, HarnessError
 from harness.points import Boot, Key, Point, Stat
@@ -233,6 +234,9 @@ class VerbTest(unittest.TestCase):
     def test_unknown_architecture(self):
         error(self, Exit.USAGE, "nothing to measure on 'z80'", bench.main, ["--arch", "z80"])
 
+    def test_unknown_kernel(self):
+        error(self, Exit.USAGE, "no kernel '9.9'", bench.main, ["--kernel", "9.9"])
+
     def test_peer_that_cannot_be_had_is_left_out(self):
         plan = benchplan.read()
 
@@ -243,16 +247,19 @@ class VerbTest(unittest.TestCase):
 
         notes: list[str] = []
         with mock.patch.object(bench, "place", place):
-            found = bench.find_kernels(plan, mock.Mock(), mock.Mock(), notes)
+            found = bench.find_kernels(plan, mock.Mock(), mock.Mock(), notes, [])
         self.assertEqual([kernel.name for kernel, *_ in found], ["base", "series", "7.2"])
         self.assertIn("7.3 could not be had", notes[0])
+        with mock.patch.object(bench, "place", place):
+            found = bench.find_kernels(plan, mock.Mock(), mock.Mock(), notes, ["base"])
+        self.assertEqual([kernel.name for kernel, *_ in found], ["base"])
 
     def test_failed_boot_is_a_note_and_the_exit_code(self):
         plan = benchplan.read()
         jobs = [bench.Job(mock.Mock(arch=mock.Mock(), kernel=plan.kernels[0]), plan.guests[0], n)
                 for n in (1, 2)]
 
-        def run_job(job, spec, stop):
+        def run_job(job, spec, stop, resume):
             if job.number == 1:
                 raise HarnessError(Exit.BOOT, "it hung.")
             return points.read(CONSOLE, BOOT, STEPS, WHERE)
@@ -278,6 +285,29 @@ class PlotTest(unittest.TestCase):
                               "cost-by-targets-x86_64.svg"})
             benchplot.draw_all(plan, {}, "arm64", kernels, "sub", folder, folder)
             self.assertEqual(len(list(folder.glob("*.svg"))), 3)
+
+
+class ResumeTest(unittest.TestCase):
+    def test_only_a_complete_boot_of_the_same(self):
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            kernel = folder / "bzImage"
+            kernel.write_text("kernel")
+            spec = boot.BootSpec(lanes.arch("x86_64"), kernel, None, "x=1", 4, 256, 60, icount=True)
+            self.assertIsNone(bench.earlier(spec, folder))
+            (folder / "qemu-cmd").write_text(boot.script(spec))
+            (folder / "console.log").write_text(CONSOLE)
+            (folder / "exit").write_text("0\n")
+            self.assertEqual(bench.earlier(spec, folder).exit, "0")
+            self.assertIsNone(bench.earlier(replace(spec, cmdline="x=2"), folder))
+            (folder / "console.log").write_text(CONSOLE.replace("success", ""))
+            self.assertIsNone(bench.earlier(spec, folder))
+            (folder / "console.log").write_text(CONSOLE)
+            os.utime(folder / "console.log", (1000, 1000))      # older than the kernel
+            self.assertIsNone(bench.earlier(spec, folder))
+
+    def test_boots(self):
+        error(self, Exit.USAGE, "--boots", bench.main, ["--boots", "0"])
 
 
 class PeersTest(unittest.TestCase):
