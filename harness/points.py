@@ -22,6 +22,7 @@ from .errors import Exit, HarnessError
 DONE = "harness: success"
 _BENCH = re.compile(r"\bBENCH(-[A-Z]+)?,(.*?)\s*$")
 _TLB = re.compile(r"\bTLB-(LAT|RATIO|DISCARD|FAIL|END),(.*?)\s*$")
+_LOCKED = re.compile(r"\bTLB-VERDICT,lat,(\w+),info,")    # it may be pinned: not judged
 _CLOCK = re.compile(r"\bWAKEUP-CLOCK,(\S+)")
 
 
@@ -106,6 +107,7 @@ def read(console: str, boot: Boot, steps: list[str], where: Path) -> tuple[list[
                   if "BENCH-FAIL" in line or "WAKEUP-FAIL" in line or "harness: cannot" in line]
         raise bad(f"did not come to its end ({failed[0] if failed else 'no reason given'})")
     counted = total = 0
+    locked = set(_LOCKED.findall(console))
     for line in console.splitlines():
         if match := _BENCH.search(line):
             kind, text = match[1] or "", match[2]
@@ -126,7 +128,8 @@ def read(console: str, boot: Boot, steps: list[str], where: Path) -> tuple[list[
         elif match := _TLB.search(line):
             words = match[2].split(",")
             if match[1] == "LAT":
-                found.append(point("tlb_wakeup", words[0], int(words[1]), int(words[2]),
+                row = "tlb_wakeup_locked" if words[0] in locked else "tlb_wakeup"
+                found.append(point(row, words[0], int(words[1]), int(words[2]),
                                    float(words[3])))
             elif match[1] == "RATIO":
                 earlier = sum(item.row == "tlb_cost" and item.case == words[0] for item in found)

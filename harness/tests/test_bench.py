@@ -28,6 +28,8 @@ CONSOLE = """\
 [    3.3] BENCH-OK,2
 [    3.4] forks: BENCH,fork,fork_exit_wait,0,1,900000,20
 [    3.4] tlbtest: TLB-LAT,munmap,4000000,1,2100
+[    3.4] tlbtest: TLB-LAT,cow_fault,4000000,1,4000100
+[    3.4] tlbtest: TLB-VERDICT,lat,cow_fault,info,the page table lock is held
 [    3.4] tlbtest: TLB-RATIO,madvise_1,500,1700
 [    3.4] tlbtest: TLB-RATIO,madvise_1,500,1710
 [    3.5] WAKEUP,single,100000,1,1810
@@ -90,7 +92,8 @@ class ReadTest(unittest.TestCase):
         self.assertEqual(values, {
             ("memory", "task_bytes", 0, 1): 4096, ("cost", "single", 1, 1): 400,
             ("cost", "many", 3, 1): 1500, ("fork", "fork_exit_wait", 0, 1): 45000,
-            ("tlb_wakeup", "munmap", 4000000, 1): 2100, ("tlb_cost", "madvise_1", 0, 1): 1700,
+            ("tlb_wakeup", "munmap", 4000000, 1): 2100,
+            ("tlb_wakeup_locked", "cow_fault", 4000000, 1): 4000100, ("tlb_cost", "madvise_1", 0, 1): 1700,
             ("tlb_cost", "madvise_1", 0, 2): 1710, ("wakeup", "single", 100000, 1): 1810,
             ("wakeup", "third", 100000, 1): 2900})
         self.assertEqual({(point.guest, point.boot, point.cpus) for point in found},
@@ -139,6 +142,7 @@ GOOD = {
     **{("7.2", 4, "cost", "many", x): 1000 * x for x in (1, 3)},
     **{("7.3", 4, "cost", "many", x): 1020 * x for x in (1, 3)},
     ("series", 4, "fork", "f", 0): 1001, ("base", 4, "fork", "f", 0): 1000,
+    ("series", 4, "memory", "percpu_bytes", 0): 9, ("base", 4, "memory", "percpu_bytes", 0): 8,
     ("series", 4, "memory", "task_bytes", 0): 4096, ("base", 4, "memory", "task_bytes", 0): 4096,
     ("series", 4, "hotplug", "offline", 0): 101, ("base", 4, "hotplug", "offline", 0): 100,
     ("series", 4, "own", "wait", 4_000_000): 1500,
@@ -216,8 +220,8 @@ class CompareTest(unittest.TestCase):
             for folder, values in (("a", found), ("b", slower)):
                 (Path(name) / folder).mkdir()
                 points.write_csv(values, Path(name) / folder / "points.csv")
-            for pair, code, words in (("ab", Exit.TEST, "2 of 8 figures"),
-                                      ("ba", Exit.OK, "0 of 8 figures")):
+            for pair, code, words in (("ab", Exit.TEST, "2 of 9 figures"),
+                                      ("ba", Exit.OK, "0 of 9 figures")):
                 printed = io.StringIO()
                 with contextlib.redirect_stdout(printed):
                     self.assertEqual(bench.main(["--compare", *(f"{name}/{folder}"
@@ -268,7 +272,7 @@ class VerbTest(unittest.TestCase):
         with mock.patch.object(bench, "run_job", run_job), \
                 mock.patch.object(bench, "boot_spec", lambda *_: None):
             found, code = bench.run_jobs(plan, jobs, mock.Mock(), notes)
-        self.assertEqual((code, len(found)), (Exit.BOOT, 9))
+        self.assertEqual((code, len(found)), (Exit.BOOT, 10))
         self.assertIn("it hung", notes[0] + notes[1])
 
 
