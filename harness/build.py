@@ -34,9 +34,11 @@ REPRODUCIBLE = {
     "KBUILD_BUILD_USER": "user",
     "KBUILD_BUILD_HOST": "host",
     "CCACHE_NOHASHDIR": "1",
-    # Entries of its own. Not CCACHE_DEPEND: ccache then does not see that an assembler file
-    # takes in another one (.incbin), as a boot image does with the kernel, and serves an old one.
-    "CCACHE_NAMESPACE": "preemptible-ipi",
+    # In depend mode, which may be set in the user's configuration, ccache does not see that an
+    # assembler file takes in another one (.incbin), as a boot image does with the kernel, and
+    # serves an old one. So not that mode, and entries of its own that were not made in it.
+    "CCACHE_NODEPEND": "1",
+    "CCACHE_NAMESPACE": "preemptible-ipi-nodepend",
     "PYTHONDONTWRITEBYTECODE": "1",    # kunit.py must leave the tree clean
     "LC_ALL": "C",
 }

@@ -63,9 +63,11 @@ class Verdict:
         self.reasons.append(reason)
 
     def text(self) -> str:
-        runs = ", ".join(f"{count} {name}" for name, count in self.runs.items()) or "none"
+        runs = ", ".join(f"{count} {name}" for name, count in self.runs.items())
+        # A lane without suites has torture tests only; their own lines follow.
+        cases = f"cases executed: {runs or 'none'}; " if runs or not self.torture else ""
         head = f"{'passed' if self.code == Exit.OK else 'FAILED (' + self.code.name + ')'}; " \
-               f"cases executed: {runs}; {self.failed} failed, {self.skipped} skipped, " \
+               f"{cases}{self.failed} failed, {self.skipped} skipped, " \
                f"{len(self.splats)} splat lines"
         races = [f"  {count} x outside of what the series touches: {title}"
                  for title, count in sorted(Counter(self.elsewhere).items())]
