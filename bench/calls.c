@@ -12,9 +12,9 @@
  *   BENCH-OK,<points>                            always the last line
  *
  *   cost      one call that finds all csds free and all other CPUs idle, for each
- *             function, by the number of targets <x>; time that passes, so on a
- *             simulator that counts the instructions of all CPUs, the work that
- *             all of them have with it until the caller goes on
+ *             function, by the number of targets <x>; the time until all CPUs are
+ *             idle again, so on a simulator that counts the instructions of all
+ *             CPUs, the work that all of them have with it
  *   kthread   a kernel thread is made and stopped
  *   own       own-request wait: from the end of the own request until the call
  *             returns, while a later call of the same CPU uses the same csd
@@ -23,7 +23,12 @@
  *   hotplug   a CPU goes offline and online; offline_waiter: while a call from it
  *             still waits for another CPU, which is held for <x>
  *
- * The first point of each row is the warm-up and is not printed.
+ * The first point of each row is the warm-up and is not printed.  A point of cost and
+ * of kthread is the median of some calls: now and then a tick comes in between.
+ *
+ * The cost should be measured with nohz=off on the kernel's command line: whether an
+ * idle CPU stops its tick when it goes back to sleep, which is a third of the work of
+ * being called, depends on what timers it happens to have.
  *
  * many_pinned is the same as in wakeup.c: an unpatched smp_call_function_many() must
  * be called with preemption disabled.  The cost is measured with that (many), and
@@ -39,6 +44,7 @@
 #include <linux/printk.h>
 #include <linux/rcupdate.h>
 #include <linux/smp.h>
+#include <linux/sort.h>
 #include <linux/string.h>
 #include <linux/time64.h>
 
@@ -46,6 +52,7 @@
 
 #define MAX_LIST	8
 #define MAX_BATCHES	64
+#define MAX_CALLS	256
 
 static char *parts[MAX_LIST];
 static unsigned int nr_parts;
@@ -63,7 +70,7 @@ MODULE_PARM_DESC(batches, "Points for each case of cost and kthread");
 
 static unsigned int calls = 20;
 module_param(calls, uint, 0444);
-MODULE_PARM_DESC(calls, "Calls in one point of cost");
+MODULE_PARM_DESC(calls, "Calls in one point of cost and kthread");
 
 static unsigned int reps = 3;
 module_param(reps, uint, 0444);
@@ -206,11 +213,25 @@ static void settle(void)
 		cpu_relax();
 }
 
+static u64 times[MAX_CALLS];
+
+static int by_size(const void *one, const void *other)
+{
+	u64 a = *(const u64 *)one, b = *(const u64 *)other;
+
+	return a < b ? -1 : a > b;
+}
+
+static u64 median_time(void)
+{
+	sort(times, calls, sizeof(times[0]), by_size, NULL);
+	return times[calls / 2];
+}
+
 /* The calls of one point, one after the other; KIND NR_KINDS calls nothing. */
 static u64 cost_batch(enum kind kind, unsigned int target)
 {
 	unsigned int i;
-	u64 sum = 0;
 
 	for (i = 0; i < calls; i++) {
 		u64 start;
@@ -219,30 +240,28 @@ static u64 cost_batch(enum kind kind, unsigned int target)
 		start = ktime_get_ns();
 		if (kind < NR_KINDS)
 			one_call(kind, target);
-		sum += ktime_get_ns() - start;
+		/* What the targets do behind the caller's back belongs to the call, too. */
+		settle();
+		times[i] = ktime_get_ns() - start;
 	}
-	return sum;
+	return median_time();
 }
 
 static void cost_of(enum kind kind, unsigned int n)
 {
-	static u64 sums[MAX_BATCHES + 1];
+	static u64 costs[MAX_BATCHES + 1];
 	unsigned int target = cpumask_first(&cost_mask), rep;
-	u64 nothing = U64_MAX;
+	u64 nothing;
 
-	/*
-	 * An idle CPU goes back to sleep by another path while it has RCU callbacks or
-	 * timers to come: let there be none. Printing could make some, and comes last.
-	 */
+	/* An idle CPU goes back to sleep by another path while it has RCU callbacks. */
 	rcu_barrier();
 	msleep(50);
-	/* What reading the clock takes; the least, as a tick makes it longer. */
+	nothing = cost_batch(NR_KINDS, target);
 	for (rep = 0; rep <= batches; rep++)
-		nothing = min(nothing, cost_batch(NR_KINDS, target));
+		costs[rep] = cost_batch(kind, target) - nothing;
+	/* Printing could make such callbacks, and comes last. */
 	for (rep = 0; rep <= batches; rep++)
-		sums[rep] = cost_batch(kind, target) - nothing;
-	for (rep = 0; rep <= batches; rep++)
-		point("cost", kind_names[kind], n, rep, sums[rep], calls);
+		point("cost", kind_names[kind], n, rep, costs[rep], 1);
 }
 
 static void cost_step(void)
@@ -289,16 +308,16 @@ static const char *measure_kthread(void)
 	unsigned int rep, i;
 
 	for (rep = 0; rep <= batches; rep++) {
-		u64 start = ktime_get_ns();
-
 		for (i = 0; i < calls; i++) {
+			u64 start = ktime_get_ns();
 			struct task_struct *task = kthread_run(thread_fn, NULL, "bench/thread");
 
 			if (IS_ERR(task))
 				return "a thread could not be made";
 			kthread_stop(task);
+			times[i] = ktime_get_ns() - start;
 		}
-		point("kthread", "create_stop", 0, rep, ktime_get_ns() - start, calls);
+		point("kthread", "create_stop", 0, rep, median_time(), 1);
 	}
 	return NULL;
 }
@@ -563,6 +582,8 @@ static const char *bad_parameter(void)
 		return "parts, batches, calls and reps must not be empty";
 	if (batches > MAX_BATCHES)
 		return "batches is too large";
+	if (calls > MAX_CALLS)
+		return "calls is too large";
 	for (i = 0; i < nr_targets; i++)
 		if (!targets[i] || targets[i] >= num_online_cpus())
 			return "targets has a number that is not from 1 to CPUs - 1";

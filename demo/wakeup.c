@@ -82,7 +82,7 @@ MODULE_PARM_DESC(holds_ns, "How long the held CPU keeps interrupts off (ns, a li
 
 static unsigned int reps = 5;
 module_param(reps, uint, 0444);
-MODULE_PARM_DESC(reps, "Points for each function and hold, after one warm-up");
+MODULE_PARM_DESC(reps, "Points for each function and hold, after one warm-up of the function");
 
 static unsigned long wake_delay_ns = 20 * NSEC_PER_USEC;
 module_param(wake_delay_ns, ulong, 0444);
@@ -319,10 +319,10 @@ static const char *measure(enum entry entry, u64 hold_ns, bool *fatal)
 }
 
 /* All points of one function and hold. Returns the reason of a failure. */
-static const char *measure_all(enum entry entry, u64 hold_ns,
+static const char *measure_all(enum entry entry, u64 hold_ns, bool warm,
 			       unsigned int *points, unsigned int *discards)
 {
-	unsigned int tries, rep = 0;
+	unsigned int tries, rep = warm;
 
 	/* The first good one, rep 0, is the warm-up. */
 	for (tries = 0; rep <= reps; tries++) {
@@ -411,7 +411,7 @@ static int __init wakeup_init(void)
 	for (e = 0; e < nr_entries && !reason; e++) {
 		entry = match_string(entry_names, NR_ENTRIES, entries[e]);
 		for (i = 0; i < nr_holds && !reason; i++)
-			reason = measure_all(entry, holds_ns[i], &points, &discards);
+			reason = measure_all(entry, holds_ns[i], i, &points, &discards);
 	}
 stop:
 	for (i = 0; i < ARRAY_SIZE(workers); i++)

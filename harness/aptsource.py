@@ -114,7 +114,8 @@ class Apt:
     their own and without source packages.
     """
 
-    def __init__(self, own: bool, suites: tuple[str, ...] = (), name: str = "apt") -> None:
+    def __init__(self, own: bool, suites: tuple[str, ...] = (), name: str = "apt",
+                 arch: str = "") -> None:
         self.own = own
         self.suites = suites or settings.base().suites
         self.kinds = ("deb",) if suites else ("deb", "deb-src")
@@ -130,6 +131,9 @@ class Apt:
                          "Dir::Etc::preferencesparts", "Dir::State::status"):
                 self.options += ["-o", f"{name}=/dev/null"]
             self.options += ["-o", "Acquire::Languages=none", "-o", "APT::Default-Release="]
+            if arch:
+                self.options += ["-o", f"APT::Architecture={arch}", "-o",
+                                 f"APT::Architectures={arch}"]
 
     def update(self) -> bool:
         """Fetches the lists of the own source list; False if there is none to be had."""
@@ -226,14 +230,16 @@ def binary(package: str) -> Download | None:
     return _first(lambda apt: apt.binary(package))
 
 
-def of_suites(packages: list[str], suites: tuple[str, ...], name: str) -> list[Download] | None:
+def of_suites(packages: list[str], suites: tuple[str, ...], name: str,
+              arch: str = "") -> list[Download] | None:
     """The packages in their newest versions in the suites; None: not all are there.
 
-    Lists and cache are in build/<base>/NAME. For what is unpacked, not installed.
+    Lists and cache are in build/<base>/NAME. For what is unpacked, not installed. arch is
+    Debian's name of an architecture, if not the machine's.
     """
     if not shutil.which("apt-get"):
         return None
-    apt = Apt(True, suites, name)
+    apt = Apt(True, suites, name, arch)
     if not apt.update():
         return None
     found = [apt.binary(package) for package in packages]

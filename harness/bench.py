@@ -15,12 +15,13 @@ import shutil
 import stat
 import threading
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from . import (benchplan, benchplot, benchreport, boot, build, guest, kconfig, lanes, measure,
-               module, peers, points, proc, provision, series, settings, source, tree)
+               module, peers, points, proc, provision, rtpoints, series, settings, source, tools,
+               tree)
 from .arguments import Parser
 from .benchplan import BenchKernel, BenchPlan, Guest
 from .benchreport import Measured
@@ -28,22 +29,26 @@ from .errors import Exit, HarnessError
 from .lanes import Arch, Kernel
 from .points import Boot, Point
 from .progress import Progress
+from .rtpoints import Bucket
 
 HELP = """\
 ./run bench [--quick] [--arch ARCH]... [--kernel NAME]... [--boots N] [--resume]
             [--linux PATH | --tarball FILE]
 ./run bench --compare A B
+./run bench --read FILE...
 
 Builds Linux without and with the series, and the versions of mainline that
 bench/bench.toml names, boots them under QEMU and measures: wake-up latency on a CPU that
 waits for a cross-CPU call, cost of the calls, TLB flushes, fork, CPU hotplug, grace
 periods. A version that cannot be fetched is left out, and the report says so.
 
-The guests run in simulated time: QEMU counts instructions, and one is one
-nanosecond. So the figures depend neither on this machine nor on its load.
+Most guests run in simulated time: QEMU counts instructions, and one is one
+nanosecond. So the figures depend neither on this machine nor on its load. The guest
+"tools" runs in real time: cyclictest beside hackbench and stress-ng, while a CPU is held;
+leave the machine alone meanwhile, or what it does is all that can be seen.
 
-The result is in bench/results/DATE-BASE/: points.csv (every raw point), summary.md (the
-targets, and tables), plots, and the differences of the configurations.
+The result is in bench/results/DATE-BASE/: points.csv (every raw point), histograms.csv,
+summary.md (the targets, and tables), plots, and the differences of the configurations.
 
   --quick        the core of it: the queue's two kernels, fewer guests and boots
   --arch ARCH    only this architecture; may be given several times
@@ -53,6 +58,8 @@ targets, and tables), plots, and the differences of the configurations.
                  came to their end are not done again
   --compare A B  build and boot nothing: name what got worse by more than the spread from
                  result folder A to result folder B; exit code 1 if anything did
+  --read FILE    build and boot nothing: sum up what bench/rt.c printed on a real machine
+                 (bench/README.md says how to get there)
 """
 
 RESULTS = benchplan.FOLDER / "results"
@@ -73,6 +80,8 @@ class Ready:
     files: dict[str, Path]       # what steps name -> module or program
     percpu_bytes: int
     number: str                  # the kernel's, see BuildResult
+    tools: tuple[guest.Entry, ...] = ()    # for guests with tools
+    accel: str = "tcg"           # of these
 
 
 @dataclass(frozen=True)
@@ -86,6 +95,18 @@ class Job:
     @property
     def name(self) -> str:
         return f"{self.ready.arch.name} {self.ready.kernel.name} {self.guest.name} {self.number}"
+
+    def steps(self, plan: BenchPlan) -> list[str]:
+        return self.guest.lines(self.ready.kernel, plan.tools["hold"][self.ready.accel])
+
+
+@dataclass(frozen=True)
+class Found:
+    """What one boot gave."""
+
+    points: list[Point]
+    discards: list[str] = field(default_factory=list)
+    buckets: list[Bucket] = field(default_factory=list)
 
 
 def work() -> Path:
@@ -149,14 +170,16 @@ def prepare(plan: BenchPlan, arch: Arch, asked: Kernel, kernel: BenchKernel, src
     result = build.build(named, src, out, progress, state=state)
     folder = work() / arch.name / kernel.name
     files: dict[str, Path] = {}
-    verbs = {step.split()[1]: step.split()[0] for item in plan.guests if arch.name in item.arches
-             for step in item.steps}
-    for name, verb in verbs.items():
+    wanted = {tuple(step.split()[:2]) for item in plan.guests if arch.name in item.arches
+              for step in item.steps}
+    for verb, name in sorted(wanted):
+        if verb not in ("load", "run"):
+            continue
         path = plan.sources[name]
         if verb == "load":
             files[name] = module.make(named, src, out, path.parent, f"{path.stem}.ko",
                                       folder / f"module-{name}")
-        elif verb == "run":
+        else:
             files[name] = guest.compile_static(arch, path, work() / arch.name / "programs")
     progress.done(f"{measured.label}: {result.compiled} files compiled" if result.built else
                   f"{measured.label}: nothing had changed")
@@ -164,20 +187,52 @@ def prepare(plan: BenchPlan, arch: Arch, asked: Kernel, kernel: BenchKernel, src
                  percpu_bytes((out / "System.map").read_text()), result.number)
 
 
+def with_tools(plan: BenchPlan, ready: list[Ready], notes: list[str]) -> list[Ready]:
+    """The same with the programs of packages, and with KVM where it works.
+
+    Where the packages cannot be had, it is a note, and the guests that want them are left
+    out.
+    """
+    found = []
+    for arch in dict.fromkeys(item.arch for item in ready):
+        mine = [item for item in ready if item.arch == arch]
+        if any(one.tools and arch.name in one.arches for one in plan.guests):
+            try:
+                entries, versions = tools.ensure(plan.tools, arch)
+            except HarnessError as error:
+                if error.code not in (Exit.FETCH, Exit.TOOL):
+                    raise
+                notes.append(f"{arch.name}: nothing is measured with real tools: {error.message}")
+            else:
+                trial = boot.BootSpec(arch, mine[0].image, guest.initramfs(
+                    arch, mine[0].folder / "guest"), "harness.reset=1", 2, 256, 60)
+                accel = boot.probe_kvm(trial, settings.build_dir() / "kvm-probe.json")
+                notes.append(f"{arch.name}: {versions}; guests with them: "
+                             + ("KVM" if accel == "kvm" else "emulated, on this machine "
+                                "with whatever else it did"))
+                mine = [replace(item, tools=entries, accel=accel) for item in mine]
+        found += mine
+    return found
+
+
 def boot_spec(plan: BenchPlan, job: Job) -> boot.BootSpec:
     """What the job boots; makes its initial ramdisk."""
-    ready, steps = job.ready, job.guest.lines(job.ready.kernel)
+    ready, steps = job.ready, job.steps(plan)
     entries = [guest.directory("modules"),
                guest.Entry(STEPS, stat.S_IFREG | 0o644, ("\n".join(steps) + "\n").encode())]
-    for step in steps:
-        verb, name, *_ = step.split()
-        where = f"modules/{name}.ko" if verb == "load" else f"bin/{name}"
-        entries.append(guest.program(where, ready.files[name]))
+    for verb, name in dict.fromkeys(tuple(step.split()[:2]) for step in steps):
+        if verb in ("load", "run"):
+            where = f"modules/{name}.ko" if verb == "load" else f"bin/{name}"
+            entries.append(guest.program(where, ready.files[name]))
+    if job.guest.tools:
+        entries += ready.tools
     initrd = guest.initramfs(ready.arch, ready.folder / "guest", tuple(entries))
-    return boot.BootSpec(
-        ready.arch, ready.image, initrd,
-        f"{plan.cmdline[ready.arch.name]} harness.steps=/{STEPS} harness.reset=1".strip(), job.guest.cpus,
-        job.guest.memory_mib, settings.scaled(job.guest.limit_s), icount=True, extra=measure.CLOCK)
+    words = (plan.cmdline[ready.arch.name], job.guest.cmdline, f"harness.steps=/{STEPS}",
+             "harness.reset=1")
+    spec = boot.BootSpec(
+        ready.arch, ready.image, initrd, " ".join(filter(None, words)), job.guest.cpus,
+        job.guest.memory_mib, settings.scaled(job.guest.limit_s), accel=ready.accel)
+    return spec if job.guest.tools else replace(spec, icount=True, extra=measure.CLOCK)
 
 
 def earlier(spec: boot.BootSpec, folder: Path) -> boot.BootResult | None:
@@ -195,9 +250,9 @@ def earlier(spec: boot.BootSpec, folder: Path) -> boot.BootResult | None:
     return boot.BootResult(value, 0.0, value == boot.TIMEOUT, console)
 
 
-def run_job(job: Job, spec: boot.BootSpec, stop: threading.Event,
-            resume: bool = False) -> tuple[list[Point], list[str]]:
-    """Boots one guest; its points, and what it discarded."""
+def run_job(job: Job, spec: boot.BootSpec, steps: list[str], stop: threading.Event,
+            resume: bool = False) -> Found:
+    """Boots one guest, and reads what it measured."""
     def watch(line: str) -> None:
         if stop.is_set():
             raise HarnessError(Exit.INTERRUPTED, "interrupted.")
@@ -208,29 +263,34 @@ def run_job(job: Job, spec: boot.BootSpec, stop: threading.Event,
     folder = ready.folder / f"{job.guest.name}-{job.number}"
     result = (earlier(spec, folder) if resume else None) or boot.boot(spec, folder, watch)
     console = measure.console_of(result, job.name, "bench/bench.toml, limit_s", ready.number)
-    return points.read(console, Boot(ready.arch.name, ready.kernel.name, job.guest.cpus,
-                                     job.guest.name, job.number, ready.arch.clocksource),
-                       job.guest.lines(ready.kernel), result.console)
+    where = Boot(ready.arch.name, ready.kernel.name, job.guest.cpus, job.guest.name, job.number,
+                 ready.arch.clocksource)
+    if job.guest.tools:
+        made, buckets = rtpoints.read(console, where, steps, result.console)
+        return Found(made, buckets=buckets)
+    return Found(*points.read(console, where, steps, result.console))
 
 
-def run_jobs(plan: BenchPlan, jobs: list[Job], progress: Progress, notes: list[str],
-             resume: bool = False) -> tuple[list[Point], Exit]:
+def run_jobs(plan: BenchPlan, jobs: list[Job], workers: int, progress: Progress,
+             notes: list[str], resume: bool = False) -> tuple[list[Found], Exit]:
     """All boots, some at a time. A boot that fails becomes a note, and the exit code."""
     specs = [boot_spec(plan, job) for job in jobs]      # here: jobs share initial ramdisks
-    found: dict[Job, list[Point]] = {}
+    found: dict[Job, Found] = {}
     code = Exit.OK
     stop = threading.Event()
-    with ThreadPoolExecutor(max_workers=plan.jobs) as pool:
+    with ThreadPoolExecutor(max_workers=workers) as pool:
         try:
-            pending: dict[Any, Job] = {pool.submit(run_job, job, spec, stop, resume): job
-                                       for job, spec in zip(jobs, specs)}
+            pending: dict[Any, Job] = {
+                pool.submit(run_job, job, spec, job.steps(plan), stop, resume): job
+                for job, spec in zip(jobs, specs)}
             while pending:
                 done, _ = wait(pending, timeout=POLL_S, return_when=FIRST_COMPLETED)
                 for future in done:
                     job = pending.pop(future)
                     try:
-                        found[job], discards = future.result()
-                        notes += [f"{job.name}: discarded: {text}" for text in discards]
+                        found[job] = future.result()
+                        notes += [f"{job.name}: discarded: {text}"
+                                  for text in found[job].discards]
                     except HarnessError as error:
                         notes.append(f"{job.name} failed: {error.message.splitlines()[0]}")
                         progress.done(f"{job.name} FAILED: {error.message}")
@@ -242,7 +302,7 @@ def run_jobs(plan: BenchPlan, jobs: list[Job], progress: Progress, notes: list[s
             stop.set()
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-    return [point for job in jobs for point in found.get(job, [])], code
+    return [found[job] for job in jobs if job in found], code
 
 
 def config_differences(ready: list[Ready]) -> str:
@@ -276,6 +336,24 @@ def compare(one: Path, other: Path) -> int:
     return Exit.TEST if found else Exit.OK
 
 
+def read_rt(paths: list[Path]) -> int:
+    """What bench/rt.c printed elsewhere."""
+    text = ""
+    for path in paths:
+        try:
+            text += path.read_text(errors="replace") + "\n"
+        except OSError as error:
+            raise HarnessError(Exit.USAGE, f"{path} cannot be read: {error.strerror}.") from None
+    found, wrong = rtpoints.rounds(text)
+    if not found:
+        raise HarnessError(Exit.USAGE, "there is no output of bench/rt.c in "
+                           f"{', '.join(map(str, paths))}.")
+    print(rtpoints.text_table(found))
+    for reason in wrong:
+        print(f"not to be used: {reason}")
+    return Exit.TEST if wrong else Exit.OK
+
+
 def parse(args: list[str]):
     parser = Parser("bench")
     source.add_options(parser)
@@ -285,6 +363,7 @@ def parse(args: list[str]):
     parser.add_argument("--boots", type=int)
     parser.add_argument("--resume", action="store_true")
     parser.add_argument("--compare", nargs=2, type=Path, metavar=("A", "B"))
+    parser.add_argument("--read", nargs="+", type=Path, metavar="FILE")
     return parser.parse_args(args)
 
 
@@ -293,6 +372,8 @@ def main(args: list[str]) -> int:
     parsed = parse(args)
     if parsed.compare:
         return compare(*parsed.compare)
+    if parsed.read:
+        return read_rt(parsed.read)
     plan = benchplan.read()
     if parsed.quick:
         plan = plan.quick()
@@ -328,16 +409,23 @@ def main(args: list[str]) -> int:
             ready.append(prepare(plan, asked.arch, asked, kernel, src, state, measured, progress))
 
     progress.phase("boots")
+    ready = with_tools(plan, ready, notes)
     jobs = [Job(item, one, number) for number in range(1, plan.boots + 1) for one in plan.guests
-            for item in ready if item.arch.name in one.arches]
-    found, code = run_jobs(plan, jobs, progress, notes, parsed.resume)
+            for item in ready if item.arch.name in one.arches and (item.tools or not one.tools)]
+    counted, code = run_jobs(plan, [job for job in jobs if not job.guest.tools], plan.jobs,
+                             progress, notes, parsed.resume)
+    free, worse = run_jobs(plan, [job for job in jobs if job.guest.tools], 1, progress, notes,
+                           parsed.resume)
+    code = code or worse
+    found = [point for one in counted + free for point in one.points]
+    buckets = [bucket for one in free for bucket in one.buckets]
     found += [Point(item.arch.name, item.kernel.name, 4, "memory", "percpu_bytes", 0, "", 1, 1,
                     float(item.percpu_bytes)) for item in ready if item.percpu_bytes]
     progress.done(f"{len(found)} points")
 
     progress.phase("report")
     folder = result_folder(parsed.quick, parsed.arch + parsed.kernel)
-    write_results(plan, folder, found, ready, notes, arches)
+    write_results(plan, folder, found, buckets, ready, notes, arches)
     progress.done(str(relative(folder)))
     stats = points.stats(found)
     for arch in arches:
@@ -348,13 +436,15 @@ def main(args: list[str]) -> int:
     return code
 
 
-def write_results(plan: BenchPlan, folder: Path, found: list[Point], ready: list[Ready],
-                  notes: list[str], arches: list[str]) -> None:
+def write_results(plan: BenchPlan, folder: Path, found: list[Point], buckets: list[Bucket],
+                  ready: list[Ready], notes: list[str], arches: list[str]) -> None:
     """Fills the result folder; one of the same day and kind is replaced."""
     new = work() / "result.new"
     shutil.rmtree(new, ignore_errors=True)
     new.mkdir(parents=True)
     points.write_csv(found, new / "points.csv")
+    if buckets:
+        rtpoints.write_csv(buckets, new / "histograms.csv")
     (new / "config-differences.md").write_text(config_differences(ready), encoding="utf-8")
     stats = points.stats(found)
     kernels = list({item.kernel.name: item.measured for item in ready}.values())
@@ -372,6 +462,7 @@ def write_results(plan: BenchPlan, folder: Path, found: list[Point], ready: list
                f"Medians of {plan.boots} boots, bars from least to greatest."
     for arch in arches:
         benchplot.draw_all(plan, stats, arch, kernels, subtitle, new, work() / "matplotlib")
+        benchplot.draw_histograms(buckets, arch, kernels, new, work() / "matplotlib")
     RESULTS.mkdir(parents=True, exist_ok=True)
     if folder.exists():
         shutil.rmtree(folder)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from . import settings
 from .errors import Exit, HarnessError
@@ -42,14 +43,23 @@ class Guest:
     quick: bool
     limit_s: float
     steps: tuple[str, ...]
+    tools: bool = False      # in real time, with programs of packages
+    cmdline: str = ""
 
-    def lines(self, kernel: BenchKernel) -> list[str]:
-        """The steps for one kernel."""
-        return [step.replace("{many_pinned}", str(kernel.many_pinned)) for step in self.steps]
+    def lines(self, kernel: BenchKernel, hold: dict[str, int] | None = None) -> list[str]:
+        """The steps for one kernel; hold: values of {hold_ms} and {gap_ms}."""
+        words = {"many_pinned": kernel.many_pinned, **(hold or {})}
+        found = []
+        for step in self.steps:
+            for name, value in words.items():
+                step = step.replace(f"{{{name}}}", str(value))
+            found.append(step)
+        return found
 
     def files(self) -> list[str]:
         """What the steps load or run: keys of BenchPlan.sources."""
-        return list(dict.fromkeys(step.split()[1] for step in self.steps))
+        return list(dict.fromkeys(step.split()[1] for step in self.steps
+                                  if step.split()[0] in ("load", "run")))
 
 
 @dataclass(frozen=True)
@@ -64,6 +74,7 @@ class BenchPlan:
     sources: dict[str, Path]     # what steps name -> C file
     guests: tuple[Guest, ...]
     target: dict[str, float]
+    tools: dict[str, Any]        # see bench.toml
 
     def quick(self) -> BenchPlan:
         """What is left of it with --quick."""
@@ -97,7 +108,7 @@ def read(path: Path = PLAN) -> BenchPlan:
             data["jobs"], data["cmdline"],
             {arch: settings.REPO / name for arch, name in data["config"].items()}, kernels,
             {name: settings.REPO / file for name, file in data["source"].items()}, guests,
-            data["target"])
+            data["target"], data["tools"])
     except (KeyError, TypeError, AttributeError) as error:
         raise HarnessError(Exit.USAGE, f"{path} has a missing or wrong entry: {error}.") from None
     for wrong in _wrong(plan):
@@ -123,6 +134,11 @@ def _wrong(plan: BenchPlan) -> list[str]:
                   for arch in guest.arches if arch not in plan.cmdline or arch not in plan.config]
         found += [f"the guest {guest.name} loads or runs {name}, which is not in [source]"
                   for name in guest.files() if name not in plan.sources]
+    for accel in ("tcg", "kvm"):
+        if set(plan.tools.get("hold", {}).get(accel, {})) != {"hold_ms", "gap_ms"}:
+            found.append(f"[tools.hold.{accel}] must have hold_ms and gap_ms")
+    if missing := {"suites", "packages", "show", "programs"} - plan.tools.keys():
+        found.append(f"[tools] lacks {', '.join(sorted(missing))}")
     if min(plan.boots, plan.quick_boots, plan.jobs) < 1:
         found.append("boots, quick_boots and jobs must be 1 or more")
     return found

@@ -2,12 +2,15 @@
 
 In:  BenchPlan, Stats by Key, an architecture, the kernels as measured, a folder.
 Out: latency-by-hold-ARCH.svg, latency-by-cpus-ARCH.svg, cost-by-targets-ARCH.svg; one
-     panel for each call, one line for each kernel. What was not measured is not drawn.
+     panel for each call, one line for each kernel. cyclictest-ARCH.svg: one panel for each
+     load. What was not measured is not drawn.
 Needs matplotlib (package group "plot"), imported only when something is drawn.
 """
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from pathlib import Path
 from typing import Callable
 
@@ -15,6 +18,7 @@ from .benchplan import BenchPlan
 from .benchreport import Measured, Stats
 from .plot import decade_name, load_matplotlib
 from .points import Key, Stat
+from .rtpoints import Bucket
 
 # Told apart without colour, too.
 STYLES = (
@@ -24,6 +28,7 @@ STYLES = (
     {"color": "#2e8540", "marker": "D", "linestyle": ":"},
 )
 COLUMNS = 4
+BINS = 8             # of a histogram, in a decade
 Series = dict[str, dict[str, dict[float, Stat]]]      # call -> kernel -> x -> Stat
 
 
@@ -122,4 +127,60 @@ def _draw(series: Series, title: str, subtitle: str, kernels: list[Measured], xl
                   frameon=False, bbox_to_anchor=(0.5, 0.0))
     figure.tight_layout(rect=(0, 0.4 / height, 1, 1 - 0.62 / height), w_pad=1.5)
     figure.savefig(path, metadata={"Date": None}, dpi=110)
+    plt.close(figure)
+
+
+def bins(buckets: list[Bucket]) -> list[tuple[float, int]]:
+    """(lower end in us, wake-ups) of each bin that is not empty, BINS in a decade."""
+    found: Counter[int] = Counter()
+    for bucket in buckets:
+        found[math.floor(math.log10(max(bucket.late_us, 1)) * BINS + 1e-9)] += bucket.count
+    return [(10 ** (number / BINS), count) for number, count in sorted(found.items())]
+
+
+def draw_histograms(buckets: list[Bucket], arch: str, kernels: list[Measured], folder: Path,
+                    scratch: Path) -> None:
+    """What cyclictest counted: one panel for each load, all boots together."""
+    mine = [bucket for bucket in buckets if bucket.arch == arch]
+    loads = list(dict.fromkeys((bucket.hold_ms, bucket.load) for bucket in mine))
+    if not loads:
+        return
+    plt = load_matplotlib(scratch)
+    columns = min(COLUMNS, len(loads))
+    rows = -(-len(loads) // columns)
+    figure, panels = plt.subplots(rows, columns, sharex=True, sharey=True, squeeze=False,
+                                  figsize=(max(7.0, 3.4 * columns), 2.7 * rows + 1.5))
+    handles = {}
+    for axes, (hold_ms, load) in zip(panels.flat, sorted(loads, key=lambda item: item[0] > 0)):
+        for kernel, style in zip(kernels, STYLES):
+            values = bins([bucket for bucket in mine if bucket.kernel == kernel.name
+                           and (bucket.hold_ms, bucket.load) == (hold_ms, load)])
+            if values:
+                line, = axes.plot([late for late, _ in values], [count for _, count in values],
+                                  linewidth=1.3, markersize=3.5, label=kernel.label, **style)
+                handles[kernel.label] = line
+        if hold_ms:
+            axes.axvline(hold_ms * 1000, color="#999999", linestyle=":", linewidth=1.2)
+        axes.set_title(f"{load}, {f'held {hold_ms} ms' if hold_ms else 'no CPU held'}", fontsize=10)
+        axes.set(xscale="log", yscale="log")
+        axes.grid(True, color="#e4e4e4", linewidth=0.7)
+        axes.set_axisbelow(True)
+        for side in ("top", "right"):
+            axes.spines[side].set_visible(False)
+        axes.set_xlabel("late by (µs)", fontsize=9)
+    for axes in list(panels.flat)[len(loads):]:
+        axes.set_visible(False)
+    for row in panels:
+        row[0].set_ylabel("wake-ups")
+    figure.suptitle(f"cyclictest on the CPUs that are not held ({arch})", x=0.01, y=0.99, ha="left",
+                    fontsize=12.5, fontweight="bold")
+    height = figure.get_figheight()
+    boots = max(bucket.boot for bucket in mine)
+    figure.text(0.01, 1 - 0.52 / height, f"In real time, {boots} boots of each kernel together; "
+                f"{BINS} bins a decade; dotted: the length of the hold.", ha="left", va="center",
+                fontsize=9, color="#444444")
+    figure.legend(handles.values(), handles.keys(), loc="lower center", ncol=len(handles),
+                  frameon=False, bbox_to_anchor=(0.5, 0.0))
+    figure.tight_layout(rect=(0, 0.4 / height, 1, 1 - 0.62 / height), w_pad=1.5)
+    figure.savefig(folder / f"cyclictest-{arch}.svg", metadata={"Date": None}, dpi=110)
     plt.close(figure)

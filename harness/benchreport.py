@@ -2,7 +2,7 @@
 
 In:  BenchPlan, Stats by Key, what is known of the kernels (Measured), notes.
 Out: targets() -> rows that are met, missed or not measured; summary() -> text;
-     comparison() -> text.
+     comparison() -> text; real_tools() -> what cyclictest saw, in Markdown.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Callable, Iterable
 
+from . import rtpoints
 from .benchplan import BenchPlan
 from .points import Key, Stat
 from .wakeup import FUNCTIONS, hold_name, show
@@ -96,6 +97,8 @@ def name_of(key: Key) -> str:
         return f"{key.case}, held {hold_name(key.x)}, {key.cpus} CPUs"
     if key.row == "cost":
         return f"{key.case}, {key.x} targets, {key.cpus} CPUs"
+    if key.row == "tlb_cost":
+        return f"{key.case}, {key.x} other CPUs with the process"
     return f"{key.row} {key.case}, {key.cpus} CPUs"
 
 
@@ -145,7 +148,7 @@ def targets(plan: BenchPlan, stats: Stats, arch: str) -> list[Target]:
     found.append(_worst("cost of a call, to the unpatched kernel", limit["cost"], against("cost")))
     if peer:
         found.append(_overheads(stats, arch, ours, base, peer.name, peer.before))
-    if tlb:
+    if of_row(stats, arch, ours, "tlb_cost"):
         found.append(_worst("cost of a TLB flush, to the unpatched kernel", limit["cost"],
                             against("tlb_cost")))
     found += [
@@ -165,6 +168,69 @@ def targets(plan: BenchPlan, stats: Stats, arch: str) -> list[Target]:
                limit["grace"], against("grace", ("behind",))),
     ]
     return found
+
+
+NO_DIFFERENCE = "no difference can be seen here"
+
+
+def _rt_show(row: str, value: float) -> str:
+    return f"{value:.0f}" if row == "rt_late" else show(value)
+
+
+def noise_floor(stats: Stats, arch: str, row: str) -> float | None:
+    """The greatest figure of any kernel while no CPU was held."""
+    found = [stat.greatest for key, stat in stats.items()
+             if (key.arch, key.row, key.x) == (arch, row, 0)]
+    return max(found, default=None)
+
+
+def difference(one: Stat, other: Stat, floor: float) -> str:
+    """What can be said about two kernels: a quotient, or that nothing can be seen."""
+    apart = one.greatest < other.least or other.greatest < one.least
+    if not apart or max(one.median, other.median) <= floor:
+        return NO_DIFFERENCE
+    return f"{one.median / other.median:.3g} times" if other.median else "only the first"
+
+
+def real_tools(plan: BenchPlan, stats: Stats, arch: str, kernels: list[Measured]) -> list[str]:
+    """What cyclictest saw beside each load."""
+    names = [kernel.name for kernel in kernels]
+    both = [(kernel.name, kernel.before) for kernel in plan.kernels
+            if kernel.before and {kernel.name, kernel.before} <= set(names)]
+    parts = []
+    for row, what in rtpoints.ROWS.items():
+        floor = noise_floor(stats, arch, row)
+        if floor is None:
+            continue
+        lines = []
+        for key in sorted({key._replace(kernel="") for key in stats
+                           if key.arch == arch and key.row == row}, key=lambda key: key.x > 0):
+            found = {name: stats.get(key._replace(kernel=name)) for name in names}
+            cells = [_rt_spread(row, found[name]) for name in names]
+            words = [difference(one, other, floor) if key.x and one and other else "-"
+                     for one, other in [(found[one], found[other]) for one, other in both]]
+            lines.append([key.case, hold_name(key.x) if key.x else "-", *cells, *words])
+        parts += [f"{what[0].upper()}{what[1:]}. Noise floor: {_rt_show(row, floor)}.", "",
+                  table(["load", "held", *(kernel.label for kernel in kernels),
+                         *(f"{one} to {other}" for one, other in both)], lines), ""]
+    if not parts:
+        return []
+    return [f"## Real tools, {arch}", "",
+            "cyclictest (a wake-up each ms on every CPU) beside a load, in real time, while the",
+            "last CPU keeps interrupts off again and again; median (least to greatest) of the boots,",
+            "all CPUs but the held one together. A late wake-up stands for those that it overlaps,",
+            "too. The noise floor is the greatest figure of any kernel while no CPU was held. Where",
+            "the larger of two figures is not above it, or where their ranges overlap: \"" +
+            NO_DIFFERENCE + "\".", "", *parts]
+
+
+def _rt_spread(row: str, stat: Stat | None) -> str:
+    if stat is None:
+        return "-"
+    if stat.least == stat.greatest:
+        return _rt_show(row, stat.median)
+    return f"{_rt_show(row, stat.median)} ({_rt_show(row, stat.least)} to " \
+           f"{_rt_show(row, stat.greatest)})"
 
 
 def _overheads(stats: Stats, arch: str, ours: str, base: str, peer: str, before: str) -> Target:
@@ -299,7 +365,8 @@ def summary(plan: BenchPlan, stats: Stats, arches: list[str], kernels: list[Meas
                     lambda key: [str(key.cpus), f"`{key.case}`", hold_name(key.x)],
                     ["CPUs", "call", "held"]), "",
             f"## Cost of a call without contention, {arch}", "",
-            "On all CPUs together.", "",
+            "On all CPUs together, until all are idle again. For system calls with TLB flushes: the",
+            "time of the call, targets are the other CPUs that run the process.", "",
             figures(("cost", "tlb_cost"),
                     lambda key: [str(key.cpus), f"`{key.case}`", str(key.x or "")],
                     ["CPUs", "call", "targets"]), ""]
@@ -311,7 +378,7 @@ def summary(plan: BenchPlan, stats: Stats, arches: list[str], kernels: list[Meas
                   "Times; memory is in bytes.", "",
                   figures(("fork", "kthread", "own", "grace", "hotplug", "memory"),
                           lambda key: [str(key.cpus), key.row, f"`{key.case}`"],
-                          ["CPUs", "", "what"]), ""]
+                          ["CPUs", "", "what"]), "", *real_tools(plan, stats, arch, kernels)]
     parts += ["## Notes", "", *(f"- {note}" for note in notes or ["none"]), ""]
     return "\n".join(parts)
 

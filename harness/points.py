@@ -20,8 +20,10 @@ from . import wakeup
 from .errors import Exit, HarnessError
 
 DONE = "harness: success"
+OF_PROGRAMS = ("fork", "tlb_cost")      # rows that no module counts
+REAL_TIME = "rt_"      # rows of rtpoints.py begin so
 _BENCH = re.compile(r"\bBENCH(-[A-Z]+)?,(.*?)\s*$")
-_TLB = re.compile(r"\bTLB-(LAT|RATIO|DISCARD|FAIL|END),(.*?)\s*$")
+_TLB = re.compile(r"\bTLB-(LAT|DISCARD|FAIL|END),(.*?)\s*$")
 _LOCKED = re.compile(r"\bTLB-VERDICT,lat,(\w+),info,")    # it may be pinned: not judged
 _CLOCK = re.compile(r"\bWAKEUP-CLOCK,(\S+)")
 
@@ -123,7 +125,7 @@ def read(console: str, boot: Boot, steps: list[str], where: Path) -> tuple[list[
                 if len(words) != 6 or not all(word.isdigit() for word in words[2:]):
                     raise bad(f"printed a point that makes no sense: {line.strip()!r}")
                 x, rep, value, per = map(int, words[2:])
-                counted += words[0] != "fork"       # by a program, not by the module
+                counted += words[0] not in OF_PROGRAMS
                 found.append(point(words[0], words[1], x, rep, value / per))
         elif match := _TLB.search(line):
             words = match[2].split(",")
@@ -131,9 +133,6 @@ def read(console: str, boot: Boot, steps: list[str], where: Path) -> tuple[list[
                 row = "tlb_wakeup_locked" if words[0] in locked else "tlb_wakeup"
                 found.append(point(row, words[0], int(words[1]), int(words[2]),
                                    float(words[3])))
-            elif match[1] == "RATIO":
-                earlier = sum(item.row == "tlb_cost" and item.case == words[0] for item in found)
-                found.append(point("tlb_cost", words[0], 0, earlier + 1, float(words[2])))
             elif match[1] == "DISCARD":
                 discards.append(match[2])
             elif match[1] == "FAIL":
@@ -178,6 +177,10 @@ def read_csv(path: Path) -> list[Point]:
 
 
 def worse(old: dict[Key, Stat], new: dict[Key, Stat]) -> list[tuple[Key, Stat, Stat]]:
-    """What got worse by more than the spread: its best point now is above its worst then."""
+    """What got worse by more than the spread: its best point now is above its worst then.
+
+    Not what was measured in real time: that depends on what else the host did.
+    """
     return [(key, old[key], new[key]) for key in new
-            if key in old and new[key].least > old[key].greatest]
+            if key in old and not key.row.startswith(REAL_TIME)
+            and new[key].least > old[key].greatest]

@@ -30,8 +30,8 @@ CONSOLE = """\
 [    3.4] tlbtest: TLB-LAT,munmap,4000000,1,2100
 [    3.4] tlbtest: TLB-LAT,cow_fault,4000000,1,4000100
 [    3.4] tlbtest: TLB-VERDICT,lat,cow_fault,info,the page table lock is held
-[    3.4] tlbtest: TLB-RATIO,madvise_1,500,1700
-[    3.4] tlbtest: TLB-RATIO,madvise_1,500,1710
+[    3.4] flushes: BENCH,tlb_cost,madvise_1,3,1,1700,1
+[    3.4] flushes: BENCH,tlb_cost,madvise_1,3,2,1710,1
 [    3.5] WAKEUP,single,100000,1,1810
 [    3.5] WAKEUP,third,100000,1,2900
 [    3.6] WAKEUP-OK,2,0
@@ -57,7 +57,7 @@ class PlanTest(unittest.TestCase):
 
     def test_steps_are_of_the_kernel(self):
         plan = benchplan.read()
-        main = plan.guests[0]
+        main = next(item for item in plan.guests if item.name == "main")
         for kernel in plan.kernels:
             text = "\n".join(main.lines(kernel))
             self.assertIn(f"many_pinned={kernel.many_pinned}", text)
@@ -93,8 +93,8 @@ class ReadTest(unittest.TestCase):
             ("memory", "task_bytes", 0, 1): 4096, ("cost", "single", 1, 1): 400,
             ("cost", "many", 3, 1): 1500, ("fork", "fork_exit_wait", 0, 1): 45000,
             ("tlb_wakeup", "munmap", 4000000, 1): 2100,
-            ("tlb_wakeup_locked", "cow_fault", 4000000, 1): 4000100, ("tlb_cost", "madvise_1", 0, 1): 1700,
-            ("tlb_cost", "madvise_1", 0, 2): 1710, ("wakeup", "single", 100000, 1): 1810,
+            ("tlb_wakeup_locked", "cow_fault", 4000000, 1): 4000100, ("tlb_cost", "madvise_1", 3, 1): 1700,
+            ("tlb_cost", "madvise_1", 3, 2): 1710, ("wakeup", "single", 100000, 1): 1810,
             ("wakeup", "third", 100000, 1): 2900})
         self.assertEqual({(point.guest, point.boot, point.cpus) for point in found},
                          {("main", 2, 4)})
@@ -260,19 +260,20 @@ class VerbTest(unittest.TestCase):
 
     def test_failed_boot_is_a_note_and_the_exit_code(self):
         plan = benchplan.read()
-        jobs = [bench.Job(mock.Mock(arch=mock.Mock(), kernel=plan.kernels[0]), plan.guests[0], n)
+        jobs = [bench.Job(mock.Mock(arch=mock.Mock(), kernel=plan.kernels[0], accel="tcg"),
+                          next(item for item in plan.guests if item.name == "main"), n)
                 for n in (1, 2)]
 
-        def run_job(job, spec, stop, resume):
+        def run_job(job, spec, steps, stop, resume):
             if job.number == 1:
                 raise HarnessError(Exit.BOOT, "it hung.")
-            return points.read(CONSOLE, BOOT, STEPS, WHERE)
+            return bench.Found(*points.read(CONSOLE, BOOT, STEPS, WHERE))
 
         notes: list[str] = []
         with mock.patch.object(bench, "run_job", run_job), \
                 mock.patch.object(bench, "boot_spec", lambda *_: None):
-            found, code = bench.run_jobs(plan, jobs, mock.Mock(), notes)
-        self.assertEqual((code, len(found)), (Exit.BOOT, 10))
+            found, code = bench.run_jobs(plan, jobs, 2, mock.Mock(), notes)
+        self.assertEqual((code, [len(one.points) for one in found]), (Exit.BOOT, [10]))
         self.assertIn("it hung", notes[0] + notes[1])
 
 

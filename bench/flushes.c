@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * flushes: what a system call costs that has to flush the TLBs of other CPUs
+ *
+ * In:  argv[1] points, argv[2] operations in each, then numbers of busy threads (in
+ *      ascending order, each less than the number of CPUs).
+ * Out: "BENCH,tlb_cost,<operation>,<threads>,<rep>,<ns>,1" for each point, the median
+ *      of its operations; the first one is the warm-up and is not printed.
+ *      "BENCH-FAIL,<step>" if a step failed.
+ *
+ * The caller is on CPU 0, the busy threads of the process are on CPUs 1, 2, ...: with
+ * none, the flush is local. Only the system call is timed; the pages that it is about
+ * were written before.
+ *
+ * Build: static, -pthread.
+ */
+#define _GNU_SOURCE
+#include <pthread.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <time.h>
+
+#define PAGE 4096UL
+#define MANY 64			/* above this, x86 flushes everything, or nearly */
+#define MAX_OPS 1000
+#define MAX_THREADS 63
+#define REST_NS 20000000	/* new threads get to their CPUs */
+
+static _Atomic bool quit;
+
+static void fail(const char *step)
+{
+	printf("BENCH-FAIL,%s\n", step);
+	exit(1);
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
+}
+
+static void bind(int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	if (sched_setaffinity(0, sizeof(set), &set))
+		fail("sched_setaffinity");
+}
+
+/* A simulator that runs the CPUs in turn goes on to the next one at each of these. */
+static inline void relax(void)
+{
+#if defined(__x86_64__)
+	__builtin_ia32_pause();
+#elif defined(__aarch64__)
+	__asm__ volatile("yield");
+#endif
+}
+
+static void *busy(void *arg)
+{
+	bind((int)(intptr_t)arg);
+	while (!atomic_load(&quit))
+		relax();
+	return NULL;
+}
+
+static void touch(char *area, size_t pages)
+{
+	size_t i;
+
+	for (i = 0; i < pages; i++)
+		((volatile char *)area)[i * PAGE] = 1;
+}
+
+static int do_madvise(char *area, size_t length)
+{
+	return madvise(area, length, MADV_DONTNEED);
+}
+
+static int do_mprotect(char *area, size_t length)
+{
+	return mprotect(area, length, PROT_READ);
+}
+
+static int do_munmap(char *area, size_t length)
+{
+	return munmap(area, length);
+}
+
+static const struct {
+	const char *name;
+	int (*op)(char *area, size_t length);
+	size_t pages;
+} cases[] = {
+	{ "madvise_1", do_madvise, 1 }, { "madvise_64", do_madvise, MANY },
+	{ "mprotect_1", do_mprotect, 1 }, { "mprotect_64", do_mprotect, MANY },
+	{ "munmap_1", do_munmap, 1 }, { "munmap_64", do_munmap, MANY },
+};
+
+static uint64_t once(unsigned int which)
+{
+	size_t length = cases[which].pages * PAGE;
+	char *area = mmap(NULL, length, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint64_t start, end;
+
+	if (area == MAP_FAILED)
+		fail("mmap");
+	touch(area, cases[which].pages);
+	start = now_ns();
+	if (cases[which].op(area, length))
+		fail(cases[which].name);
+	end = now_ns();
+	if (cases[which].op != do_munmap)
+		munmap(area, length);
+	return end - start;
+}
+
+static int by_size(const void *one, const void *other)
+{
+	uint64_t a = *(const uint64_t *)one, b = *(const uint64_t *)other;
+
+	return a < b ? -1 : a > b;
+}
+
+int main(int argc, char **argv)
+{
+	int points = argc > 1 ? atoi(argv[1]) : 0, ops = argc > 2 ? atoi(argv[2]) : 0;
+	struct timespec rest = { 0, REST_NS };
+	static uint64_t times[MAX_OPS];
+	pthread_t threads[MAX_THREADS];
+	int started = 0, arg, rep, i;
+	unsigned int which;
+
+	if (points < 1 || ops < 1 || ops > MAX_OPS || argc < 4)
+		fail("points or operations out of range, or no number of threads");
+	bind(0);
+	for (arg = 3; arg < argc; arg++) {
+		int wanted = atoi(argv[arg]);
+
+		if (wanted > MAX_THREADS)
+			fail("too many threads");
+		for (; started < wanted; started++)
+			if (pthread_create(&threads[started], NULL, busy,
+					   (void *)(intptr_t)(started + 1)))
+				fail("pthread_create");
+		nanosleep(&rest, NULL);
+		for (which = 0; which < sizeof(cases) / sizeof(cases[0]); which++) {
+			for (rep = 0; rep <= points; rep++) {
+				for (i = 0; i < ops; i++)
+					times[i] = once(which);
+				qsort(times, ops, sizeof(times[0]), by_size);
+				if (rep)
+					printf("BENCH,tlb_cost,%s,%d,%d,%llu,1\n",
+					       cases[which].name, wanted, rep,
+					       (unsigned long long)times[ops / 2]);
+			}
+		}
+	}
+	atomic_store(&quit, true);
+	for (i = 0; i < started; i++)
+		pthread_join(threads[i], NULL);
+	return 0;
+}
