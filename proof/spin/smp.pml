@@ -418,8 +418,9 @@ inline many_begin(c)
 	local_cpu = c;
 	may[t] = mask & ~BIT(c) | ((call & LOCAL) -> (mask & BIT(c)) : 0);
 	must[t] = may[t] & online;
+	cfd_next_seq();
 	if
-	:: mask & online & ~BIT(c) -> cfd_next_seq(); cpu = 0
+	:: mask & online & ~BIT(c) -> cpu = 0
 	:: else -> cpu = NONE
 	fi
 }
@@ -479,7 +480,7 @@ inline many_busy_begin()
 	fi
 }
 
-/* cpumask_and(), and the local CPU taken out. */
+/* cfd_choose(): cpumask_and(), and the local CPU taken out. */
 inline cfd_send_mask()
 {
 	assert(I2 || (allocated & BIT(this_cpu)));
@@ -595,8 +596,10 @@ inline return_nowait()
 	forget(this_cpu)
 }
 
+/* The number was taken and the mask written for nothing. */
 inline nothing_to_send()
 {
+	cpumask[this_cpu] = 0;
 	smp_run_local();
 	all_selected(t);
 	preempt_enable();
@@ -659,7 +662,7 @@ proctype task(byte t; byte call; byte mask; bit same)
 #define turn		(!same || (started & BIT(t - 1)))
 
 	if
-	/* smp_call_function_many_cond(): get_cpu(), run_remote, cfd_next_seq(). */
+	/* smp_call_function_many_cond(): get_cpu(), cfd_next_seq(), is there anybody to call? */
 	:: d_step { (call & MANY) && turn && can_pin(0) -> many_begin(0) } goto cfd_send
 	:: d_step { (call & MANY) && turn && can_pin(1) -> many_begin(1) } goto cfd_send
 	:: d_step { (call & MANY) && turn && can_pin(2) -> many_begin(2) } goto cfd_send
