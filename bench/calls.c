@@ -15,7 +15,8 @@
  *             function, by the number of targets <x>; the time until all CPUs are
  *             idle again, so on a simulator that counts the instructions of all
  *             CPUs, the work that all of them have with it
- *   kthread   a kernel thread is made and stopped
+ *   kthread   a kernel thread is made and stopped, on one CPU; kthreadd should be
+ *             bound to it, too (pin.c)
  *   own       own-request wait: from the end of the own request until the call
  *             returns, while a later call of the same CPU uses the same csd
  *   grace     an expedited grace period, while a task that waits in a call is
@@ -24,7 +25,8 @@
  *             still waits for another CPU, which is held for <x>
  *
  * The first point of each row is the warm-up and is not printed.  A point of cost and
- * of kthread is the median of some calls: now and then a tick comes in between.
+ * of kthread is the mean of the middle half of some calls: now and then a tick comes
+ * in between.
  *
  * The cost should be measured with nohz=off on the kernel's command line: whether an
  * idle CPU stops its tick when it goes back to sleep, which is a third of the work of
@@ -222,10 +224,21 @@ static int by_size(const void *one, const void *other)
 	return a < b ? -1 : a > b;
 }
 
-static u64 median_time(void)
+/* The middle half of the calls together, so that a coarse clock does not matter. */
+static u64 middle_sum(void)
 {
+	unsigned int i;
+	u64 sum = 0;
+
 	sort(times, calls, sizeof(times[0]), by_size, NULL);
-	return times[calls / 2];
+	for (i = calls / 4; i < calls - calls / 4; i++)
+		sum += times[i];
+	return sum;
+}
+
+static unsigned int middle_calls(void)
+{
+	return calls - 2 * (calls / 4);
 }
 
 /* The calls of one point, one after the other; KIND NR_KINDS calls nothing. */
@@ -244,7 +257,7 @@ static u64 cost_batch(enum kind kind, unsigned int target)
 		settle();
 		times[i] = ktime_get_ns() - start;
 	}
-	return median_time();
+	return middle_sum();
 }
 
 static void cost_of(enum kind kind, unsigned int n)
@@ -261,7 +274,7 @@ static void cost_of(enum kind kind, unsigned int n)
 		costs[rep] = cost_batch(kind, target) - nothing;
 	/* Printing could make such callbacks, and comes last. */
 	for (rep = 0; rep <= batches; rep++)
-		point("cost", kind_names[kind], n, rep, costs[rep], 1);
+		point("cost", kind_names[kind], n, rep, costs[rep], middle_calls());
 }
 
 static void cost_step(void)
@@ -310,14 +323,17 @@ static const char *measure_kthread(void)
 	for (rep = 0; rep <= batches; rep++) {
 		for (i = 0; i < calls; i++) {
 			u64 start = ktime_get_ns();
-			struct task_struct *task = kthread_run(thread_fn, NULL, "bench/thread");
+			struct task_struct *task;
 
+			task = kthread_create(thread_fn, NULL, "bench/thread");
 			if (IS_ERR(task))
 				return "a thread could not be made";
+			kthread_bind(task, BOSS_CPU);
+			wake_up_process(task);
 			kthread_stop(task);
 			times[i] = ktime_get_ns() - start;
 		}
-		point("kthread", "create_stop", 0, rep, median_time(), 1);
+		point("kthread", "create_stop", 0, rep, middle_sum(), middle_calls());
 	}
 	return NULL;
 }
