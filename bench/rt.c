@@ -16,6 +16,7 @@
  *                                     from 100 us on the last digits are cut off
  *   RT-OVER,<round>,<n>,<n>...        wake-ups later than the histogram goes
  *   RT-MAX,<round>,<late>,<late>...   the latest of each thread
+ *   RT-HOLDS,<round>,<n>              how often the module kept its CPU meanwhile
  *   RT-FAIL,<round>,<reason>          exit value 1
  *   RT-END,<round>                    always the last line
  *
@@ -252,17 +253,20 @@ static int count_cpus(const char *list)
 	return count;
 }
 
-/* How long the module keeps a CPU, in ms; 0 if it is not loaded. */
-static int hold_ms(void)
+/* What the module says: "hold_ms", how long it keeps a CPU, "holds", how often it did. */
+static int stall(const char *what)
 {
-	FILE *file = fopen("/sys/module/stall/parameters/hold_ms", "r");
-	int ms = 0;
+	char path[64];
+	FILE *file;
+	int value = 0;
 
-	if (file && fscanf(file, "%d", &ms) != 1)
-		ms = 0;
+	snprintf(path, sizeof(path), "/sys/module/stall/parameters/%s", what);
+	file = fopen(path, "r");
+	if (file && fscanf(file, "%d", &value) != 1)
+		value = 0;
 	if (file)
 		fclose(file);
-	return ms;
+	return value;
 }
 
 int main(int argc, char **argv)
@@ -272,7 +276,7 @@ int main(int argc, char **argv)
 		"cyclictest", "-q", "-m", "-p", PRIORITY, threads, cpus, "-i", INTERVAL_US, "-d", "0",
 		"-h", HIST_US, "--histfile=" HIST_FILE, "-D", duration, "--mainaffinity=0", NULL
 	};
-	int status, early, polls, seconds;
+	int status, early, polls, seconds, holds;
 	pid_t load = 0, child;
 
 	if (argc < 4) {
@@ -289,7 +293,8 @@ int main(int argc, char **argv)
 	unlink(HIST_FILE);
 	/* What the load leaves behind becomes ours. */
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
-	printf("RT-BEGIN,%s,%s,%d\n", label, INTERVAL_US, hold_ms());
+	printf("RT-BEGIN,%s,%s,%d\n", label, INTERVAL_US, stall("hold_ms"));
+	holds = stall("holds");
 	if (argc > 4) {
 		load = start(argv + 4, LOAD_FILE);
 		rest(LEAD_S * 1000);
@@ -302,6 +307,7 @@ int main(int argc, char **argv)
 		}
 		rest(100);
 	}
+	holds = stall("holds") - holds;
 	if (load) {
 		if (waitpid(load, &early, WNOHANG) != 0) {
 			show_load();
@@ -314,6 +320,7 @@ int main(int argc, char **argv)
 	if (status)
 		fail("cyclictest ended with status %d", status);
 	show_histogram();
+	printf("RT-HOLDS,%s,%d\n", label, holds);
 	printf("RT-END,%s\n", label);
 	return 0;
 }

@@ -7,7 +7,7 @@
  *
  *   STALL-INFO,cpu=..,hold_ms=..,gap_ms=..
  *   STALL-FAIL,<reason>
- *   STALL-END,holds=..,longest_us=..    when it is unloaded
+ *   STALL-END,longest_us=..             when it is unloaded
  *
  * The hold is in an interrupt handler, whatever task that CPU is running: calls that
  * go only to CPUs where a process runs must find it held, too.  It stands for a
@@ -41,8 +41,11 @@ static int cpu = -1;
 module_param(cpu, int, 0444);
 MODULE_PARM_DESC(cpu, "The CPU (the last one)");
 
-static bool stop;
 static unsigned int holds;
+module_param(holds, uint, 0444);
+MODULE_PARM_DESC(holds, "To be read: how often it did so");
+
+static bool stop;
 static u64 longest_ns;
 static struct completion over;
 
@@ -110,7 +113,7 @@ static void __exit stall_exit(void)
 	worker_stop(&staller);
 	/* The handler may not have left this module's code yet. */
 	synchronize_rcu();
-	pr_info("STALL-END,holds=%u,longest_us=%llu\n", holds, div_u64(longest_ns, NSEC_PER_USEC));
+	pr_info("STALL-END,longest_us=%llu\n", div_u64(longest_ns, NSEC_PER_USEC));
 }
 
 module_init(stall_init);

@@ -32,8 +32,8 @@ from .progress import Progress
 from .rtpoints import Bucket
 
 HELP = """\
-./run bench [--quick] [--arch ARCH]... [--kernel NAME]... [--boots N] [--resume]
-            [--linux PATH | --tarball FILE]
+./run bench [--quick] [--arch ARCH]... [--kernel NAME]... [--guest NAME]... [--boots N]
+            [--jobs N] [--resume] [--linux PATH | --tarball FILE]
 ./run bench --compare A B
 ./run bench --read FILE...
 
@@ -53,7 +53,9 @@ summary.md (the targets, and tables), plots, and the differences of the configur
   --quick        the core of it: the queue's two kernels, fewer guests and boots
   --arch ARCH    only this architecture; may be given several times
   --kernel NAME  only this kernel of bench/bench.toml; may be given several times
+  --guest NAME   only this guest of bench/bench.toml; may be given several times
   --boots N      of each guest with each kernel, instead of what bench/bench.toml says
+  --jobs N       boots at a time, instead of what bench/bench.toml says
   --resume       after an interruption: boots of the same kernels with the same guests that
                  came to their end are not done again
   --compare A B  build and boot nothing: name what got worse by more than the spread from
@@ -360,11 +362,32 @@ def parse(args: list[str]):
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--arch", action="append", default=[])
     parser.add_argument("--kernel", action="append", default=[])
+    parser.add_argument("--guest", action="append", default=[])
     parser.add_argument("--boots", type=int)
+    parser.add_argument("--jobs", type=int)
     parser.add_argument("--resume", action="store_true")
     parser.add_argument("--compare", nargs=2, type=Path, metavar=("A", "B"))
     parser.add_argument("--read", nargs="+", type=Path, metavar="FILE")
     return parser.parse_args(args)
+
+
+def limited(plan: BenchPlan, parsed) -> BenchPlan:
+    """What the command line leaves of the plan; kernels that it leaves out become a note later."""
+    if parsed.quick:
+        plan = plan.quick()
+    for option in ("boots", "jobs"):
+        value = getattr(parsed, option)
+        if value is not None and value < 1:
+            raise HarnessError(Exit.USAGE, f"--{option} must be 1 or more.")
+    for option, names in (("kernel", [item.name for item in plan.kernels]),
+                          ("guest", [item.name for item in plan.guests])):
+        for name in getattr(parsed, option):
+            if name not in names:
+                raise HarnessError(Exit.USAGE, f"bench/bench.toml has no {option} {name!r} for this "
+                                   f"run; it has {', '.join(names)}.")
+    return replace(plan, boots=parsed.boots or plan.boots, jobs=parsed.jobs or plan.jobs,
+                   guests=tuple(item for item in plan.guests
+                                if not parsed.guest or item.name in parsed.guest))
 
 
 def main(args: list[str]) -> int:
@@ -374,23 +397,12 @@ def main(args: list[str]) -> int:
         return compare(*parsed.compare)
     if parsed.read:
         return read_rt(parsed.read)
-    plan = benchplan.read()
-    if parsed.quick:
-        plan = plan.quick()
-    if parsed.boots is not None:
-        if parsed.boots < 1:
-            raise HarnessError(Exit.USAGE, "--boots must be 1 or more.")
-        plan = replace(plan, boots=parsed.boots)
+    plan = limited(benchplan.read(), parsed)
     known = list(dict.fromkeys(arch for item in plan.guests for arch in item.arches))
     for arch in parsed.arch:
         if arch not in known:
             raise HarnessError(Exit.USAGE, f"there is nothing to measure on {arch!r}; the "
                                f"architectures are: {', '.join(known)}.")
-    names = [kernel.name for kernel in plan.kernels]
-    for name in parsed.kernel:
-        if name not in names:
-            raise HarnessError(Exit.USAGE, f"bench/bench.toml has no kernel {name!r}; it has "
-                               f"{', '.join(names)}.")
     arches = parsed.arch or known
     notes: list[str] = []
     progress = Progress(3 + len(arches) * len(parsed.kernel or plan.kernels))
@@ -424,7 +436,7 @@ def main(args: list[str]) -> int:
     progress.done(f"{len(found)} points")
 
     progress.phase("report")
-    folder = result_folder(parsed.quick, parsed.arch + parsed.kernel)
+    folder = result_folder(parsed.quick, parsed.arch + parsed.kernel + parsed.guest)
     write_results(plan, folder, found, buckets, ready, notes, arches)
     progress.done(str(relative(folder)))
     stats = points.stats(found)

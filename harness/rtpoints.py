@@ -45,6 +45,7 @@ class Round:
     over: int = 0                # wake-ups that the histogram had no place for
     latest_us: int = 0
     threads: int = 0
+    holds: int = 0               # how often the CPU was held meanwhile
     ops: int | None = None       # of the load, if it says
     ended: bool = False
 
@@ -100,8 +101,6 @@ def rounds(console: str) -> tuple[list[Round], list[str]]:
         if who == "STALL":
             if kind == "FAIL":
                 wrong.append(f"no CPU was held: {text}")
-            elif kind == "END" and int(dict(word.split("=") for word in words)["holds"]) == 0:
-                wrong.append("no CPU was held")
             continue
         if kind == "BEGIN":
             found.append(Round(words[0], int(words[2]), int(words[1])))
@@ -119,6 +118,8 @@ def rounds(console: str) -> tuple[list[Round], list[str]]:
             now.over = sum(map(int, numbers))
         elif kind == "MAX":
             now.latest_us = max(map(int, numbers))
+        elif kind == "HOLDS":
+            now.holds = int(numbers[0])
         elif kind == "LOAD":
             if metric := _METRIC.search(line):
                 now.ops = (now.ops or 0) + int(metric[2])
@@ -127,6 +128,8 @@ def rounds(console: str) -> tuple[list[Round], list[str]]:
     for item in found:
         if not item.ended or not item.counts:
             wrong.append(f"{item.load}: the round is not complete")
+        elif item.hold_ms and not item.holds:
+            wrong.append(f"{item.load}: no CPU was held")
         elif item.ops == 0:
             wrong.append(f"{item.load}: the load did nothing")
     return found, wrong

@@ -241,6 +241,15 @@ class VerbTest(unittest.TestCase):
     def test_unknown_kernel(self):
         error(self, Exit.USAGE, "no kernel '9.9'", bench.main, ["--kernel", "9.9"])
 
+    def test_unknown_guest(self):
+        error(self, Exit.USAGE, "no guest 'zoo'", bench.main, ["--guest", "zoo"])
+
+    def test_limited(self):
+        parsed = bench.parse(["--guest", "main", "--boots", "3", "--jobs", "1"])
+        plan = bench.limited(benchplan.read(), parsed)
+        self.assertEqual(([item.name for item in plan.guests], plan.boots, plan.jobs),
+                         (["main"], 3, 1))
+
     def test_peer_that_cannot_be_had_is_left_out(self):
         plan = benchplan.read()
 
@@ -313,6 +322,7 @@ class ResumeTest(unittest.TestCase):
 
     def test_boots(self):
         error(self, Exit.USAGE, "--boots", bench.main, ["--boots", "0"])
+        error(self, Exit.USAGE, "--jobs", bench.main, ["--jobs", "0"])
 
 
 class PeersTest(unittest.TestCase):
