@@ -69,7 +69,7 @@ STEPS = "bench.steps"
 POLL_S = 5.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)      # each is itself: it is a key
 class Ready:
     """One kernel, built for one architecture."""
 
@@ -323,10 +323,13 @@ def config_differences(ready: list[Ready]) -> str:
     return "\n".join(parts)
 
 
-def result_folder(quick: bool, only: list[str]) -> Path:
+def result_folder(parsed) -> Path:
     """bench/results/DATE-BASE, with what the run was limited to."""
-    words = [datetime.date.today().isoformat(), settings.base().name, *only,
-             *(["quick"] if quick else [])]
+    words = [datetime.date.today().isoformat(), settings.base().name, *parsed.arch]
+    if parsed.quick:
+        words.append("quick")
+    if parsed.kernel or parsed.guest:
+        words.append("part")
     return RESULTS / "-".join(words)
 
 
@@ -436,7 +439,7 @@ def main(args: list[str]) -> int:
     progress.done(f"{len(found)} points")
 
     progress.phase("report")
-    folder = result_folder(parsed.quick, parsed.arch + parsed.kernel + parsed.guest)
+    folder = result_folder(parsed)
     write_results(plan, folder, found, buckets, ready, notes, arches)
     progress.done(str(relative(folder)))
     stats = points.stats(found)

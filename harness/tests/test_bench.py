@@ -241,6 +241,12 @@ class VerbTest(unittest.TestCase):
     def test_unknown_kernel(self):
         error(self, Exit.USAGE, "no kernel '9.9'", bench.main, ["--kernel", "9.9"])
 
+    def test_jobs_are_keys(self):
+        plan = benchplan.read()
+        ready = bench.Ready(plan.kernels[0], mock.Mock(), mock.Mock(), Path("a"), Path("b"),
+                            Path("c"), {"calls": Path("d")}, 0, "1")
+        self.assertEqual(len({bench.Job(ready, plan.guests[0], number) for number in (1, 1, 2)}), 2)
+
     def test_unknown_guest(self):
         error(self, Exit.USAGE, "no guest 'zoo'", bench.main, ["--guest", "zoo"])
 
