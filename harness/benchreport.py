@@ -171,6 +171,7 @@ def targets(plan: BenchPlan, stats: Stats, arch: str) -> list[Target]:
 
 
 NO_DIFFERENCE = "no difference can be seen here"
+LEAST_BOOTS = 3      # two figures can be apart by chance
 
 
 def _rt_show(row: str, value: float) -> str:
@@ -186,6 +187,8 @@ def noise_floor(stats: Stats, arch: str, row: str) -> float | None:
 
 def difference(one: Stat, other: Stat, floor: float) -> str:
     """What can be said about two kernels: a quotient, or that nothing can be seen."""
+    if min(one.count, other.count) < LEAST_BOOTS:
+        return "too few boots"
     apart = one.greatest < other.least or other.greatest < one.least
     if not apart or max(one.median, other.median) <= floor:
         return NO_DIFFERENCE
@@ -203,8 +206,9 @@ def real_tools(plan: BenchPlan, stats: Stats, arch: str, kernels: list[Measured]
         if floor is None:
             continue
         lines = []
-        for key in sorted({key._replace(kernel="") for key in stats
-                           if key.arch == arch and key.row == row}, key=lambda key: key.x > 0):
+        for key in sorted(dict.fromkeys(key._replace(kernel="") for key in stats
+                                        if key.arch == arch and key.row == row),
+                          key=lambda key: key.x > 0):
             found = {name: stats.get(key._replace(kernel=name)) for name in names}
             cells = [_rt_spread(row, found[name]) for name in names]
             words = [difference(one, other, floor) if key.x and one and other else "-"
@@ -220,8 +224,8 @@ def real_tools(plan: BenchPlan, stats: Stats, arch: str, kernels: list[Measured]
             "last CPU keeps interrupts off again and again; median (least to greatest) of the boots,",
             "all CPUs but the held one together. A late wake-up stands for those that it overlaps,",
             "too. The noise floor is the greatest figure of any kernel while no CPU was held. Where",
-            "the larger of two figures is not above it, or where their ranges overlap: \"" +
-            NO_DIFFERENCE + "\".", "", *parts]
+            f"the larger of two figures is not above it, or where their ranges overlap: \"{NO_DIFFERENCE}\".",
+            f"From fewer than {LEAST_BOOTS} boots of each kernel nothing is concluded.", "", *parts]
 
 
 def _rt_spread(row: str, stat: Stat | None) -> str:

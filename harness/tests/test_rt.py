@@ -126,6 +126,7 @@ class FloorTest(unittest.TestCase):
         for one, other, words in (
                 (stat(2e6), stat(99e6, 90e6, 110e6), "times"),
                 (stat(2e6), stat(39e6), benchreport.NO_DIFFERENCE),        # inside the floor
+                (Stat(2e6, 2e6, 2e6, 2), stat(99e6), "too few boots"),
                 (stat(80e6, 30e6, 95e6), stat(99e6, 90e6, 110e6), benchreport.NO_DIFFERENCE)):
             self.assertIn(words, benchreport.difference(one, other, floor))
 
@@ -133,7 +134,7 @@ class FloorTest(unittest.TestCase):
         plan = benchplan.read()
         kernels = [Measured(item.name, item.name, "", 0) for item in plan.kernels[:2]]
         made = [Point("x86_64", kernel, 4, "rt_max", case, x, "tools", boot, 1, value + boot)
-                for boot in (1, 2) for kernel, case, x, value in (
+                for boot in (1, 2, 3) for kernel, case, x, value in (
                     ("base", "idle", 0, 20e6), ("series", "idle", 0, 21e6),
                     ("base", "membarrier", 10 ** 8, 99e6), ("series", "membarrier", 10 ** 8, 15e6),
                     ("base", "idle", 10 ** 8, 18e6), ("series", "idle", 10 ** 8, 17e6))]
