@@ -19,7 +19,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from . import (benchplan, benchplot, benchreport, boot, build, guest, kconfig, lanes, measure,
+from . import (benchplan, benchplot, benchreport, boot, build, guest, kconfig, lanes, lock, measure,
                module, peers, points, proc, provision, rtpoints, series, settings, source, tools,
                tree)
 from .arguments import Parser
@@ -406,7 +406,12 @@ def main(args: list[str]) -> int:
         if arch not in known:
             raise HarnessError(Exit.USAGE, f"there is nothing to measure on {arch!r}; the "
                                f"architectures are: {', '.join(known)}.")
-    arches = parsed.arch or known
+    with lock.build_folder(settings.build_dir(), "bench"):
+        return measure_all(plan, parsed, parsed.arch or known)
+
+
+def measure_all(plan: BenchPlan, parsed, arches: list[str]) -> int:
+    """Builds, boots and reports."""
     notes: list[str] = []
     progress = Progress(3 + len(arches) * len(parsed.kernel or plan.kernels))
 

@@ -27,7 +27,8 @@ class Verb:
 
 VERBS = {
     "demo": Verb("demo", "", "build Linux with and without the series, boot both, measure"),
-    "bench": Verb("bench", "", "measure beside the unpatched kernel and mainline's versions"),
+    "bench": Verb("bench", "", "measure beside the unpatched kernel and mainline's versions",
+                  locks=False),     # it does itself, where it builds
     "check": Verb("check", "[LANE...]", "the test command: unit tests, queue checks, boots"),
     "prove": Verb("prove", "", "litmus tests under the kernel's memory model"),
     "tree": Verb("tree", "", "make a git tree with the series on top, and say where it is"),
