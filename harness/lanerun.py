@@ -19,8 +19,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Callable
 
-from . import (boot, build, guest, judge, kcsan, ktap, module, proc, provision, series, settings,
-               torture)
+from . import (boot, build, guest, judge, kcsan, ktap, module, proc, provision, selftestbuild,
+               selftests, series, settings, torture)
 from .errors import Exit, HarnessError
 from .lanes import Lane
 from .progress import Progress
@@ -93,6 +93,10 @@ def torture_entries(lane: Lane, tree: Path, out: Path) -> tuple[guest.Entry, ...
             source = settings.REPO / kind.program
             entries.append(guest.program(f"bin/{source.stem}", guest.compile_static(
                 lane.arch, source, guest_dir())))
+        if kind.programs:
+            listed = selftests.load(settings.REPO / kind.programs)
+            entries += selftestbuild.entries(listed, selftestbuild.make(
+                listed, lane.kernel, tree, out, out / f"torture-{kind.name}"))
     entries += [guest.Entry(f"modules/{path.name}", stat.S_IFREG | 0o644, path.read_bytes())
                 for path in files]
     return tuple(entries)
@@ -134,7 +138,8 @@ def second_opinion(src: Path, console: str) -> dict[str, int] | None:
 
 def need(lane: Lane) -> None:
     """Sees to it that the tools for building and booting the lane are there."""
-    provision.need("build", "boot", lane.arch.name)
+    own = ["selftests"] if any(kind.programs for kind in torture.chosen(lane.torture)) else []
+    provision.need("build", "boot", lane.arch.name, *own)
 
 
 def run(lane: Lane, info: TreeInfo, progress: Progress, *, variant: str = "",
@@ -159,7 +164,9 @@ def run(lane: Lane, info: TreeInfo, progress: Progress, *, variant: str = "",
         "suites": [{"name": suite.name, "min_cases": 1 if glob else suite.min_cases,
                     "skips": suite.skips, "why": suite.why, "after_boot": suite.after_boot}
                    for suite in lane.suites],
-        "torture": [dataclasses.asdict(item) for item in lane.torture],
+        "torture": [{**dataclasses.asdict(item),
+                     "programs": [dataclasses.asdict(program) for program in item.programs()]}
+                    for item in lane.torture],
         "glob": glob, "limit_s": spec.limit_s, "accel": spec.accel, "icount": spec.icount,
         "linux": info.kernel_version, "source": info.source, "checksum": info.checksum,
         "commit": made.source, "number": made.number, "series": series.digest(series.patches()) if not variant else "",

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any, Iterable
 
-from . import ktap, settings
+from . import ktap, selftests, settings
 
 _SECONDS = re.compile(r"\[ *(\d+\.\d+)\]")
 
@@ -43,6 +43,7 @@ class Kind:
     added: dict[str, str] = field(default_factory=dict)
     verdicts: str = ""
     tables: tuple[str, ...] = ()
+    programs: str = ""
 
     @property
     def numbers(self) -> tuple[str, ...]:
@@ -65,6 +66,11 @@ class Wanted:
     minimum: dict[str, int] = field(default_factory=dict)   # total -> least value
     skips: tuple[str, ...] = ()  # globs for the verdicts that must be "skip"
     why: str = ""                # why they must
+
+    def programs(self) -> list[selftests.Run]:
+        """The selftests that it runs, in their order."""
+        path = kinds()[self.test].programs
+        return list(selftests.load(settings.REPO / path).runs) if path else []
 
 
 @dataclass(frozen=True)
@@ -248,7 +254,12 @@ def judge(asked: dict[str, Any], lines: list[str]) -> Result:
         result.problems.append("its end line is missing")
         return result       # the totals come with that line
     inside = [line for section in sections for line in section.lines]
-    _judge_verdicts(asked, said(kind.name, inside), result)
+    if kind.programs:
+        result.verdicts, cases, problems = selftests.judge(asked["programs"], inside)
+        result.totals |= {f"cases {status}": count for status, count in cases.items()}
+        result.problems += problems
+    else:
+        _judge_verdicts(asked, said(kind.name, inside), result)
     result.tables = _tables(kind, inside)
     for section in sections:
         if kind.steps:
