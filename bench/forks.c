@@ -21,6 +21,7 @@
 
 #define MAX_CHILDREN 1000
 #define HOME_CPU 0
+#define REST_US 12000	/* a few grace periods: what earlier children held is free again */
 
 static uint64_t now_ns(void)
 {
@@ -68,9 +69,12 @@ int main(int argc, char **argv)
 	}
 	for (rep = 0; rep <= points; rep++) {
 		for (i = 0; i < children; i++) {
-			uint64_t start = now_ns();
-			pid_t child = fork();
+			uint64_t start;
+			pid_t child;
 
+			usleep(REST_US);
+			start = now_ns();
+			child = fork();
 			if (!child)
 				_exit(0);
 			if (child < 0 || waitpid(child, NULL, 0) != child) {
