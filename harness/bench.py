@@ -255,15 +255,9 @@ def earlier(spec: boot.BootSpec, folder: Path) -> boot.BootResult | None:
 def run_job(job: Job, spec: boot.BootSpec, steps: list[str], stop: threading.Event,
             resume: bool = False) -> Found:
     """Boots one guest, and reads what it measured."""
-    def watch(line: str) -> None:
-        if stop.is_set():
-            raise HarnessError(Exit.INTERRUPTED, "interrupted.")
-
-    if stop.is_set():
-        watch("")
     ready = job.ready
     folder = ready.folder / f"{job.guest.name}-{job.number}"
-    result = (earlier(spec, folder) if resume else None) or boot.boot(spec, folder, watch)
+    result = (earlier(spec, folder) if resume else None) or boot.boot(spec, folder, stop=stop)
     console = measure.console_of(result, job.name, "bench/bench.toml, limit_s", ready.number)
     where = Boot(ready.arch.name, ready.kernel.name, job.guest.cpus, job.guest.name, job.number,
                  ready.arch.clocksource)
@@ -300,7 +294,6 @@ def run_jobs(plan: BenchPlan, jobs: list[Job], workers: int, progress: Progress,
                 busy = ", ".join(job.name for future, job in pending.items() if future.running())
                 progress.tick(f"{len(jobs) - len(pending)} of {len(jobs)} boots, now {busy}")
         except BaseException:
-            # A guest prints a line every few seconds, and is ended then.
             stop.set()
             pool.shutdown(wait=False, cancel_futures=True)
             raise

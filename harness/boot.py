@@ -14,6 +14,7 @@ import platform
 import shlex
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -79,9 +80,12 @@ def script(spec: BootSpec) -> str:
             f"exec {shlex.join(argv(spec))}\n")
 
 
-def boot(spec: BootSpec, run_dir: Path,
-         on_line: Callable[[str], None] | None = None) -> BootResult:
-    """Boots until QEMU ends or the limit is reached; never raises for what the guest did."""
+def boot(spec: BootSpec, run_dir: Path, on_line: Callable[[str], None] | None = None,
+         stop: threading.Event | None = None) -> BootResult:
+    """Boots until QEMU ends or the limit is reached; never raises for what the guest did.
+
+    Another thread may set `stop`, which ends it.
+    """
     run_dir.mkdir(parents=True, exist_ok=True)
     command, console = run_dir / "qemu-cmd", run_dir / "console.log"
     command.write_text(script(spec))
@@ -90,7 +94,7 @@ def boot(spec: BootSpec, run_dir: Path,
     start = time.monotonic()
     try:
         ended = proc.run(argv(spec), step=f"boot of {spec.kernel.name}", limit=spec.limit_s,
-                         log=console, on_line=on_line, check=False, code=Exit.BOOT)
+                         log=console, on_line=on_line, check=False, code=Exit.BOOT, stop=stop)
         value, timed_out = str(ended.returncode), False
     except HarnessError as error:
         if error.code != Exit.BOOT:      # QEMU could not be started at all

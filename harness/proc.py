@@ -86,12 +86,14 @@ def signals_held() -> Iterator[None]:
 def run(argv: Sequence[str | Path], *, step: str, limit: float, cwd: Path | None = None,
         env: dict[str, str] | None = None, log: Path | None = None,
         stdin: str | None = None, on_line: Callable[[str], None] | None = None,
-        check: bool = True, code: Exit = Exit.BUILD) -> Result:
+        check: bool = True, code: Exit = Exit.BUILD,
+        stop: threading.Event | None = None) -> Result:
     """Runs argv and returns its Result.
 
     env is added to the environment. log is overwritten with the output. on_line
     gets each line without its end, when it comes. Raises HarnessError(code) if the
-    limit is reached, or if check is set and the command fails.
+    limit is reached, or if check is set and the command fails; INTERRUPTED soon after
+    another thread has set `stop`.
     """
     words = [str(word) for word in argv]
     where = f"; its output is in {log}" if log else ""
@@ -108,7 +110,7 @@ def run(argv: Sequence[str | Path], *, step: str, limit: float, cwd: Path | None
         if log:
             log.parent.mkdir(parents=True, exist_ok=True)
             log_file = log.open("wb", buffering=0)
-        timed_out = not _pump(child, stdin, start + limit, chunks, log_file, on_line)
+        timed_out = not _pump(child, stdin, start + limit, chunks, log_file, on_line, stop)
         if timed_out:
             kill_group(child)
         else:
@@ -137,7 +139,8 @@ def run(argv: Sequence[str | Path], *, step: str, limit: float, cwd: Path | None
 
 
 def _pump(child: subprocess.Popen[bytes], stdin: str | None, deadline: float,
-          chunks: list[bytes], log_file, on_line: Callable[[str], None] | None) -> bool:
+          chunks: list[bytes], log_file, on_line: Callable[[str], None] | None,
+          stop: threading.Event | None = None) -> bool:
     """Feeds stdin and collects output until the command ends; False at the deadline."""
     assert child.stdout
     pending = (stdin or "").encode()
@@ -159,6 +162,8 @@ def _pump(child: subprocess.Popen[bytes], stdin: str | None, deadline: float,
                 break
             if ended_at is None and now >= deadline:
                 return False
+            if stop and stop.is_set():
+                raise HarnessError(Exit.INTERRUPTED, "interrupted.")
             for key, _ in selector.select(min(0.2, max(0.0, deadline - now))):
                 if key.fileobj is child.stdin:
                     try:

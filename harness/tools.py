@@ -29,7 +29,7 @@ def folder(arch: Arch) -> Path:
 
 
 def ensure(data: dict[str, Any], arch: Arch) -> tuple[tuple[guest.Entry, ...], str]:
-    """Entries and versions; fetched and unpacked if they are not there. FETCH if they cannot be had."""
+    """Entries and versions; fetched and unpacked first if need be. FETCH if they cannot be had."""
     where = folder(arch)
     wanted = " ".join(data["packages"])
     record = where / VERSIONS

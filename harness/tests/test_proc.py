@@ -54,6 +54,15 @@ class Run(unittest.TestCase):
             proc.run(["/no/such/program"], step="s", limit=9)
         self.assertEqual(caught.exception.code, Exit.TOOL)
 
+    def test_another_thread_ends_it(self) -> None:
+        stop = threading.Event()
+        threading.Timer(0.3, stop.set).start()
+        start = time.monotonic()
+        with self.assertRaises(HarnessError) as caught:
+            proc.run(["sleep", "60"], step="s", limit=60, stop=stop)
+        self.assertEqual(caught.exception.code, Exit.INTERRUPTED)
+        self.assertLess(time.monotonic() - start, 20)
+
     def test_limit_ends_the_whole_group(self) -> None:
         pids: list[int] = []
         start = time.monotonic()
