@@ -6,7 +6,8 @@ A kernel has races that nobody has got to yet, in code that has nothing to do wi
 the series. A report concerns the series if one of the functions in its title, or among
 the first ones of either stack (splats.toml says how many), is in an object that the
 series touches. A report that cannot be read concerns it, too. Only where the access is in
-one of a few functions that race whoever calls them (splats.toml) does the caller not count.
+one of a few functions that race whoever calls them (splats.toml) does the caller not count,
+and of files that are about something else only the functions count that the series changes.
 """
 
 from __future__ import annotations
@@ -115,12 +116,23 @@ def reports(lines: list[str]) -> list[Race]:
     return found
 
 
+@functools.cache
+def partly() -> dict[str, list[str]]:
+    """Files of which the series changes only some functions, with these (splats.toml)."""
+    data = settings.toml(settings.DATA / "splats.toml")["kcsan"]
+    return {item["file"]: item["functions"] for item in data.get("partly", [])}
+
+
 def functions(out: Path, arch: Arch, files: list[str]) -> list[str]:
     """The functions of the objects in the build folder that come from these sources."""
-    objects = [out / path.replace(".c", ".o") for path in files if path.endswith(".c")]
     names: set[str] = set()
-    for path in objects:
-        if path.exists():
+    for file in files:
+        path = out / file.replace(".c", ".o")
+        if not file.endswith(".c") or not path.exists():
+            continue
+        if file in partly():
+            names.update(partly()[file])
+        else:
             listed = proc.run([f"{arch.cross}nm", path], step=f"nm {path.name}",
                               limit=settings.limit("tool"), code=Exit.BUILD)
             names |= {plain(name) for name in

@@ -5,7 +5,7 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
-from harness import judge, kcsan, lanes
+from harness import judge, kcsan, lanes, series
 from harness.errors import Exit, HarnessError
 from harness.tests.test_judge import RUN, log
 
@@ -125,6 +125,17 @@ class Functions(unittest.TestCase):
             (out / "kernel/a.o").touch()
             self.assertEqual(kcsan.functions(out, lanes.arch("x86_64"), ["kernel/a.c", "b.c"]),
                              ["one", "two"])
+            with mock.patch.object(kcsan, "partly", lambda: {"kernel/a.c": ["changed"]}):
+                self.assertEqual(kcsan.functions(out, lanes.arch("x86_64"), ["kernel/a.c"]),
+                                 ["changed"])
+
+    def test_partly_touched_files_are_the_series(self):
+        touched = {path: path.read_text() for path in series.patches()}
+        for file, names in kcsan.partly().items():
+            diffs = "".join(text[text.index(f"diff --git a/{file} "):] for text in touched.values()
+                            if f"diff --git a/{file} " in text)
+            for name in names:
+                self.assertRegex(diffs, rf"\b{name}\b", file)
 
 
 if __name__ == "__main__":
