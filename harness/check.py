@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 import sys
 
-from . import (lanerun, lanes, mutants, mutantsverb, proc, prove, queuecheck, report, settings,
-               tree)
+from . import (lanerun, lanes, mutants, mutantsverb, proc, prove, provision, queuecheck, report,
+               settings, tree)
 from .arguments import Parser
 from .errors import Exit, HarnessError
 from .progress import Progress
@@ -57,6 +57,7 @@ def count_unit(output: str, returncode: int, seconds: float) -> Part:
 
 def unit_tests(progress: Progress) -> Part:
     """Runs the harness's own tests in a process of their own."""
+    provision.need("plot")      # or those that draw would be skipped
     log = settings.build_dir() / "unit.log"
 
     def on_line(line: str) -> None:

@@ -107,7 +107,8 @@ class Caught(unittest.TestCase):
         # The limit alone may come from a busy machine.
         for console, said in ((START, "no end after 60 s"),
                               ("", "no end after 60 s, before the suite began")):
-            seen = self.watch(a_mutant("hang"), console, timed_out=True)
+            with mock.patch.dict("os.environ", LIMIT_SCALE="1"):
+                seen = self.watch(a_mutant("hang"), console, timed_out=True)
             self.assertEqual((seen.caught, seen.others), ("", [said]))
 
     TLB = "[    5.0] tlbtest: TLB-VERDICT,stale,munmap_1,fail,3 stale of 100\n"
