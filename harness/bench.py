@@ -99,7 +99,8 @@ class Job:
         return f"{self.ready.arch.name} {self.ready.kernel.name} {self.guest.name} {self.number}"
 
     def steps(self, plan: BenchPlan) -> list[str]:
-        return self.guest.lines(self.ready.kernel, plan.tools["hold"][self.ready.accel])
+        return self.guest.lines(self.ready.kernel, self.ready.arch.name,
+                                plan.tools["hold"][self.ready.accel])
 
 
 @dataclass(frozen=True)
@@ -173,7 +174,7 @@ def prepare(plan: BenchPlan, arch: Arch, asked: Kernel, kernel: BenchKernel, src
     folder = work() / arch.name / kernel.name
     files: dict[str, Path] = {}
     wanted = {tuple(step.split()[:2]) for item in plan.guests if arch.name in item.arches
-              for step in item.steps}
+              for step in item.steps_on(arch.name)}
     for verb, name in sorted(wanted):
         if verb not in ("load", "run"):
             continue

@@ -46,11 +46,21 @@ class Guest:
     tools: bool = False      # in real time, with programs of packages
     cmdline: str = ""
 
-    def lines(self, kernel: BenchKernel, hold: dict[str, int] | None = None) -> list[str]:
+    def steps_on(self, arch: str) -> list[str]:
+        """The steps that are made on an architecture; some are for one only: "ARCH: ..."."""
+        parts = [(_only(step) or arch, step) for step in self.steps]
+        return [step.removeprefix(f"{arch}: ") for only, step in parts if only == arch]
+
+    def only_on(self) -> list[str]:
+        """Architectures that a step names."""
+        return [only for only in map(_only, self.steps) if only]
+
+    def lines(self, kernel: BenchKernel, arch: str,
+              hold: dict[str, int] | None = None) -> list[str]:
         """The steps for one kernel; hold: values of {hold_ms} and {gap_ms}."""
         words = {"many_pinned": kernel.many_pinned, **(hold or {})}
         found = []
-        for step in self.steps:
+        for step in self.steps_on(arch):
             for name, value in words.items():
                 step = step.replace(f"{{{name}}}", str(value))
             found.append(step)
@@ -58,8 +68,15 @@ class Guest:
 
     def files(self) -> list[str]:
         """What the steps load or run: keys of BenchPlan.sources."""
-        return list(dict.fromkeys(step.split()[1] for step in self.steps
+        return list(dict.fromkeys(step.split()[1] for arch in self.arches
+                                  for step in self.steps_on(arch)
                                   if step.split()[0] in ("load", "run")))
+
+
+def _only(step: str) -> str:
+    """The architecture that a step is only for; "" if it is for all."""
+    first = step.split()[0]
+    return first[:-1] if first.endswith(":") else ""
 
 
 @dataclass(frozen=True)
@@ -134,6 +151,8 @@ def _wrong(plan: BenchPlan) -> list[str]:
                   for arch in guest.arches if arch not in plan.cmdline or arch not in plan.config]
         found += [f"the guest {guest.name} loads or runs {name}, which is not in [source]"
                   for name in guest.files() if name not in plan.sources]
+        found += [f"the guest {guest.name} has a step for {only}, and is not booted there"
+                  for only in guest.only_on() if only not in guest.arches]
     for accel in ("tcg", "kvm"):
         if set(plan.tools.get("hold", {}).get(accel, {})) != {"hold_ms", "gap_ms"}:
             found.append(f"[tools.hold.{accel}] must have hold_ms and gap_ms")

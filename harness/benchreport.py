@@ -137,8 +137,11 @@ def targets(plan: BenchPlan, stats: Stats, arch: str) -> list[Target]:
                _extremes(plain, "cpus", lambda key: (key.case, key.x))),
     ]
     if tlb:
-        found.append(_worst("wake-up during TLB flushes and membarrier: flat in the hold",
-                            limit["flat"], _extremes(tlb, "x", lambda key: key.case)))
+        found += [
+            _worst("wake-up during TLB flushes and membarrier: flat in the hold", limit["flat"],
+                   _extremes(tlb, "x", lambda key: (key.case, key.cpus))),
+            _worst("wake-up during TLB flushes and membarrier: flat in the number of CPUs",
+                   limit["flat"], _extremes(tlb, "cpus", lambda key: (key.case, key.x)))]
     if peer:
         found.append(_worst(f"wake-up: at most that of {peer.name}", 1.0,
                             against("wakeup", other=peer.name)))

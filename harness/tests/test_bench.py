@@ -59,9 +59,17 @@ class PlanTest(unittest.TestCase):
         plan = benchplan.read()
         main = next(item for item in plan.guests if item.name == "main")
         for kernel in plan.kernels:
-            text = "\n".join(main.lines(kernel))
+            text = "\n".join(main.lines(kernel, "x86_64"))
             self.assertIn(f"many_pinned={kernel.many_pinned}", text)
             self.assertNotIn("{", text)
+
+    def test_steps_of_one_architecture(self):
+        guest = next(item for item in benchplan.read().guests if item.name == "8-cpus")
+        x86, arm = guest.steps_on("x86_64"), guest.steps_on("arm64")
+        self.assertEqual(len(x86), len(arm) + 1)
+        self.assertTrue(all(step.split()[0] in ("run", "load") for step in x86 + arm))
+        self.assertTrue(any("munmap" in step for step in x86))
+        self.assertFalse(any("munmap" in step for step in arm))
 
     def test_only_kernels_that_may_be_called_preemptible_are(self):
         pinned = {kernel.name: kernel.many_pinned for kernel in benchplan.read().kernels}
@@ -77,6 +85,7 @@ class PlanTest(unittest.TestCase):
                 ('source = "package"', 'source = "git"', "must be one of"),
                 ("run forks", "run frogs", "not in [source]"),
                 ('name = "main"', 'nmae = "main"', "nmae"),
+                ('"x86_64: run tlbtest', '"x86: run tlbtest', "a step for x86,"),
                 ("jobs = 2", "jobs = 0", "1 or more")):
             with self.subTest(new), tempfile.TemporaryDirectory() as folder:
                 path = Path(folder) / "bench.toml"

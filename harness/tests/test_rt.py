@@ -109,7 +109,7 @@ class ReadTest(unittest.TestCase):
         plan = benchplan.read()
         guest = next(item for item in plan.guests if item.tools)
         for accel in ("tcg", "kvm"):
-            text = "\n".join(guest.lines(plan.kernels[0], plan.tools["hold"][accel]))
+            text = "\n".join(guest.lines(plan.kernels[0], "x86_64", plan.tools["hold"][accel]))
             self.assertNotIn("{", text)
         # The noise floor comes first.
         verbs = [step.split()[0] for step in guest.steps]

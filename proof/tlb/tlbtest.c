@@ -9,6 +9,7 @@
  *        reps=5                      lat: points for each operation and hold
  *        lead_us=500                 lat: from the preparation to the wake-up
  *        limit_us=1000               lat: latency that fails
+ *        busy=1                      lat: other CPUs that run the process, 0: all there are
  *        seconds=5                   stale: for each case, may have a fraction
  *        least_ops=10                stale: operations without which a case shows nothing;
  *                                    it takes up to 4 times as long to get there
@@ -124,7 +125,7 @@ static char opt_mode[128] = "lat,stale,stat,ratio", opt_cases[256] = "*";
 static char opt_holds[128] = "4000,16000";
 static char opt_reps[16] = "5", opt_lead[16] = "500", opt_limit[16] = "1000";
 static char opt_seconds[16] = "5", opt_least_ops[16] = "10", opt_hotplug[16] = "1";
-static char opt_ops[16] = "2000";
+static char opt_ops[16] = "2000", opt_busy[16] = "1";
 
 static const struct {
 	const char *name;
@@ -137,6 +138,7 @@ static const struct {
 	{ "reps", opt_reps, sizeof(opt_reps) },
 	{ "lead_us", opt_lead, sizeof(opt_lead) },
 	{ "limit_us", opt_limit, sizeof(opt_limit) },
+	{ "busy", opt_busy, sizeof(opt_busy) },
 	{ "seconds", opt_seconds, sizeof(opt_seconds) },
 	{ "least_ops", opt_least_ops, sizeof(opt_least_ops) },
 	{ "hotplug", opt_hotplug, sizeof(opt_hotplug) },
@@ -588,15 +590,20 @@ static void lat_op(const struct op *op, uint64_t hold_ns)
 
 static void mode_lat(void)
 {
-	pthread_t urgent, holder, filler;
+	pthread_t urgent, holder, filler[MAX_CPUS];
 	char holds[sizeof(opt_holds)], *hold_us;
+	int most = nr_cpus < MAX_CPUS ? nr_cpus : MAX_CPUS, wanted = atoi(opt_busy), cpu;
 	size_t i;
 
 	memset(&lat, 0, sizeof(lat));
 	bind_cpu(0, CALLER_CPU);
 	pthread_create(&urgent, NULL, lat_urgent, NULL);
 	pthread_create(&holder, NULL, lat_holder, NULL);
-	pthread_create(&filler, NULL, busy, (void *)BUSY_CPU);
+	/* From BUSY_CPU on, as CPU 0 has other things to do, too. */
+	if (wanted <= 0 || wanted > most - BUSY_CPU)
+		wanted = most - BUSY_CPU;
+	for (cpu = BUSY_CPU; cpu < BUSY_CPU + wanted; cpu++)
+		pthread_create(&filler[cpu], NULL, busy, (void *)(intptr_t)cpu);
 
 	strcpy(holds, opt_holds);
 	for (hold_us = strtok(holds, ","); hold_us; hold_us = strtok(NULL, ","))
@@ -616,7 +623,8 @@ static void mode_lat(void)
 	urgent_tell(STEP_QUIT);
 	pthread_join(urgent, NULL);
 	pthread_join(holder, NULL);
-	pthread_join(filler, NULL);
+	for (cpu = BUSY_CPU; cpu < BUSY_CPU + wanted; cpu++)
+		pthread_join(filler[cpu], NULL);
 }
 
 /* ---- stale ---- */
