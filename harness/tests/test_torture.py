@@ -33,7 +33,8 @@ rtmbe: 0 rtmbkf: 0/5 rtbe: 0 rtbke: 0 rtbf: 0 rtb: 0 nt: 133 onoff: 20/20:23/23 
 """
 STORM = """\
 [    1.000000]     # storm: storm_seconds=10 storm_threads=2 storm_seed=1, 4 CPUs
-[   11.500000]     # storm: 200 calls; requests without wait: 70 sent, 70 run; CPUs taken 5 \
+[   11.500000]     # storm: 200 calls; requests without wait: 70 sent, 70 run; 2 not sent, as the CPU \
+had left; CPUs taken 5 \
 times offline, 4 times online
 """
 TLB = """\
@@ -83,8 +84,8 @@ class Judged(unittest.TestCase):
     def test_storm_adds_its_runs(self):
         result = self.judge(STORM + STORM.replace("[   11", "[   12"), "storm", 20, offline=10)
         self.assertEqual(result.problems, [])
-        self.assertEqual(result.totals, {"calls": 400, "sent": 140, "run": 140, "offline": 10,
-                                         "online": 8, "lost": 0})
+        self.assertEqual(result.totals, {"calls": 400, "sent": 140, "run": 140, "left_out": 4,
+                                         "offline": 10, "online": 8, "lost": 0})
 
     def tlb(self, text: str, *skips: str, **minimum) -> torture.Result:
         wanted = torture.Wanted("tlb", 6, minimum=minimum, skips=skips, why="it is so")
