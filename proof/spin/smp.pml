@@ -521,9 +521,6 @@ inline many_turn(c)
 #endif
 }
 
-/* A caller with preemption disabled stays where it is. */
-#define can_repin(c)	((call & ATOMIC) -> (this_cpu == (c) && running) : can_pin(c))
-
 /* The first look into the mask, with preemption enabled. */
 inline cfd_wait_begin()
 {
@@ -698,9 +695,9 @@ cfd_send_next_cpu:
 	/* I11: a caller that is not preemptible because of us waits for a csd. */
 	:: !sent && running && csd_busy(CFD(this_cpu, cpu)) && !(call & ATOMIC) -> assert(I11)
 #else
-	/* Busy, and no spare csd: the visit ends here. */
+	/* Busy, and no spare csd: the visit ends here. caller_is_pinned() waits instead. */
 	:: d_step {
-		!sent && running && !busy && csd_busy(CFD(this_cpu, cpu)) ->
+		!sent && running && !busy && !(call & ATOMIC) && csd_busy(CFD(this_cpu, cpu)) ->
 		many_busy_begin()
 	   }
 	   goto smp_call_function_many_busy
@@ -772,9 +769,9 @@ csd_lock_wait:
 
 csd_lock_wait_spare:
 	if
-	:: d_step { spare_done && cpu < NCPU && can_repin(0) -> many_turn(0) } goto cfd_send
-	:: d_step { spare_done && cpu < NCPU && can_repin(1) -> many_turn(1) } goto cfd_send
-	:: d_step { spare_done && cpu < NCPU && can_repin(2) -> many_turn(2) } goto cfd_send
+	:: d_step { spare_done && cpu < NCPU && can_pin(0) -> many_turn(0) } goto cfd_send
+	:: d_step { spare_done && cpu < NCPU && can_pin(1) -> many_turn(1) } goto cfd_send
+	:: d_step { spare_done && cpu < NCPU && can_pin(2) -> many_turn(2) } goto cfd_send
 	:: d_step { spare_done && cpu == NCPU && !waits -> return_nowait() } goto finish
 #ifdef FIRST_NOT_WAITED
 	:: d_step { spare_done && cpu == NCPU && waits -> cfd_wait_end(first_cpu); done() } goto returned
@@ -826,7 +823,12 @@ csd_nowait:
 	:: running && cpu < NCPU && (online & BIT(cpu)) && csd_busy(CFD(this_cpu, cpu)) -> skip
 	fi;
 
-	d_step { running -> generic_exec_single(STACK(t)) };
+	if
+	:: d_step { running && !(call & ATOMIC) -> generic_exec_single(STACK(t)) }
+	/* caller_is_pinned(): csd_wait_until_free() */
+	:: d_step { running && (call & ATOMIC) && !csd_busy(CSD_DATA(this_cpu)) ->
+		generic_exec_single(CSD_DATA(this_cpu)) }
+	fi;
 
 single_wait:
 	if
