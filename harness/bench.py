@@ -80,7 +80,7 @@ class Ready:
     config: Path
     folder: Path                 # of its modules and boots
     files: dict[str, Path]       # what steps name -> module or program
-    percpu_bytes: int
+    memory: dict[str, int]       # bytes by what it is: see memory()
     number: str                  # the kernel's, see BuildResult
     tools: tuple[guest.Entry, ...] = ()    # for guests with tools
     accel: str = "tcg"           # of these
@@ -126,6 +126,15 @@ def percpu_bytes(system_map: str) -> int:
     ends = {name: int(value, 16) for value, name in
             re.findall(r"^([0-9a-f]+) \w (__per_cpu_start|__per_cpu_end)$", system_map, re.M)}
     return ends.get("__per_cpu_end", 0) - ends.get("__per_cpu_start", 0)
+
+
+def memory(system_map: str, nm: str) -> dict[str, int]:
+    """Bytes for each possible CPU, from the texts of System.map and `nm -S vmlinux`: of all
+    static per-CPU data, and of struct call_function_data. What is not found is left out."""
+    found = {"percpu_bytes": percpu_bytes(system_map)}
+    if match := re.search(r"^[0-9a-f]+ ([0-9a-f]+) \w cfd_data$", nm, re.M):
+        found["call_data_bytes"] = int(match[1], 16)
+    return {name: value for name, value in found.items() if value}
 
 
 def place(kernel: BenchKernel, info: tree.TreeInfo) -> tuple[Path, str, Measured]:
@@ -186,8 +195,10 @@ def prepare(plan: BenchPlan, arch: Arch, asked: Kernel, kernel: BenchKernel, src
             files[name] = guest.compile_static(arch, path, work() / arch.name / "programs")
     progress.done(f"{measured.label}: {result.compiled} files compiled" if result.built else
                   f"{measured.label}: nothing had changed")
+    nm = proc.run([f"{arch.cross}nm", "-S", str(out / "vmlinux")], step="nm",
+                  limit=settings.limit("tool")).output
     return Ready(kernel, measured, arch, result.kernel, result.config, folder, files,
-                 percpu_bytes((out / "System.map").read_text()), result.number)
+                 memory((out / "System.map").read_text(), nm), result.number)
 
 
 def with_tools(plan: BenchPlan, ready: list[Ready], notes: list[str]) -> list[Ready]:
@@ -433,8 +444,8 @@ def measure_all(plan: BenchPlan, parsed, arches: list[str]) -> int:
     code = code or worse
     found = [point for one in counted + free for point in one.points]
     buckets = [bucket for one in free for bucket in one.buckets]
-    found += [Point(item.arch.name, item.kernel.name, 4, "memory", "percpu_bytes", 0, "", 1, 1,
-                    float(item.percpu_bytes)) for item in ready if item.percpu_bytes]
+    found += [Point(item.arch.name, item.kernel.name, 4, "memory", name, 0, "", 1, 1, float(value))
+              for item in ready for name, value in item.memory.items()]
     progress.done(f"{len(found)} points")
 
     progress.phase("report")

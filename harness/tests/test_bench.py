@@ -243,6 +243,9 @@ class VerbTest(unittest.TestCase):
         text = "ffffffff83a00000 D __per_cpu_start\nffffffff83a2f000 D __per_cpu_end\n"
         self.assertEqual(bench.percpu_bytes(text), 0x2f000)
         self.assertEqual(bench.percpu_bytes("nothing"), 0)
+        nm = "0000000000023740 0000000000000028 d cfd_data\n"
+        self.assertEqual(bench.memory(text, nm), {"percpu_bytes": 0x2f000, "call_data_bytes": 0x28})
+        self.assertEqual(bench.memory("nothing", "nothing"), {})
 
     def test_unknown_architecture(self):
         error(self, Exit.USAGE, "nothing to measure on 'z80'", bench.main, ["--arch", "z80"])
@@ -253,7 +256,7 @@ class VerbTest(unittest.TestCase):
     def test_jobs_are_keys(self):
         plan = benchplan.read()
         ready = bench.Ready(plan.kernels[0], mock.Mock(), mock.Mock(), Path("a"), Path("b"),
-                            Path("c"), {"calls": Path("d")}, 0, "1")
+                            Path("c"), {"calls": Path("d")}, {}, "1")
         self.assertEqual(len({bench.Job(ready, plan.guests[0], number) for number in (1, 1, 2)}), 2)
 
     def test_unknown_guest(self):
