@@ -436,6 +436,7 @@ def measure_all(plan: BenchPlan, parsed, arches: list[str]) -> int:
     progress.phase("boots")
     ready = with_tools(plan, ready, notes)
     jobs = [Job(item, one, number) for number in range(1, plan.boots + 1) for one in plan.guests
+            if number in one.boots_of(plan.boots)
             for item in ready if item.arch.name in one.arches and (item.tools or not one.tools)]
     counted, code = run_jobs(plan, [job for job in jobs if not job.guest.tools], plan.jobs,
                              progress, notes, parsed.resume)
@@ -476,8 +477,8 @@ def write_results(plan: BenchPlan, folder: Path, found: list[Point], buckets: li
     qemu = sorted({item.arch.qemu for item in ready})
     how = ["Clock: simulated, QEMU counts instructions and 1 instruction is 1 ns "
            "(-icount shift=0,sleep=off), all CPUs run in turn. "
-           f"{plan.boots} boots of each guest, the kernels in turn; all figures are medians, with "
-           "least and greatest where they differ. Raw points: points.csv. "
+           f"{plan.boots} boots of each guest{fewer(plan)}, the kernels in turn; all figures are "
+           "medians, with least and greatest where they differ. Raw points: points.csv. "
            f"Emulator: {', '.join(f'{name} {version(name)}' for name in qemu)}. "
            "Same configuration but for what config-differences.md lists."]
     (new / "summary.md").write_text(
@@ -492,6 +493,12 @@ def write_results(plan: BenchPlan, folder: Path, found: list[Point], buckets: li
     if folder.exists():
         shutil.rmtree(folder)
     shutil.move(new, folder)
+
+
+def fewer(plan: BenchPlan) -> str:
+    """Which guests have fewer boots than others, for the summary."""
+    return "".join(f" ({one.name}: {len(one.boots_of(plan.boots))})" for one in plan.guests
+                   if len(one.boots_of(plan.boots)) != plan.boots)
 
 
 def version(qemu: str) -> str:

@@ -44,7 +44,12 @@ class Guest:
     limit_s: float
     steps: tuple[str, ...]
     tools: bool = False      # in real time, with programs of packages
+    boots: int = 0           # at most as many, if not 0
     cmdline: str = ""
+
+    def boots_of(self, boots: int) -> range:
+        """The numbers of its boots, where others have `boots` of them."""
+        return range(1, min(boots, self.boots or boots) + 1)
 
     def steps_on(self, arch: str) -> list[str]:
         """The steps that are made on an architecture; some are for one only: "ARCH: ..."."""

@@ -259,6 +259,14 @@ class VerbTest(unittest.TestCase):
                             Path("c"), {"calls": Path("d")}, {}, "1")
         self.assertEqual(len({bench.Job(ready, plan.guests[0], number) for number in (1, 1, 2)}), 2)
 
+    def test_fewer_boots(self):
+        plan = benchplan.read()
+        tools = next(one for one in plan.guests if one.tools)
+        self.assertEqual(list(tools.boots_of(5)), [1, 2, 3])
+        self.assertEqual(list(tools.boots_of(2)), [1, 2])
+        self.assertEqual(list(plan.guests[0].boots_of(2)), [1, 2])
+        self.assertEqual(bench.fewer(plan), f" ({tools.name}: 3)")
+
     def test_unknown_guest(self):
         error(self, Exit.USAGE, "no guest 'zoo'", bench.main, ["--guest", "zoo"])
 
