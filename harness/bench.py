@@ -270,7 +270,8 @@ def run_job(job: Job, spec: boot.BootSpec, steps: list[str], stop: threading.Eve
     ready = job.ready
     folder = ready.folder / f"{job.guest.name}-{job.number}"
     result = (earlier(spec, folder) if resume else None) or boot.boot(spec, folder, stop=stop)
-    console = measure.console_of(result, job.name, "bench/bench.toml, limit_s", ready.number)
+    console = measure.console_of(result, job.name, "bench/bench.toml, limit_s", ready.number,
+                                 rtpoints.SPOKEN if job.guest.tools else None)
     where = Boot(ready.arch.name, ready.kernel.name, job.guest.cpus, job.guest.name, job.number,
                  ready.arch.clocksource)
     if job.guest.tools:

@@ -6,6 +6,8 @@ Out: the console of a guest that came to its end without a kernel report.
 
 from __future__ import annotations
 
+import re
+
 from . import boot, judge
 from .errors import Exit, HarnessError
 
@@ -13,11 +15,13 @@ from .errors import Exit, HarnessError
 CLOCK = ("-rtc", "base=2000-01-01,clock=vm")
 
 
-def console_of(result: boot.BootResult, label: str, limit_in: str, number: str = "") -> str:
+def console_of(result: boot.BootResult, label: str, limit_in: str, number: str = "",
+               spoken: re.Pattern[str] | None = None) -> str:
     """The console; a guest that did not come through cleanly is an error.
 
     limit_in names the file where the boot's limit stands; number is that of the kernel
-    that was built (BuildResult.number).
+    that was built (BuildResult.number); spoken is what a line has that a program printed:
+    its "WARNING:" is none of the kernel's.
     """
     console = result.console.read_text(errors="replace")
     where = f"see {result.console}."
@@ -29,7 +33,7 @@ def console_of(result: boot.BootResult, label: str, limit_in: str, number: str =
     if "Kernel panic" in console:
         raise HarnessError(Exit.BOOT, f"the guest with {label} panicked; {where}")
     for number, line in enumerate(console.splitlines(), 1):
-        if means := judge.splat(line):
+        if (means := judge.splat(line)) and not (spoken and spoken.search(line)):
             raise HarnessError(Exit.SPLAT, f"the console of {label} shows a kernel report in line "
                                f"{number} ({means}); {where}\n    {line.strip()}")
     if result.exit != "0":

@@ -30,6 +30,7 @@ ROWS = {
     "rt_late": "later than half the hold, a minute",     # a number, not a time
 }
 _LINE = re.compile(r"\b(RT|STALL)-([A-Z]+),(.*?)\s*$")
+SPOKEN = re.compile(r"\brt: RT-LOAD,")      # what a load says, which may be "WARNING: ..."
 _METRIC = re.compile(r"metrc: \[\d+\] ([a-z][a-z-]*) +(\d+) +\d+\.\d+ ")
 _CLOCK = re.compile(r"\bWAKEUP-CLOCK,(\S+)")
 

@@ -8,7 +8,8 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
-from harness import bench, benchplan, benchplot, benchreport, lanes, points, rtpoints, tools
+from harness import (bench, benchplan, benchplot, benchreport, boot, lanes, measure, points,
+                     rtpoints, tools)
 from harness.benchreport import Measured
 from harness.errors import Exit, HarnessError
 from harness.points import Boot, Key, Point, Stat
@@ -104,6 +105,18 @@ class ReadTest(unittest.TestCase):
             path = Path(name) / "h.csv"
             rtpoints.write_csv(buckets, path)
             self.assertEqual(path.read_text().splitlines()[1], "x86_64,series,tools,1,idle,0,50,170")
+
+    def test_what_a_load_says_is_no_kernel_report(self):
+        said = "[   80.1] rt: RT-LOAD,pthread,stress-ng: warn: [1] pthread: WARNING: finished\n"
+        with tempfile.TemporaryDirectory() as name:
+            path = Path(name) / "console.log"
+            result = boot.BootResult("0", 1.0, False, path)
+            path.write_text(said)
+            self.assertEqual(measure.console_of(result, "x", "y", spoken=rtpoints.SPOKEN), said)
+            path.write_text(said + "[   80.2] WARNING: CPU: 1 PID: 42 at kernel/smp.c:753 f+0x1/0x2\n")
+            with self.assertRaises(HarnessError) as caught:
+                measure.console_of(result, "x", "y", spoken=rtpoints.SPOKEN)
+            self.assertEqual(caught.exception.code, Exit.SPLAT)
 
     def test_steps_of_our_own(self):
         plan = benchplan.read()
