@@ -825,7 +825,7 @@ csd_nowait:
 
 	if
 	:: d_step { running && !(call & ATOMIC) -> generic_exec_single(STACK(t)) }
-	/* caller_is_pinned(): csd_wait_until_free() */
+	/* csd_wait_if_pinned() */
 	:: d_step { running && (call & ATOMIC) && !csd_busy(CSD_DATA(this_cpu)) ->
 		generic_exec_single(CSD_DATA(this_cpu)) }
 	fi;
