@@ -23,6 +23,7 @@
 #include "hold.h"
 
 #define HOLD_LIMIT_NS	(1000ULL * 1000 * 1000)
+#define SHORT_TURNS_NS	(200ULL * 1000)
 
 static void *area;
 
@@ -46,12 +47,14 @@ static long hold_cpu(struct hold_request __user *user)
 	}
 	/*
 	 * A simulator that counts instructions may run the CPUs in turn, and each
-	 * goes on up to its next cpu_relax().
+	 * goes on up to its next cpu_relax().  At first, when the urgent task wakes
+	 * up, the turns are short; if they all were, it would take very long.
 	 */
+	now = start;
 	do {
 		int i;
 
-		for (i = 0; i < 256; i++)
+		for (i = 0; now - start >= SHORT_TURNS_NS && i < 256; i++)
 			barrier();
 		cpu_relax();
 		now = ktime_get_ns();
