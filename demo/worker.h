@@ -17,6 +17,8 @@
 #include <linux/ktime.h>
 #include <linux/sched.h>
 
+#include "spin.h"
+
 #define STEP_TIMEOUT	(30 * HZ)
 
 struct worker {
@@ -80,31 +82,6 @@ static void worker_kick(struct worker *w)
 static bool worker_wait(struct worker *w)
 {
 	return wait_for_completion_timeout(&w->done, STEP_TIMEOUT);
-}
-
-/*
- * Keeps the CPU until then.
- *
- * A simulator that counts instructions may run the CPUs in turn and lets each go on
- * up to its next cpu_relax() or timer.  A hold without any would come in between
- * the wake-up and the run of an urgent task now and then, as if the other CPU had
- * stopped for milliseconds.  At first, when an urgent task is to wake up, the turns
- * are short; if they all were, the simulator would take very long.
- */
-#define SHORT_TURNS_NS	(200 * NSEC_PER_USEC)
-
-static void spin_until(u64 end)
-{
-	u64 now = ktime_get_ns();
-	u64 longer = now + SHORT_TURNS_NS;
-
-	for (; now < end; now = ktime_get_ns()) {
-		int i;
-
-		for (i = 0; now >= longer && i < 256; i++)
-			barrier();
-		cpu_relax();
-	}
 }
 
 #endif

@@ -21,9 +21,9 @@
 #include <linux/vmalloc.h>
 
 #include "hold.h"
+#include "spin.h"
 
 #define HOLD_LIMIT_NS	(1000ULL * 1000 * 1000)
-#define SHORT_TURNS_NS	(200ULL * 1000)
 
 static void *area;
 
@@ -32,7 +32,7 @@ static long hold_cpu(struct hold_request __user *user)
 	struct hold_request req;
 	u32 __user *flag;
 	u32 one = 1;
-	u64 start, now;
+	u64 start;
 
 	if (copy_from_user(&req, user, sizeof(req)))
 		return -EFAULT;
@@ -45,20 +45,7 @@ static long hold_cpu(struct hold_request __user *user)
 		local_irq_enable();
 		return -EFAULT;
 	}
-	/*
-	 * A simulator that counts instructions may run the CPUs in turn, and each
-	 * goes on up to its next cpu_relax().  At first, when the urgent task wakes
-	 * up, the turns are short; if they all were, it would take very long.
-	 */
-	now = start;
-	do {
-		int i;
-
-		for (i = 0; now - start >= SHORT_TURNS_NS && i < 256; i++)
-			barrier();
-		cpu_relax();
-		now = ktime_get_ns();
-	} while (now < req.until_ns && now - start < HOLD_LIMIT_NS);
+	spin_until(min(req.until_ns, start + HOLD_LIMIT_NS));
 	req.released_ns = ktime_get_ns();
 	local_irq_enable();
 
