@@ -16,7 +16,7 @@
  * stopped for milliseconds.  At first, when an urgent task is to wake up, the turns
  * are short; if they all were, the simulator would take very long.
  */
-#define SHORT_TURNS_NS	(200 * NSEC_PER_USEC)
+#define SHORT_TURNS_NS	NSEC_PER_MSEC
 
 static void spin_until(u64 end)
 {

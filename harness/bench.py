@@ -483,7 +483,8 @@ def write_results(plan: BenchPlan, folder: Path, found: list[Point], buckets: li
            f"Emulator: {', '.join(f'{name} {version(name)}' for name in qemu)}. "
            "Same configuration but for what config-differences.md lists."]
     (new / "summary.md").write_text(
-        benchreport.summary(plan, stats, arches, kernels, f"Benchmarks, {folder.name}", how, notes),
+        benchreport.summary(plan, stats, arches, kernels, f"Benchmarks, {folder.name}", how,
+                            [note.replace(f"{settings.REPO}/", "") for note in notes]),
         encoding="utf-8")
     subtitle = "Clock: QEMU counts instructions, 1 instruction = 1 ns. " \
                f"Medians of {plan.boots} boots, bars from least to greatest."

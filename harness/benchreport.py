@@ -56,7 +56,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Ratio:
-    """One quotient of medians that a target is about."""
+    """One quotient of medians (or what the target says) that a target is about."""
 
     what: str
     over: float
@@ -167,8 +167,13 @@ def targets(plan: BenchPlan, stats: Stats, arch: str) -> list[Target]:
                 if key.case == "offline"]),
         _worst("third task (I11): wake-up to the plain one", limit["third"], third),
         _own(stats, arch, ours, limit["own_ns"]),
-        _worst("grace period behind a preempted waiter, to the unpatched kernel",
-               limit["grace"], against("grace", ("behind",))),
+        # An expedited grace period takes 13.7 or 14.9 us (arm64), by chance and in every
+        # kernel, half of them each: the median is the one or the other, the mean is not.
+        _worst("grace period behind a preempted waiter, to the unpatched kernel, "
+               "mean of all points", limit["grace"],
+               [Ratio(name_of(key), stat.mean, under.mean)
+                for key, stat, under in pairs(stats, arch, ours, base, "grace")
+                if key.case == "behind"]),
     ]
     return found
 

@@ -63,6 +63,7 @@ class Stat:
     least: float
     greatest: float
     count: int
+    mean: float
 
 
 @dataclass(frozen=True)
@@ -78,11 +79,12 @@ class Boot:
 
 
 def stats(points: Iterable[Point]) -> dict[Key, Stat]:
-    """Median, least and greatest of the points with the same key."""
+    """Median, least, greatest and mean of the points with the same key."""
     groups: dict[Key, list[float]] = defaultdict(list)
     for point in points:
         groups[point.key].append(point.value)
-    return {key: Stat(statistics.median(values), min(values), max(values), len(values))
+    return {key: Stat(statistics.median(values), min(values), max(values), len(values),
+                      statistics.fmean(values))
             for key, values in groups.items()}
 
 

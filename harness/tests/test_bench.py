@@ -215,10 +215,10 @@ class TargetsTest(unittest.TestCase):
 
 class CompareTest(unittest.TestCase):
     def test_worse_than_the_spread(self):
-        old = {Key("a", "k", 4, "cost", case, 1): Stat(10, 9, 11, 3) for case in ("one", "two")}
-        new = {Key("a", "k", 4, "cost", "one", 1): Stat(13, 12, 14, 3),
-               Key("a", "k", 4, "cost", "two", 1): Stat(12, 11, 13, 3),
-               Key("a", "k", 4, "cost", "new", 1): Stat(99, 99, 99, 3)}
+        old = {Key("a", "k", 4, "cost", case, 1): Stat(10, 9, 11, 3, 10) for case in ("one", "two")}
+        new = {Key("a", "k", 4, "cost", "one", 1): Stat(13, 12, 14, 3, 13),
+               Key("a", "k", 4, "cost", "two", 1): Stat(12, 11, 13, 3, 12),
+               Key("a", "k", 4, "cost", "new", 1): Stat(99, 99, 99, 3, 99)}
         self.assertEqual([key.case for key, *_ in points.worse(old, new)], ["one"])
 
     def test_verb(self):

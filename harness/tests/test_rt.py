@@ -130,7 +130,7 @@ class ReadTest(unittest.TestCase):
 
 
 def stat(median, least=None, greatest=None):
-    return Stat(median, least or median, greatest or median, 3)
+    return Stat(median, least or median, greatest or median, 3, median)
 
 
 class FloorTest(unittest.TestCase):
@@ -139,7 +139,7 @@ class FloorTest(unittest.TestCase):
         for one, other, words in (
                 (stat(2e6), stat(99e6, 90e6, 110e6), "times"),
                 (stat(2e6), stat(39e6), benchreport.NO_DIFFERENCE),        # inside the floor
-                (Stat(2e6, 2e6, 2e6, 2), stat(99e6), "too few boots"),
+                (Stat(2e6, 2e6, 2e6, 2, 2e6), stat(99e6), "too few boots"),
                 (stat(80e6, 30e6, 95e6), stat(99e6, 90e6, 110e6), benchreport.NO_DIFFERENCE)):
             self.assertIn(words, benchreport.difference(one, other, floor))
 
