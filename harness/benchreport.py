@@ -119,8 +119,9 @@ def targets(plan: BenchPlan, stats: Stats, arch: str) -> list[Target]:
     """Each target for one architecture."""
     ours, base, peer, limit = plan.ours.name, plan.ours.before, plan.peer, plan.target
 
-    def against(row: str, cases: Iterable[str] = (), other: str = base) -> list[Ratio]:
-        return [Ratio(name_of(key), stat.median, under.median)
+    def against(row: str, cases: Iterable[str] = (), other: str = base,
+                what: str = "median") -> list[Ratio]:
+        return [Ratio(name_of(key), getattr(stat, what), getattr(under, what))
                 for key, stat, under in pairs(stats, arch, ours, other, row)
                 if not cases or key.case in cases]
 
@@ -161,19 +162,13 @@ def targets(plan: BenchPlan, stats: Stats, arch: str) -> list[Target]:
         # It waits for grace periods, which begin and end with ticks: several of them by
         # chance. The least of many points has no such luck in it.
         _worst("CPU offline without a waiter, to the unpatched kernel, least of all points",
-               limit["offline"],
-               [Ratio(name_of(key), stat.least, under.least)
-                for key, stat, under in pairs(stats, arch, ours, base, "hotplug")
-                if key.case == "offline"]),
+               limit["offline"], against("hotplug", ("offline",), what="least")),
         _worst("third task (I11): wake-up to the plain one", limit["third"], third),
         _own(stats, arch, ours, limit["own_ns"]),
         # An expedited grace period takes 13.7 or 14.9 us (arm64), by chance and in every
         # kernel, half of them each: the median is the one or the other, the mean is not.
         _worst("grace period behind a preempted waiter, to the unpatched kernel, "
-               "mean of all points", limit["grace"],
-               [Ratio(name_of(key), stat.mean, under.mean)
-                for key, stat, under in pairs(stats, arch, ours, base, "grace")
-                if key.case == "behind"]),
+               "mean of all points", limit["grace"], against("grace", ("behind",), what="mean")),
     ]
     return found
 
