@@ -1,15 +1,15 @@
-"""The litmus tests in proof/litmus/: their verdicts, and who names whom.
+"""The litmus tests in proof/litmus/: their verdicts, and whether they fit the kernel.
 
 In:  proof/litmus/NAME.litmus with its twin NAME-broken.litmus, the kernel tree (its
-     tools/memory-model and the sources that the series touches), herd7.
+     tools/memory-model and the sources that the tests model), herd7.
 Out: parts(opts, progress): one Part for the memory model on the kernel's own tests, one
-     for the names, one for each test with its twin. dangling(...): complaints about names.
+     for what is modelled, one for each test with its twin. dangling(...): complaints about
+     what is modelled and is not there.
 
 A test's comment says `Result: Never` (`Sometimes` in a twin), and in lines like
 `Models: kernel/smp.c: csd_unlock() smp_store_release` what it models: a function, and
 what must stand in it. So the test and the source cannot drift apart unnoticed, and a
-barrier that is dropped or weakened is found. A comment in the kernel says
-`litmus: NAME` where the ordering is.
+barrier that is dropped or weakened is found.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable
 
-from . import herd, report, series, settings, tree
+from . import herd, report, settings, tree
 from .errors import Exit, HarnessError
 from .git import git
 from .progress import Progress
@@ -64,12 +64,6 @@ def tests(where: Path) -> list[str]:
 # --- names
 
 
-def named(text: str) -> list[str]:
-    """The names after "litmus:" in a source; NAME itself is the placeholder."""
-    found = [name.rstrip(".,;:)*/\"'") for name in re.findall(r"\blitmus:[ \t]*(\S*)", text)]
-    return [name for name in found if name != "NAME"]
-
-
 def body(source: str, function: str) -> str | None:
     """The text of a function without comments; None if the source does not define it."""
     code = re.sub(r"/\*.*?\*/|//[^\n]*", " ", source, flags=re.S)
@@ -77,24 +71,14 @@ def body(source: str, function: str) -> str | None:
     return "\n".join(found) if found else None
 
 
-def dangling(where: Path, sources: dict[str, str],
-             read: Callable[[str], str | None]) -> list[str]:
-    """Complaints: names that lead nowhere, in both directions.
+def dangling(where: Path, read: Callable[[str], str | None]) -> list[str]:
+    """Complaints: twins that do not fit, and what is modelled and not in the kernel.
 
-    sources: the files that the series touches, with their text. read gives the text of
-    any file of the kernel, None if there is no such file.
+    read gives the text of any file of the kernel, None if there is no such file.
     """
     files = {path.stem: path for path in sorted(where.glob(f"*{SUFFIX}"))}
     heads = {name: header(path.read_text("utf-8")) for name, path in files.items()}
-    known = tests(where)
-    complaints = [] if known else [f"there is no litmus test in {where}"]
-    comments: set[str] = set()
-    for path, text in sources.items():
-        for name in named(text):
-            comments.add(name)
-            if name not in known:
-                complaints.append(f"{path} names the litmus test {name or '(nothing)'}, which is "
-                                  "not a test of proof/litmus")
+    complaints = [] if tests(where) else [f"there is no litmus test in {where}"]
     for name, path in files.items():
         head = heads[name]
         if head.name != name:
@@ -109,8 +93,6 @@ def dangling(where: Path, sources: dict[str, str],
         else:
             if name + TWIN not in files:
                 complaints.append(f"{path.name} has no twin {name}{TWIN}{SUFFIX}")
-            if name not in comments:
-                complaints.append(f"no comment of the series names {name}")
             wanted = "Never"
         if head.result != wanted:
             complaints.append(f"{path.name} says Result: {head.result or '(nothing)'} instead of "
@@ -142,8 +124,7 @@ def names_agree(info: TreeInfo) -> list[str]:
             texts[path] = None if shown.returncode else shown.output
         return texts[path]
 
-    touched = {path: read(path) for path in series.touched(series.patches())}
-    return dangling(folder(), {path: text for path, text in touched.items() if text}, read)
+    return dangling(folder(), read)
 
 
 # --- verdicts
@@ -218,7 +199,7 @@ def own_tests(tool: herd.Herd, model: Path, progress: Progress) -> Part:
 
 
 def names_part(info: TreeInfo) -> Part:
-    """The Part for the check of names."""
+    """The Part for the check of what is modelled."""
     start = time.monotonic()
     complaints = names_agree(info)
     for text in complaints:
@@ -227,7 +208,7 @@ def names_part(info: TreeInfo) -> Part:
     if complaints:
         return Part("litmus names", Exit.TEST, 0, len(complaints), 0, seconds, complaints[0])
     return Part("litmus names", Exit.OK, 1, 0, 0, seconds,
-                f"{len(tests(folder()))} tests, each with a twin and a comment in the kernel")
+                f"{len(tests(folder()))} tests, each with a twin; the kernel has what they model")
 
 
 def parts(opts: Options, progress: Progress) -> list[Part]:

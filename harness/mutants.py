@@ -17,14 +17,14 @@ from typing import Any
 from . import judge, ktap, lanes, series, settings, torture
 from .errors import Exit, HarnessError
 
-WAYS = ("case", "torture", "kasan", "splat", "hang", "litmus")
+WAYS = ("case", "torture", "kasan", "splat", "hang")
 SUBSET_LANE = "x86_64"           # that of all mutants of the subset
 _KEYS: dict[str, type] = {
     "breaks": str, "invariant": list, "lane": str, "cases": str, "caught_by": str, "fails": list,
-    "splat": str, "litmus": str, "subset": bool, "params": str, "cmdline": str, "limit_s": int}
+    "splat": str, "subset": bool, "params": str, "cmdline": str, "limit_s": int}
 _NEEDED = {"case": ("lane", "cases", "fails"), "torture": ("lane", "params", "fails"),
            "kasan": ("lane", "cases"), "splat": ("lane", "cases", "splat"),
-           "hang": ("lane", "cases"), "litmus": ("litmus",)}
+           "hang": ("lane", "cases")}
 
 
 @dataclass(frozen=True)
@@ -32,14 +32,13 @@ class Mutant:
     name: str
     patch: Path
     breaks: str                  # one sentence
-    invariant: tuple[str, ...]   # "I1" to "I11"
-    lane: str                    # whose kernel it is built into, "" with litmus
+    invariant: tuple[str, ...]   # "I1" to "I12"
+    lane: str                    # whose kernel it is built into
     cases: str                   # kunit.filter_glob of its boot
     caught_by: str               # one of WAYS
     fails: tuple[str, ...]       # with "case": suite.case or suite.case.parameter, all of them;
                                  # with "torture": patterns for verdicts, each must find one
     splat: str                   # with "splat": regex
-    litmus: str                  # with "litmus": name of the litmus test
     subset: bool                 # part of ./run check
     params: str                  # with "torture": of the lane's torture test
     cmdline: str                 # kernel parameters
@@ -71,11 +70,11 @@ def _mutant(name: str, data: dict[str, Any], general: dict[str, Any]) -> Mutant:
         if not data.get(key):
             raise _wrong(f"{name} has no {key}")
     for key, owners in (("fails", ("case", "torture")), ("cases", tuple(set(WAYS) - {"torture"})),
-                        ("params", ("torture",)), ("splat", ("splat",)), ("litmus", ("litmus",))):
+                        ("params", ("torture",)), ("splat", ("splat",))):
         if key in data and way not in owners:
             raise _wrong(f"{key} of {name} does not go with caught_by = \"{way}\"")
-    if wrong := [item for item in data["invariant"] if not re.fullmatch(r"I([1-9]|1[01])", item)]:
-        raise _wrong(f"{name} names {wrong[0]}; the invariants are I1 to I11")
+    if wrong := [item for item in data["invariant"] if not re.fullmatch(r"I([1-9]|1[012])", item)]:
+        raise _wrong(f"{name} names {wrong[0]}; the invariants are I1 to I12")
     if data.get("subset") and data.get("lane") != SUBSET_LANE:
         raise _wrong(f"{name} is in the subset, so its lane must be {SUBSET_LANE}")
     try:
@@ -84,10 +83,9 @@ def _mutant(name: str, data: dict[str, Any], general: dict[str, Any]) -> Mutant:
         raise _wrong(f"splat of {name} is no regex ({error})") from None
     return Mutant(
         name=name, patch=folder() / f"{name}.patch", breaks=data["breaks"],
-        invariant=tuple(data["invariant"]), lane=data.get("lane", ""),
+        invariant=tuple(data["invariant"]), lane=data["lane"],
         cases=data.get("cases", ""), caught_by=way, fails=tuple(data.get("fails", ())),
-        splat=data.get("splat", ""), litmus=data.get("litmus", ""),
-        subset=data.get("subset", False),
+        splat=data.get("splat", ""), subset=data.get("subset", False),
         params=data.get("params", ""), cmdline=data.get("cmdline", ""),
         limit_s=data.get("limit_s", general["limit_s"]))
 

@@ -16,7 +16,7 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from . import (boot, build, judge, lanerun, lanes, litmus, mutants, proc, report, series, settings,
+from . import (boot, build, judge, lanerun, lanes, mutants, proc, report, settings,
                tree)
 from .arguments import Parser
 from .errors import Exit, HarnessError
@@ -34,9 +34,8 @@ that breaks one thing in the series; proof/mutants/mutants.toml says which invar
 that is, and which case, sanitizer, detector or torture test must catch it. First the
 named cases must pass without the mutant; then each mutant is built, and booted until it is caught.
 It passes if it is caught in the way the table names: one that survives, or is caught in
-another way only, is a failure. Those that weaken the memory ordering are not booted: the
-litmus test that relies on what they take away must say so. (That the ordering is needed
-is shown by the test's broken twin, in ./run prove.)
+another way only, is a failure. What only a weaker memory model than the host's would show
+has no mutant: the litmus tests and their broken twins are for that (./run prove).
 
   --subset   only the five that are part of ./run check
 
@@ -176,34 +175,6 @@ def one(lane: lanes.Lane, info: TreeInfo, table: Table, mutant: Mutant,
     return Outcome(mutant, Exit.TEST, "SURVIVED: the run passed as if nothing was broken", seconds)
 
 
-def litmus_complaints(info: TreeInfo) -> list[str]:
-    """What does not agree between the litmus tests and the tree's files as they are now."""
-    def read(path: str) -> str | None:
-        file = info.path / path
-        return file.read_text("utf-8", "replace") if file.is_file() else None
-
-    texts = {path: read(path) for path in series.touched(series.patches())}
-    return litmus.dangling(litmus.folder(), {path: text for path, text in texts.items() if text},
-                           read)
-
-
-def by_litmus(info: TreeInfo, mutant: Mutant) -> Outcome:
-    """Whether the litmus test notices that the kernel lacks what it relies on."""
-    start = time.monotonic()
-    if complaints := litmus_complaints(info):
-        return Outcome(mutant, Exit.TEST, "the litmus tests do not fit the series without it: "
-                       + complaints[0])
-    with tree.changed(info, mutant.patch):
-        complaints = litmus_complaints(info)
-    seconds = time.monotonic() - start
-    for text in complaints:
-        if text.startswith(f"{mutant.litmus}.litmus relies on "):
-            return Outcome(mutant, Exit.OK, f"litmus: {text}", seconds)
-    return Outcome(mutant, Exit.TEST, f"not caught by {mutant.litmus}.litmus, but: "
-                   + "; ".join(complaints) if complaints else "SURVIVED: no litmus test relies "
-                   "on it", seconds)
-
-
 def of_lane(lane: lanes.Lane, chosen: list[Mutant], info: TreeInfo, table: Table,
             progress: Progress, steps: Steps) -> list[Outcome]:
     """The mutants of one lane."""
@@ -232,24 +203,16 @@ def of_lane(lane: lanes.Lane, chosen: list[Mutant], info: TreeInfo, table: Table
 
 def run(chosen: list[Mutant], table: Table, opts: Options, progress: Progress,
         phases: bool) -> list[Outcome]:
-    """Runs the mutants, lane by lane; those that are not booted come last."""
+    """Runs the mutants, lane by lane."""
     info = tree.ensure_tree(opts, progress)
     steps = Steps(progress, phases)
     outcomes: list[Outcome] = []
-    for name in dict.fromkeys(mutant.lane for mutant in chosen if mutant.lane):
+    for name in dict.fromkeys(mutant.lane for mutant in chosen):
         mine = [mutant for mutant in chosen if mutant.lane == name]
         try:
             outcomes += of_lane(lanes.load(name), mine, info, table, progress, steps)
         except HarnessError as error:      # the lane's own kernel cannot be had
             outcomes += [Outcome(mutant, error.code, error.message) for mutant in mine]
-    for mutant in chosen:
-        if not mutant.lane:
-            steps.begin(f"{mutant.name}: {mutant.breaks}")
-            try:
-                outcomes.append(by_litmus(info, mutant))
-            except HarnessError as error:
-                outcomes.append(Outcome(mutant, error.code, error.message))
-            steps.done(outcomes[-1].text)
     return outcomes
 
 

@@ -24,8 +24,8 @@ caller is pinned without a reason.
 proof/litmus/ has litmus tests, which herd7 judges with the memory model of the kernel
 tree. Each must be impossible (Never), its twin, in which one ordering is weakened,
 possible (Sometimes). The kernel's own litmus tests come first, to see that herd7 and the
-model fit each other. And the kernel's comments and the tests must name each other, and
-what a test relies on must be in the function that it models.
+model fit each other. And what a test relies on must be in the function of the kernel that
+it models.
 
 proof/spin/ has a model of the calls in Promela, of which spin searches all interleavings.
 The model as it is must hold; each mutant must be rejected by the assertion of the invariant

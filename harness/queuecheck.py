@@ -239,9 +239,9 @@ def check_kernel_doc(context: Context) -> Result:
 
 
 def check_litmus(context: Context) -> Result:
-    """The comments of the series and the litmus tests name each other."""
+    """The series has what the litmus tests model."""
     return verdict(litmus.names_agree(context.ready),
-                   f"{len(litmus.tests(litmus.folder()))} tests, named both ways")
+                   f"{len(litmus.tests(litmus.folder()))} tests; the series has what they model")
 
 
 def _extract(repo: Path, commit: str, path: str, folder: Path) -> bool:

@@ -5,7 +5,8 @@
  * steps are taken together and why that loses nothing, and what is left out.
  *
  * In:  -DMENU=... (which calls there are), -DNTASK=1..3, -DHOTPLUG=0..3 (how many changes:
- *      down or up), and at most one name of a mutant; see spin.toml.
+ *      down or up), -DSTARVED=1 (a waiter may never run again), and at most one name of a
+ *      mutant; see spin.toml.
  * Out: pan's verdict. The text of each assertion begins with the invariant that it stands for.
  *
  * Steps are taken in a total order that all see (sequential consistency): which barriers
@@ -22,6 +23,9 @@
 #ifndef MENU
 #define MENU		1
 #endif
+#ifndef STARVED
+#define STARVED		0
+#endif
 
 #define BIT(c)		(1 << (c))
 #define ALL		7		/* cpu_possible_mask */
@@ -35,7 +39,7 @@
  * Never set: they put the name of the invariant into the text of an assertion. An assertion
  * on the name alone stands where a guard has already found the violation.
  */
-hidden byte I1, I2, I3, I4, I5, I6, I8, I9, I11;
+hidden byte I1, I2, I3, I4, I5, I6, I8, I9, I10, I11;
 
 /* ---- the state that is shared ---- */
 
@@ -47,22 +51,41 @@ hidden byte I1, I2, I3, I4, I5, I6, I8, I9, I11;
 #define IS_CFD(id)	((id) < 10)
 #define SRC(id)		(((id) - 1) / 3)
 
-/* ->node.u_flags: the lock, the type, and from bit 3 on the number of the call. */
+/* ->node.u_flags: the lock, the type, and from bit 2 on the number of the call. */
 #define CSD_FLAG_LOCK	1
 #define CSD_TYPE_ASYNC	0
 #define CSD_TYPE_SYNC	2
-#define CSD_TYPE_FIFO	4		/* CSD_TYPE_SYNC_FIFO */
-#define CSD_TYPE(id)	(u_flags[id] & 6)
-#define CSD_SEQ_SHIFT	3
+#define CSD_TYPE(id)	(u_flags[id] & 2)
+#define CSD_SEQ_SHIFT	2
 byte u_flags[NCSD];
 byte info[NCSD];			/* ->func and ->info: the task whose call it is */
 
-/* struct call_function_data of each CPU. */
+/*
+ * struct call_function_data of each CPU. An array of csds has one of two addresses, so that
+ * a CPU that comes back can have it at the same one as before, or elsewhere.
+ */
 byte cpumask[NCPU];
-byte users[NCPU] = 1;
 byte seq[NCPU];
-byte allocated = ALL;			/* CPUs whose call data is there */
-byte cfd_unused;			/* the completion */
+byte csd[NCPU] = 1;			/* ->csd, 0 is NULL */
+byte mem[NCPU] = 1;			/* where the array is that is allocated, 0: there is none */
+byte addr[NCPU] = 1;			/* where the last one was */
+
+/*
+ * RCU: tasks that are in a read-side critical section, which is where they look at the csds of
+ * a CPU that they may have left; and those for whom the grace period still waits.
+ */
+byte section;
+byte gp;
+#ifdef LOOK_IF_PREEMPTED
+byte fresh;				/* tasks that looked, and were not preempted since */
+#endif
+#ifdef RCU_HELD
+#define starved_in_section	true	/* a reader that is preempted: rcu_read_lock() */
+#define section_allows	true
+#else
+#define starved_in_section	false
+#define section_allows	(section == 0)	/* preemption is disabled there */
+#endif
 
 /* call_single_queue: 4 bits a csd, the newest lowest. What the handler took: the oldest lowest. */
 int queue[NCPU];
@@ -73,17 +96,17 @@ byte ipi;				/* CPUs to which an IPI is under way */
 
 byte online = ALL;			/* cpu_online_mask */
 byte pinned;				/* CPUs that run a task with preemption disabled */
+byte alone[NCPU];			/* 1 + task that waits there, and nobody else ran since the call */
 
 /* ---- what only the assertions know ---- */
 byte may[NTASK];				/* CPUs that the call may still send a request to */
 byte must[NTASK];			/* those of them that it has to */
 byte pending[NTASK];			/* CPUs that have a request, and have not run the function */
-byte after[NTASK];			/* cpu << 2 | 1 + task: whose function must run before there */
 byte live[NCPU];			/* who remembers a number of this CPU's calls */
 byte started;				/* tasks that have begun, see init */
 
 /* Scratch variables, alive within one step only. */
-hidden byte i_, id_, src_;
+hidden byte i_, id_;
 hidden int q_, first_, last_;
 hidden byte nfirst_, nlast_;
 
@@ -93,18 +116,7 @@ hidden byte nfirst_, nlast_;
 inline csd_do_func(t, c)
 {
 	assert(I6 || (pending[t] & BIT(c)));			/* I6: once for each request */
-	assert(I5 || after[t] == 0 || (after[t] >> 2) != c);	/* I5: not ahead of whom it waited behind */
-	pending[t] = pending[t] & ~BIT(c);
-	i_ = 0;
-	do
-	:: i_ < NTASK ->
-		if
-		:: after[i_] == ((c) << 2 | (t) + 1) -> after[i_] = 0
-		:: else
-		fi;
-		i_++
-	:: else -> break
-	od
+	pending[t] = pending[t] & ~BIT(c)
 }
 
 /* The call selects CPU @c, for a request or to run the function there directly. */
@@ -132,11 +144,14 @@ inline all_selected(t)
 #define csd_free(id)	(!csd_busy(id))
 #endif
 
+/* The array is there that @csds points to. */
+#define csds_there(c)	(mem[c] != 0 && mem[c] == csds)
+
 inline csd_lock(id, flags, t)
 {
 	assert(I1 || (online & BIT(this_cpu)));	/* I1: the caller holds stop_machine() off */
 	assert(I5 || !csd_busy(id));		/* I5: one request at a time */
-	assert(I2 || !IS_CFD(id) || (allocated & BIT(SRC(id))));	/* I2: not into freed call data */
+	assert(I2 || !IS_CFD(id) || (csd[SRC(id)] && mem[SRC(id)]));	/* I2: not into freed csds */
 	u_flags[id] = flags;
 	info[id] = t
 }
@@ -147,7 +162,7 @@ inline csd_unlock(id)
 	info[id] = 0
 }
 
-/* csd_lock_wait() goes on when this is so. It stays so: no number comes twice. */
+/* csd_poll() is true when this is so. It stays so: no number comes twice. */
 #ifdef NO_OWN_CHECK
 #define csd_done(id, flags)	(!csd_busy(id))
 #else
@@ -226,11 +241,11 @@ inline next_work(c)
 	id_ = 0
 }
 
-/* SYNC and SYNC_FIFO: unlocked after the function. */
+/* SYNC: unlocked after the function. */
 inline flush_sync(c)
 {
 	id_ = HEAD(c);
-	assert(I2 || !IS_CFD(id_) || (allocated & BIT(SRC(id_))));	/* I2: the csd is there */
+	assert(I2 || !IS_CFD(id_) || mem[SRC(id_)]);	/* I2: the csd is there */
 	csd_do_func(info[id_], c);
 	csd_unlock(id_);
 	next_work(c)
@@ -240,7 +255,7 @@ inline flush_sync(c)
 inline flush_async(c)
 {
 	id_ = HEAD(c);
-	assert(I2 || !IS_CFD(id_) || (allocated & BIT(SRC(id_))));	/* I2: the csd is there */
+	assert(I2 || !IS_CFD(id_) || mem[SRC(id_)]);	/* I2: the csd is there */
 	func[c] = info[id_] + 1;
 	csd_unlock(id_);
 	next_work(c)
@@ -301,19 +316,13 @@ end:	do
 #define ANY		16	/* smp_call_function_any() */
 
 #define waits		(call & WAIT)
-#define mine(nr)	(CSD_FLAG_LOCK | (waits -> SYNC_TYPE : CSD_TYPE_ASYNC) | (nr) << CSD_SEQ_SHIFT)
 #ifdef SYNC_TYPE_LOST
 #define SYNC_TYPE	CSD_TYPE_ASYNC
 #else
 #define SYNC_TYPE	CSD_TYPE_SYNC
 #endif
-#ifdef SPARE_SYNC
-#define SPARE_TYPE	CSD_TYPE_SYNC
-#else
-#define SPARE_TYPE	CSD_TYPE_FIFO
-#endif
-#define spare_mine	(CSD_FLAG_LOCK | (waits -> SPARE_TYPE : CSD_TYPE_ASYNC))
-#define single_mine	(CSD_FLAG_LOCK | (waits -> SYNC_TYPE : CSD_TYPE_ASYNC))
+#define csd_flags	(CSD_FLAG_LOCK | (waits -> SYNC_TYPE : CSD_TYPE_ASYNC))
+#define mine		(csd_flags | nr << CSD_SEQ_SHIFT)
 
 /* A task can be pinned to @c: it runs there, or (if it is not pinned) may get there. */
 #define can_pin(c)	((online & BIT(c)) && !(pinned & BIT(c)) && !(in_irq & BIT(c)))
@@ -329,9 +338,11 @@ inline forget(c)
 	fi
 }
 
+/* Whoever waits there was preempted: ->nivcsw. */
 inline preempt_disable(c)
 {
 	this_cpu = c;
+	alone[c] = 0;
 	pinned = pinned | BIT(c)
 }
 
@@ -350,67 +361,10 @@ inline preempt_enable()
 	fi
 }
 
-inline cfd_get(c)
-{
-#ifndef NO_GET
-	users[c]++
-#else
-	skip
-#endif
-}
-
-inline cfd_put(c)
-{
-#ifndef NO_GET
-	users[c]--;
-	if
-#ifdef NO_DEC_TEST
-	:: true -> cfd_unused++
-#else
-	:: users[c] == 0 -> cfd_unused++
-	:: else
-#endif
-	fi
-#else
-	skip
-#endif
-}
-
-/* The end of the wait for call number @nr of @c. */
-inline cfd_wait_end(c)
-{
-#ifdef FIRST_NO_REF
-	if
-	:: last
-	:: else -> cfd_put(c)
-	fi;
-#elif !defined(NO_PUT)
-	cfd_put(c);
-#endif
-	live[c]--;
-	forget(c)
-}
-
-inline cfd_next_seq()
-{
-	assert(I2 || (allocated & BIT(this_cpu)));
-#ifdef SEQ_NOT_ADVANCED
-	if
-	:: waits -> seq[this_cpu]++
-	:: else
-	fi;
-#elif !defined(MASK_BEFORE_SEQ)
-	seq[this_cpu]++;
-#endif
-#ifdef MASK_BEFORE_SEQ
-	nr = seq[this_cpu] + 1;
-#else
-	nr = seq[this_cpu];
-#endif
-	live[this_cpu]++
-}
-
-/* A call to several CPUs begins, on CPU @c. */
+/*
+ * A call to several CPUs begins, on CPU @c: the mask is made, and the call gets a number. Nobody
+ * else reads the mask: who was preempted on @c does not any more. So this is one step.
+ */
 inline many_begin(c)
 {
 	started = started | BIT(t);
@@ -418,14 +372,23 @@ inline many_begin(c)
 	local_cpu = c;
 	may[t] = mask & ~BIT(c) | ((call & LOCAL) -> (mask & BIT(c)) : 0);
 	must[t] = may[t] & online;
-	cfd_next_seq();
+	assert(I2 || (csd[c] && mem[c]));	/* I2: the masks are there */
+	cpumask[c] = mask & online & ~BIT(c);
+#ifndef NUMBER_KEPT
+	seq[c]++;
+#endif
+	nr = seq[c];
+	live[c]++;
 	if
-	:: mask & online & ~BIT(c) -> cpu = 0
+	:: cpumask[c] -> cpu = NEXT(cpumask[c], 0)
 	:: else -> cpu = NONE
-	fi
+	fi;
+#ifdef PREEMPT_EARLY
+	pinned = pinned & ~BIT(c)
+#endif
 }
 
-inline smp_run_local()
+inline run_local()
 {
 	if
 	:: (call & LOCAL) && (mask & BIT(local_cpu)) ->
@@ -435,75 +398,36 @@ inline smp_run_local()
 	fi
 }
 
-/* The end of the pinned part: the IPIs, what runs locally, and a reference for the wait. */
+/* The end of the pinned part: the IPIs, and what runs locally. Then it waits, or does not. */
 inline send_end()
 {
 	send_ipis();
+	run_local();
 	if
 	:: busy
-	:: else -> smp_run_local()
+	:: else -> all_selected(t); mask = 0; cpu = 0
 	fi;
-	src = this_cpu;
 	if
 	:: waits ->
-#ifndef GET_LATE
-		cfd_get(this_cpu)
+		src = this_cpu;
+		csds = csd[src];
+		wcpu = NEXT(cpumask[src], 0);
+		if
+		:: call & ATOMIC
+		:: else ->
+			alone[src] = t + 1;
+#ifdef RCU_HELD
+			section = section | BIT(t)
 #endif
+		fi
 	:: else -> live[this_cpu]--
-	fi;
-	if
-	:: cpu == NCPU ->
-		all_selected(t);
-		mask = 0;
-		local_cpu = ((call & ATOMIC) -> local_cpu : 0)
-	:: else
 	fi;
 	sent = 1;
 	preempt_enable()
 }
 
-/* The first csd that is busy. What was sent so far is waited for last. */
-inline many_busy_begin()
+inline send_next()
 {
-	send_ipis();
-	smp_run_local();
-	first_cpu = this_cpu;
-	first_nr = nr;
-	busy = 1;
-	if
-#ifdef FIRST_NO_REF
-	:: waits
-#else
-	:: waits -> cfd_get(this_cpu)
-#endif
-	:: else -> live[this_cpu]--
-	fi
-}
-
-/* cfd_choose(): cpumask_and(), and the local CPU taken out. */
-inline cfd_send_mask()
-{
-	assert(I2 || (allocated & BIT(this_cpu)));
-#ifdef PREEMPT_EARLY
-	pinned = pinned & ~BIT(this_cpu);
-#endif
-#ifdef LOCAL_TWICE
-	cpumask[this_cpu] = mask & online & ~BIT(this_cpu);
-#else
-	cpumask[this_cpu] = mask & online & ~BIT(local_cpu);
-#endif
-	cpu = NEXT(cpumask[this_cpu], cpu);
-	if
-	:: cpu == NCPU -> send_end()
-	:: else
-	fi
-}
-
-inline cfd_send_next()
-{
-#ifdef MASK_BEFORE_SEQ
-	seq[this_cpu] = nr;
-#endif
 	cpu = NEXT(cpumask[this_cpu], cpu + 1);
 	if
 	:: cpu == NCPU -> send_end()
@@ -511,25 +435,84 @@ inline cfd_send_next()
 	fi
 }
 
-/* Begins a turn of smp_call_function_many_busy(). */
-inline many_turn(c)
-{
-	preempt_disable(c);
-	cfd_next_seq();
-#ifdef RESTART_AT_0
-	cpu = 0
+/* ---- cfd_wait() ---- */
+
+/* The mask that the waiter goes through: its own, or once it was preempted that of all CPUs. */
+#ifdef MASK_AFTER_BREAK
+#define wmask		cpumask[src]
+#else
+#define wmask		(switched -> ALL : cpumask[src])
 #endif
+#ifdef SWITCH_MISSED
+#define never_left	(!switched)
+#else
+#define never_left	(!switched && alone[src] == t + 1)
+#endif
+#define waits_at(c, m)	(wcpu <= (c) && ((m) & BIT(c)) && !csd_done(CFD(src, c), mine))
+/* From the CPU on that it has come to, all are done. */
+#define all_done(m)	(!waits_at(0, m) && !waits_at(1, m) && !waits_at(2, m))
+#define one_done	csd_done(CFD(src, wcpu), mine)
+/* When a waiter looks at the pointer: until one more csd is done, it makes no difference. */
+#ifdef LOOK_IF_PREEMPTED
+#define looks		(!(fresh & BIT(t)))
+#elif defined(BREAK_SKIPS)
+#define looks		true
+#else
+#define looks		one_done
+#endif
+
+/* csd_poll(), until one is not done. */
+inline csd_polls(m)
+{
+	assert(I2 || csds_there(src));		/* I2: polls csds that are there */
+	do
+	:: wcpu < NCPU && one_done -> wcpu = NEXT(m, wcpu + 1)
+	:: else -> break
+	od;
+	id_ = 0
 }
 
-/* The first look into the mask, with preemption enabled. */
-inline cfd_wait_begin()
+/* preempt_break() says that somebody else had the CPU: look whether the csds are still there. */
+inline preempted()
 {
-#ifdef GET_LATE
-	cfd_get(src);
+	if
+	:: alone[src] == t + 1 -> alone[src] = 0
+	:: else
+	fi;
+#ifdef BREAK_SKIPS
+	if
+	:: !switched -> wcpu++
+	:: else
+	fi;
 #endif
-	assert(I2 || (allocated & BIT(src)));
-	wcpu = NEXT(cpumask[src], 0)
+	switched = 1;
+	section = section | BIT(t)
 }
+
+/* preempt_enable(): the end of a look at the csds. */
+inline preempt_enable_look()
+{
+#ifdef LOOK_IF_PREEMPTED
+	fresh = fresh | BIT(t);
+#endif
+	section = section & ~BIT(t);
+	gp = gp & ~BIT(t)
+}
+
+inline cfd_wait_end()
+{
+	assert(I3 || pending[t] == 0);		/* I3: finished wherever it was sent to */
+	preempt_enable_look();
+	if
+	:: alone[src] == t + 1 -> alone[src] = 0
+	:: else
+	fi;
+	live[src]--;
+	forget(src);
+	src = 0; csds = 0; wcpu = 0; nr = 0; switched = 0; sent = 0
+}
+
+/* ---- calls to one CPU, and the rest of a call to several ---- */
 
 /* smp_call_function_any() */
 inline choose_any(c)
@@ -556,16 +539,22 @@ inline single_begin(c)
 	may[t] = ((cpu < NCPU) -> BIT(cpu) : 0)
 }
 
-/* smp_queue_single() with csd @id, generic_exec_single(), preempt_enable(). */
+#ifdef ONLINE_UNCHECKED
+#define offline(c)	((c) == NCPU)
+#else
+#define offline(c)	((c) == NCPU || !(online & BIT(c)))
+#endif
+
+/* smp_send_single() with csd @id, generic_exec_single(), put_cpu(). */
 inline generic_exec_single(id)
 {
-	csd_lock(id, single_mine, t);
+	csd_lock(id, csd_flags, t);
 	if
 	:: cpu == this_cpu ->
 		csd_unlock(id);
 		select_cpu(t, cpu);
 		csd_do_func(t, cpu)
-	:: cpu != this_cpu && (cpu == NCPU || !(online & BIT(cpu))) ->
+	:: cpu != this_cpu && offline(cpu) ->
 		csd_unlock(id);
 		/* I6: -ENXIO only if no CPU of the mask was online */
 		assert(I6 || !(call & ANY) || cpu == NCPU)
@@ -573,8 +562,39 @@ inline generic_exec_single(id)
 		llist_add(cpu, id, t);
 		send_ipis()
 	fi;
-	all_selected(t);
+	if
+	:: busy
+	:: else -> all_selected(t)
+	fi;
 	preempt_enable()
+}
+
+/* What was queued is waited for; or nobody waits for it. */
+inline rest_begin()
+{
+	sent = 0;
+#ifdef REST_FROM_0
+	cpu = NEXT(mask & online & ~BIT(local_cpu), 0);
+#endif
+#ifdef REST_SKIPS
+	rest_next();
+#endif
+}
+
+/* smp_call_function_rest(): the next CPU. The one where the call began is left out. */
+inline rest_next()
+{
+	cpu = NEXT(mask & online, cpu + 1);
+#ifndef REST_LOCAL
+	if
+	:: cpu == local_cpu -> cpu = NEXT(mask & online, cpu + 1)
+	:: else
+	fi;
+#endif
+	if
+	:: cpu == NCPU -> all_selected(t)
+	:: else
+	fi
 }
 
 /* I8: a caller with preemption disabled still has its CPU. */
@@ -587,17 +607,19 @@ inline still_pinned()
 inline return_nowait()
 {
 	assert(I2 || !csd_busy(STACK(t)));	/* I2: nobody uses the stack any more */
+	assert(I6 || may[t] == 0);		/* I6: all CPUs were visited */
 	still_pinned();
 	pinned = pinned & ((call & ATOMIC) -> ~BIT(this_cpu) : ALL);
 	call = call & ~ATOMIC;
-	forget(this_cpu)
+	forget(this_cpu);
+	this_cpu = 0; local_cpu = 0; cpu = 0; mask = 0; nr = 0; busy = 0; sent = 0
 }
 
-/* The number was taken and the mask written for nothing. */
+/* There is no CPU to send to. */
 inline nothing_to_send()
 {
-	cpumask[this_cpu] = 0;
-	smp_run_local();
+	live[this_cpu]--;
+	run_local();
 	all_selected(t);
 	preempt_enable();
 	return_nowait()
@@ -614,8 +636,7 @@ inline done()
 	:: call & ATOMIC -> pinned = pinned & ~BIT(this_cpu); forget(this_cpu)
 	:: else
 	fi;
-	call = 0; mask = 0; same = 0; this_cpu = 0; local_cpu = 0; cpu = 0; nr = 0; wcpu = 0;
-	src = 0; first_cpu = 0; first_nr = 0; busy = 0; last = 0
+	call = 0; mask = 0; same = 0; this_cpu = 0; local_cpu = 0; cpu = 0; busy = 0; sent = 0
 }
 
 proctype task(byte t; byte call; byte mask; bit same)
@@ -623,233 +644,207 @@ proctype task(byte t; byte call; byte mask; bit same)
 	byte this_cpu;		/* smp_processor_id() while pinned */
 	byte local_cpu;		/* where the call began */
 	byte cpu;		/* how far the visit of the CPUs came; or the one target */
-	byte wcpu;		/* the CPU whose csd is polled */
-	byte nr;		/* the number of the call, or of this turn */
-	byte src;		/* whose call data is waited in */
-	byte first_cpu;		/* first_cfd */
-	byte first_nr;		/* first_seq */
+	byte nr;		/* the number of the call */
+	byte src;		/* cfd_wait(): whose call data it is */
+	byte csds;		/* cfd_wait(): the array that it began with */
+	byte wcpu;		/* cfd_wait(): the CPU whose csd is polled */
+	bit switched;		/* cfd_wait(): somebody else had the CPU */
 	byte ipis;		/* cpumask_ipi */
-	bit busy;		/* in smp_call_function_many_busy() */
-	bit last;		/* its wait for the first batch */
-	bit sent;		/* between the pinned part and the wait */
+	bit busy;		/* csd_lock() gave up at @cpu */
+	bit sent;		/* all is sent that could be */
 
-#ifdef NO_SEQ_CHECK
-#define own_mask	1
-#else
-#define own_mask	(seq[src] == nr)
-#endif
-/*
- * The mask was the own one, or else each csd there is was asked. Both stay so, hence it is
- * one step.
- */
-#define cfd_wait_over	(wcpu == NCPU && (own_mask || ((allocated & BIT(src)) && \
-				csd_done(CFD(src, 0), mine(nr)) && \
-				csd_done(CFD(src, 1), mine(nr)) && \
-				csd_done(CFD(src, 2), mine(nr)))))
-#ifdef NO_SPARE
-#define spare_free	false
-#else
-#define spare_free	(!csd_busy(STACK(t)))
-#endif
-#ifdef SPARE_NOT_WAITED
-#define spare_done	true
-#else
-#define spare_done	csd_done(STACK(t), spare_mine)
-#endif
+/* In cfd_wait(), and preemption is enabled between two looks. */
+#define waiting		(sent && waits && !(call & ATOMIC))
 #define turn		(!same || (started & BIT(t - 1)))
+#ifdef STACK_NOT_WAITED
+#define stack_done	true
+#else
+#define stack_done	csd_done(STACK(t), csd_flags)
+#endif
 
 	if
-	/* smp_call_function_many_cond(): get_cpu(), cfd_next_seq(), is there anybody to call? */
-	:: d_step { (call & MANY) && turn && can_pin(0) -> many_begin(0) } goto cfd_send
-	:: d_step { (call & MANY) && turn && can_pin(1) -> many_begin(1) } goto cfd_send
-	:: d_step { (call & MANY) && turn && can_pin(2) -> many_begin(2) } goto cfd_send
+	/* smp_call_function_many_cond(): get_cpu(), the mask, the number */
+	:: d_step { (call & MANY) && turn && can_pin(0) -> many_begin(0) } goto send
+	:: d_step { (call & MANY) && turn && can_pin(1) -> many_begin(1) } goto send
+	:: d_step { (call & MANY) && turn && can_pin(2) -> many_begin(2) } goto send
 #ifdef ANY_UNPINNED
 	:: d_step { (call & ANY) && turn && (online & 1) -> choose_any(0) } goto single_pin
 	:: d_step { (call & ANY) && turn && (online & 2) -> choose_any(1) } goto single_pin
 	:: d_step { (call & ANY) && turn && (online & 4) -> choose_any(2) } goto single_pin
 	:: d_step { !(call & (MANY|ANY)) && turn -> skip } goto single_pin
 #else
-	:: d_step { !(call & MANY) && turn && can_pin(0) -> single_begin(0) } goto smp_queue_single
-	:: d_step { !(call & MANY) && turn && can_pin(1) -> single_begin(1) } goto smp_queue_single
-	:: d_step { !(call & MANY) && turn && can_pin(2) -> single_begin(2) } goto smp_queue_single
+	:: d_step { !(call & MANY) && turn && can_pin(0) -> single_begin(0) } goto smp_send_single
+	:: d_step { !(call & MANY) && turn && can_pin(1) -> single_begin(1) } goto smp_send_single
+	:: d_step { !(call & MANY) && turn && can_pin(2) -> single_begin(2) } goto smp_send_single
 #endif
 	fi;
 
-cfd_send:
+send:
 	if
-	:: d_step { running && cpu != NONE -> cfd_send_mask() }
-	:: d_step { running && cpu == NONE -> nothing_to_send() } goto finish
-	fi;
-
-cfd_send_next_cpu:
-	if
+	:: d_step { !sent && running && cpu == NONE -> nothing_to_send() } goto finish
 	/* Free: it stays so until it is locked. */
 	:: d_step {
-		!sent && running && !(busy && cpu == this_cpu) && csd_free(CFD(this_cpu, cpu)) ->
-		csd_lock(CFD(this_cpu, cpu), mine(nr), t);
+		!sent && running && cpu < NCPU && csd_free(CFD(this_cpu, cpu)) ->
+		csd_lock(CFD(this_cpu, cpu), mine, t);
 		llist_add(cpu, CFD(this_cpu, cpu), t);
-		cfd_send_next()
+		send_next()
 	   }
-	   goto cfd_send_next_cpu
+	   goto send
 #ifdef SPIN_PINNED
 	/* I11: a caller that is not preemptible because of us waits for a csd. */
-	:: !sent && running && csd_busy(CFD(this_cpu, cpu)) && !(call & ATOMIC) -> assert(I11)
+	:: !sent && running && cpu < NCPU && csd_busy(CFD(this_cpu, cpu)) && !(call & ATOMIC) ->
+		assert(I11)
+#elif defined(BUSY_RETRIED)
+	/* It lets others have the CPU, and tries again. */
+	:: d_step {
+		!sent && running && cpu < NCPU && !(call & ATOMIC) && csd_busy(CFD(this_cpu, cpu)) ->
+		pinned = pinned & ~BIT(this_cpu)
+	   }
+	   d_step { can_pin(this_cpu) -> pinned = pinned | BIT(this_cpu) } goto send
 #else
-	/* Busy, and no spare csd: the visit ends here. caller_is_pinned() waits instead. */
+	/* csd_lock_busy(): busy for long, or somebody else wants the CPU. Others wait for it. */
 	:: d_step {
-		!sent && running && !busy && !(call & ATOMIC) && csd_busy(CFD(this_cpu, cpu)) ->
-		many_busy_begin()
+		!sent && running && cpu < NCPU && !(call & ATOMIC) && csd_busy(CFD(this_cpu, cpu)) ->
+		busy = 1;
+		send_end()
 	   }
-	   goto smp_call_function_many_busy
+	   goto send
 #endif
-	/* Busy, there is a spare one. */
-	:: !sent && running && busy && cpu != this_cpu && csd_busy(CFD(this_cpu, cpu)) ->
-	   goto cfd_send_spare
-	/* It goes on on a CPU that has not been visited: run_here. */
-	:: d_step {
-		!sent && running && busy && cpu == this_cpu ->
-#ifndef NOT_RUN_HERE
-		select_cpu(t, cpu);
-		csd_do_func(t, cpu);
-#endif
-		cfd_send_next()
-	   }
-	   goto cfd_send_next_cpu
-	/* All are sent that can be, and preemption is enabled: cfd_wait(). */
-	:: d_step { sent && waits -> sent = 0; cfd_wait_begin() } goto csd_lock_wait
-	:: d_step { sent && !waits && !busy -> sent = 0; return_nowait() } goto finish
-	:: d_step { sent && !waits && busy -> sent = 0 } goto csd_lock_wait_spare
-	fi;
-
-cfd_send_spare:
-	if
-	:: d_step {
-		running && spare_free ->
-		if
-		:: csd_busy(CFD(this_cpu, cpu)) -> after[t] = cpu << 2 | info[CFD(this_cpu, cpu)] + 1
-		:: else
-		fi;
-		csd_lock(STACK(t), spare_mine, t);
-		llist_add(cpu, STACK(t), t);
-		cfd_send_next()
-	   }
-	   goto cfd_send_next_cpu
-	/* It is in use: the turn ends here. */
-	:: d_step { running && !spare_free -> send_end() } goto cfd_send_next_cpu
-	fi;
-
-smp_call_function_many_busy:
-	/* The first turn. The caller is pinned still. */
-	if
-	:: d_step { running -> many_turn(this_cpu) } goto cfd_send
-	fi;
-
-csd_lock_wait:
-	if
-	/* Done: it stays so, hence the next look into the mask is the same step. */
-	:: d_step {
-		wcpu < NCPU && (allocated & BIT(src)) && csd_done(CFD(src, wcpu), mine(nr)) ->
-		wcpu = NEXT(cpumask[src], wcpu + 1)
-	   }
-	   goto csd_lock_wait
-	/* Waited for all: the call is over, */
-	:: d_step { cfd_wait_over && (!busy || last) -> cfd_wait_end(src); done() } goto returned
-	/* or one turn is. */
-	:: d_step { cfd_wait_over && busy && !last -> cfd_wait_end(src); wcpu = 0; src = 0; nr = 0 }
-	   goto csd_lock_wait_spare
-	:: (wcpu < NCPU || !own_mask) && !(allocated & BIT(src)) ->
-		assert(I2)		/* I2: polls freed call data */
-	:: wcpu < NCPU && csd_others(CFD(src, wcpu), mine(nr), t) ->
-		assert(I4)		/* I4: waits for another's request */
-	:: wcpu == NCPU && !own_mask && (csd_others(CFD(src, 0), mine(nr), t) ||
-					 csd_others(CFD(src, 1), mine(nr), t) ||
-					 csd_others(CFD(src, 2), mine(nr), t)) ->
-		assert(I4)		/* I4: waits for another's request */
-	fi;
-
-csd_lock_wait_spare:
-	if
-	:: d_step { spare_done && cpu < NCPU && can_pin(0) -> many_turn(0) } goto cfd_send
-	:: d_step { spare_done && cpu < NCPU && can_pin(1) -> many_turn(1) } goto cfd_send
-	:: d_step { spare_done && cpu < NCPU && can_pin(2) -> many_turn(2) } goto cfd_send
-	:: d_step { spare_done && cpu == NCPU && !waits -> return_nowait() } goto finish
+	:: d_step { sent && !waits && !busy -> return_nowait() } goto finish
+	:: d_step { sent && !waits && busy -> rest_begin() } goto smp_call_function_rest
+	/* cfd_wait(), with preemption disabled all the time */
 #ifdef FIRST_NOT_WAITED
-	:: d_step { spare_done && cpu == NCPU && waits -> cfd_wait_end(first_cpu); done() } goto returned
-#else
-	/* What was sent first is waited for last. */
 	:: d_step {
-		spare_done && cpu == NCPU && waits ->
-		last = 1;
-		src = first_cpu;
-		nr = first_nr;
-		first_cpu = 0;
-		first_nr = 0;
-		cfd_wait_begin()
+		waiting && busy ->
+		live[src]--; alone[src] = ((alone[src] == t + 1) -> 0 : alone[src]);
+		src = 0; csds = 0; wcpu = 0;
+		rest_begin()
 	   }
-	   goto csd_lock_wait
+	   goto smp_call_function_rest
 #endif
+	:: d_step {
+		sent && waits && (call & ATOMIC) && running && all_done(cpumask[src]) ->
+		csd_polls(cpumask[src]);
+		cfd_wait_end();
+		done()
+	   }
+	   goto returned
+	/* Nobody else had the CPU so far: no need to look whether the csds are there. */
+	:: d_step {
+		waiting && never_left && !(in_irq & BIT(src)) && all_done(cpumask[src]) ->
+		csd_polls(cpumask[src]);
+		cfd_wait_end()
+	   }
+	   goto cfd_wait_over
+	:: d_step {
+		waiting && never_left && !(in_irq & BIT(src)) && one_done &&
+		!all_done(cpumask[src]) ->
+		csd_polls(cpumask[src])
+	   }
+	   goto send
+	/* preempt_break() is over, on any CPU: are the csds there? */
+#ifdef NO_LOOK
+	:: d_step { waiting && !(section & BIT(t)) && (one_done || !csds_there(src)) -> preempted() }
+	   goto send
+#else
+	:: d_step { waiting && !(section & BIT(t)) && csd[src] == csds && looks -> preempted() }
+	   goto send
+#ifdef LOOK_IF_PREEMPTED
+	/* The csds were there at the last look, and nobody had the CPU since. */
+	:: d_step {
+		waiting && switched && (fresh & BIT(t)) && one_done && !(section & BIT(t)) ->
+		csd_polls(ALL)
+	   }
+	   goto send
+#endif
+	/* NULL, or the next array: the requests are done. */
+	:: d_step { waiting && !(section & BIT(t)) && csd[src] != csds -> cfd_wait_end() }
+	   goto cfd_wait_over
+#endif
+	/* They were: poll, until the next preempt_break(). */
+	:: d_step {
+		(section & BIT(t)) && all_done(wmask) ->
+		csd_polls(wmask);
+		cfd_wait_end()
+	   }
+	   goto cfd_wait_over
+#ifndef RCU_HELD
+	:: d_step {
+		(section & BIT(t)) && !all_done(wmask) ->
+		csd_polls(wmask);
+		preempt_enable_look()
+	   }
+	   goto send
+#endif
+	:: sent && waits && csds_there(src) && wcpu < NCPU && csd_others(CFD(src, wcpu), mine, t) ->
+		assert(I4)		/* I4: waits for another's request */
+#if STARVED
+	/* Others have all CPUs from now on. */
+	:: d_step {
+		waiting && (!(section & BIT(t)) || starved_in_section) ->
+		alone[src] = ((alone[src] == t + 1) -> 0 : alone[src])
+	   }
+	   goto end_starved
+#endif
+	fi;
+
+cfd_wait_over:
+	if
+	:: d_step { !busy -> done() } goto returned
+	:: d_step { busy -> rest_begin() } goto smp_call_function_rest
+	fi;
+
+smp_call_function_rest:
+	/* smp_call_function_single(), on any CPU */
+	if
+	:: d_step { cpu < NCPU && can_pin(0) -> preempt_disable(0) } goto smp_send_single
+	:: d_step { cpu < NCPU && can_pin(1) -> preempt_disable(1) } goto smp_send_single
+	:: d_step { cpu < NCPU && can_pin(2) -> preempt_disable(2) } goto smp_send_single
+	:: d_step { cpu == NCPU && waits -> done() } goto returned
+	:: d_step { cpu == NCPU && !waits -> return_nowait() } goto finish
 	fi;
 
 #ifdef ANY_UNPINNED
 single_pin:
 	if
-	:: d_step { can_pin(0) -> single_begin(0) } goto smp_queue_single
-	:: d_step { can_pin(1) -> single_begin(1) } goto smp_queue_single
-	:: d_step { can_pin(2) -> single_begin(2) } goto smp_queue_single
+	:: d_step { can_pin(0) -> single_begin(0) } goto smp_send_single
+	:: d_step { can_pin(1) -> single_begin(1) } goto smp_send_single
+	:: d_step { can_pin(2) -> single_begin(2) } goto smp_send_single
 	fi;
 #endif
 
-smp_queue_single:
+smp_send_single:
 	if
-	:: d_step { running && waits -> generic_exec_single(STACK(t)) } goto single_wait
-	/* csd_nowait() */
-	:: d_step { running && !waits && !csd_busy(CSD_DATA(this_cpu)) ->
-		generic_exec_single(CSD_DATA(this_cpu)) } goto single_wait
-	:: running && !waits && csd_busy(CSD_DATA(this_cpu)) -> goto csd_nowait
-	fi;
-
-csd_nowait:
-	if
-	:: d_step {
-		running && cpu < NCPU && (online & BIT(cpu)) && !csd_busy(CFD(this_cpu, cpu)) ->
-		generic_exec_single(CFD(this_cpu, cpu))
-	   }
-	   goto single_wait
-	:: d_step {
-		running && (cpu == NCPU || !(online & BIT(cpu))) ->
-		generic_exec_single(STACK(t))
-	   }
-	   goto single_wait
-	:: running && cpu < NCPU && (online & BIT(cpu)) && csd_busy(CFD(this_cpu, cpu)) -> skip
-	fi;
-
-	if
-	:: d_step { running && !(call & ATOMIC) -> generic_exec_single(STACK(t)) }
-	/* csd_wait_if_pinned() */
-	:: d_step { running && (call & ATOMIC) && !csd_busy(CSD_DATA(this_cpu)) ->
+	:: d_step { running && waits -> generic_exec_single(STACK(t)) }
+	:: d_step { running && !waits && csd_free(CSD_DATA(this_cpu)) ->
 		generic_exec_single(CSD_DATA(this_cpu)) }
+	/* csd_data is busy: a caller with preemption disabled waits for it, others do not. */
+	:: d_step { running && !waits && csd_busy(CSD_DATA(this_cpu)) && !(call & ATOMIC) ->
+		generic_exec_single(STACK(t)) }
 	fi;
 
-single_wait:
+	/* csd_lock_wait() */
 	if
-	:: d_step { csd_done(STACK(t), single_mine) && waits -> done() } goto returned
-	:: d_step { csd_done(STACK(t), single_mine) && !waits -> return_nowait() }
+	:: d_step { stack_done && busy -> rest_next() } goto smp_call_function_rest
+	:: d_step { stack_done && !busy && waits -> done() } goto returned
+	:: d_step { stack_done && !busy && !waits -> return_nowait() }
 	fi;
 
 finish:
 	if	/* Nobody waits for the function, but it has to run. */
-	:: d_step { pending[t] == 0 -> done() }
+	:: d_step { pending[t] == 0 -> done() } goto returned
 	fi;
+
+#if STARVED
+end_starved:
+	false;
+#endif
 
 returned:
 	skip
 }
 
 /* ---- CPU hotplug ---- */
-
-/* A request of @c that nobody waits for, and nobody has a reference for, is still queued. */
-#define async(id)	(csd_busy(id) && CSD_TYPE(id) == CSD_TYPE_ASYNC)
-#define asyncs(c)	(async(CFD(c, 0)) || async(CFD(c, 1)) || async(CFD(c, 2)))
 
 inline smpcfd_dying_cpu(c)
 {
@@ -865,7 +860,10 @@ inline smpcfd_dying_cpu(c)
 #endif
 }
 
-/* stop_machine(): nobody is pinned, no interrupt handler is in progress, one step for all. */
+/*
+ * stop_machine(): nobody is pinned, no interrupt handler is in progress, one step for all. The
+ * stopper threads preempt whoever waits.
+ */
 inline take_cpu_down(c)
 {
 	online = online & ~BIT(c);
@@ -876,65 +874,91 @@ inline take_cpu_down(c)
 	:: i_ < NTASK -> must[i_] = must[i_] & ~BIT(c); i_++
 	:: else -> break
 	od;
-	dying = c;
-	/*
-	 * The begin of smpcfd_dead_cpu(): it lets others go on, and may come early for that reason.
-	 */
-	users[c]--;
-	if
-	:: users[c] == 0 -> cfd_unused++
-	:: else
-	fi
-}
-
-inline smpcfd_prepare_cpu(c)
-{
-	assert(I9 || users[c] == 0);
-	users[c] = 1;
-	allocated = allocated | BIT(c)
-}
-
-inline free_cfd(c)
-{
-#ifndef FREE_EARLY
-	cfd_unused--;
-	assert(I9 || cfd_unused == 0);		/* I9: one completion for each offline */
-	assert(I2 || users[c] == 0);		/* I2: nobody has a reference */
+	alone[0] = 0; alone[1] = 0; alone[2] = 0;
+#ifdef LOOK_IF_PREEMPTED
+	fresh = 0;
 #endif
-	/* I2: a target has one still */
-	assert(I2 || !(csd_busy(CFD(c, 0)) || csd_busy(CFD(c, 1)) || csd_busy(CFD(c, 2))));
-	allocated = allocated & ~BIT(c)
+	dying = c
 }
 
-/* The completion; and the IPIs of requests without wait have arrived, see README.md. */
-#ifdef FREE_EARLY
-#define dead_may_free	(!asyncs(dying))
+/* A request of CPU @c is still under way. */
+#define sends(c)	(csd_busy(CFD(c, 0)) || csd_busy(CFD(c, 1)) || csd_busy(CFD(c, 2)))
+#ifdef OWN_NOT_WAITED
+#define may_unpublish	true
+#define may_free	(gp == 0)
+#elif defined(NULL_EARLY)
+#define may_unpublish	true
+#define may_free	(gp == 0 && !sends(dying))
+#elif defined(OFFLINE_WAITS)
+#define may_unpublish	(!sends(dying) && live[dying] == 0)
+#define may_free	(gp == 0)
 #else
-#define dead_may_free	(cfd_unused > 0 && !asyncs(dying))
+#define may_unpublish	(!sends(dying))
+#define may_free	(gp == 0)
 #endif
+
+/* The grace period begins with the NULL: it waits for who is in a section now. */
+inline unpublish(c)
+{
+	csd[c] = 0;
+#ifndef NO_GP
+	gp = section
+#endif
+}
+
+inline free_csds(c)
+{
+	/* I2: a target has one still */
+	assert(I2 || !sends(c));
+	mem[c] = 0
+}
+
+/* The array is at address @a. */
+inline smpcfd_prepare_cpu(c, a)
+{
+	addr[c] = a;
+	mem[c] = a;
+	csd[c] = a;
+#ifdef NUMBER_RESET
+	seq[c] = 0;
+#endif
+	dying = c
+}
 
 proctype hotplug()
 {
 	byte dying;
 	byte left = HOTPLUG;
 
-#define can_die(c)	(left && pinned == 0 && in_irq == 0 && (online & BIT(c)) && online != BIT(c))
-#define can_come(c)	(left && !(online & BIT(c)) && !(allocated & BIT(c)))
+#define can_die(c)	(left && pinned == 0 && in_irq == 0 && section_allows && \
+			 (online & BIT(c)) && online != BIT(c))
+#define can_come(c)	(left && !(online & BIT(c)) && mem[c] == 0)
+/* If nobody knows where the last array was, it is all the same. */
+#define elsewhere(c)	(live[c] != 0)
 
 end:	if
 	:: d_step { can_die(0) -> take_cpu_down(0) }
 	:: d_step { can_die(1) -> take_cpu_down(1) }
 	:: d_step { can_die(2) -> take_cpu_down(2) }
-	:: d_step { can_come(0) -> smpcfd_prepare_cpu(0); dying = 0 } goto bringup_cpu
-	:: d_step { can_come(1) -> smpcfd_prepare_cpu(1); dying = 1 } goto bringup_cpu
-	:: d_step { can_come(2) -> smpcfd_prepare_cpu(2); dying = 2 } goto bringup_cpu
+	:: d_step { can_come(0) -> smpcfd_prepare_cpu(0, addr[0]) } goto bringup_cpu
+	:: d_step { can_come(1) -> smpcfd_prepare_cpu(1, addr[1]) } goto bringup_cpu
+	:: d_step { can_come(2) -> smpcfd_prepare_cpu(2, addr[2]) } goto bringup_cpu
+	:: d_step { can_come(0) && elsewhere(0) -> smpcfd_prepare_cpu(0, 3 - addr[0]) } goto bringup_cpu
+	:: d_step { can_come(1) && elsewhere(1) -> smpcfd_prepare_cpu(1, 3 - addr[1]) } goto bringup_cpu
+	:: d_step { can_come(2) && elsewhere(2) -> smpcfd_prepare_cpu(2, 3 - addr[2]) } goto bringup_cpu
 	fi;
 
-	if	/* smpcfd_dead_cpu() */
-	:: d_step { dead_may_free -> free_cfd(dying); dying = 0; left-- } goto end
-#ifndef FREE_EARLY
-	:: cfd_unused == 0 && live[dying] == 0 ->
-		assert(I9)	/* I9: waits for nobody */
+	if	/* smpcfd_dead_cpu(): the requests of the CPU are done */
+	:: d_step { may_unpublish -> unpublish(dying) }
+#if STARVED
+	:: timeout -> assert(I9)	/* I9: waits for a waiter */
+#endif
+	fi;
+
+	if	/* synchronize_rcu_expedited(), and then it is freed */
+	:: d_step { may_free -> free_csds(dying); dying = 0; left-- } goto end
+#if STARVED
+	:: timeout -> assert(I10)	/* I10: a waiter holds the grace period up */
 #endif
 	fi;
 
