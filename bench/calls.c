@@ -23,6 +23,10 @@
  *             preempted (behind), and without such a task (alone)
  *   hotplug   a CPU goes offline and online; offline_waiter: while a call from it
  *             still waits for another CPU, which is held for <x>
+ *   starved   a CPU goes offline and online; behind: a task made a call from there, was moved
+ *             to another CPU while it waited, and cannot run there, as an urgent task keeps
+ *             that CPU for up to <x>; what the call asked for is done. alone: the same, with
+ *             the urgent task alone
  *
  * The first point of each row is the warm-up and is not printed.  A point of cost and
  * of kthread is the mean of the middle half of some calls: now and then a tick comes
@@ -80,7 +84,7 @@ MODULE_PARM_DESC(reps, "Points of each other case");
 
 static unsigned long hold_ns = 400 * NSEC_PER_USEC;
 module_param(hold_ns, ulong, 0444);
-MODULE_PARM_DESC(hold_ns, "How long a CPU keeps interrupts off in own, grace and hotplug");
+MODULE_PARM_DESC(hold_ns, "How long a CPU keeps interrupts off in own, grace, hotplug and starved");
 
 static unsigned long late_ns = 4 * NSEC_PER_MSEC;
 module_param(late_ns, ulong, 0444);
@@ -90,6 +94,18 @@ static unsigned long hog_ns = 50 * NSEC_PER_MSEC;
 module_param(hog_ns, ulong, 0444);
 MODULE_PARM_DESC(hog_ns, "grace: for how long the waiting task is kept off its CPU");
 
+/*
+ * Shorter than what real-time tasks may use of a period (950 ms of a second), and than what
+ * the scheduler's server for ordinary tasks lets them wait for, which is 950 ms from the
+ * beginning of its period, too. That period begins with an ordinary task on the CPU, if the
+ * last one is over: hence a rest before each hog.
+ */
+#define STARVE_REST_MS	1200
+
+static unsigned long starve_ns = 300 * NSEC_PER_MSEC;
+module_param(starve_ns, ulong, 0444);
+MODULE_PARM_DESC(starve_ns, "starved: for how long at most the waiting task is kept off its CPU");
+
 static int many_pinned = -1;
 module_param(many_pinned, int, 0444);
 MODULE_PARM_DESC(many_pinned, "1: disable preemption around smp_call_function_many(), 0: do not");
@@ -97,6 +113,7 @@ MODULE_PARM_DESC(many_pinned, "1: disable preemption around smp_call_function_ma
 #define BOSS_CPU	0	/* directs; where a waiter is moved to */
 #define CALLER_CPU	1
 #define HELD_CPU	2
+#define STARVED_CPU	3	/* starved: where a waiter is moved to */
 #define SETTLE_NS	(20 * NSEC_PER_USEC)
 #define SETTLE_TURNS	200
 
@@ -341,10 +358,10 @@ static const char *measure_kthread(void)
 	return NULL;
 }
 
-/* ---- the tasks of own, grace and hotplug ---- */
+/* ---- the tasks of own, grace, hotplug and starved ---- */
 
 static struct {
-	u64	hold_ns;
+	u64	hold_ns, hog_ns;
 	bool	held, a_begun, a_returned, late_runs, hog_runs, stop;
 	u64	a_done, a_return;
 } run;
@@ -383,13 +400,21 @@ static void late_step(void)
 	call_many(cpumask_of(HELD_CPU), late_func, many_pinned, true);
 }
 
+/* Ends by itself: whoever could end it may have to wait for this CPU. */
 static void hog_step(void)
 {
-	u64 end = ktime_get_ns() + hog_ns;
+	u64 now = ktime_get_ns();
+	u64 end = now + run.hog_ns, longer = now + SHORT_TURNS_NS;
 
 	WRITE_ONCE(run.hog_runs, true);
-	while (!READ_ONCE(run.stop) && ktime_get_ns() < end)
+	/* Turns as in spin_until(). */
+	for (; !READ_ONCE(run.stop) && now < end; now = ktime_get_ns()) {
+		int i;
+
+		for (i = 0; now >= longer && i < 256; i++)
+			barrier();
 		cpu_relax();
+	}
 }
 
 static void boss_step(void);
@@ -487,6 +512,7 @@ static const char *grace_once(unsigned int rep, bool waiter)
 	} else {
 		memset(&run, 0, sizeof(run));
 	}
+	run.hog_ns = hog_ns;
 	worker_kick(&hog);
 	if (!wait_for(READ_ONCE(run.hog_runs)))
 		return "the hog did not run";
@@ -499,6 +525,15 @@ static const char *grace_once(unsigned int rep, bool waiter)
 	if (!worker_wait(&hog) || (waiter && !worker_wait(&a)))
 		return "the call did not return";
 	return NULL;
+}
+
+/* The threads of a CPU that was offline are bound to it again. */
+static void bind_to_caller_cpu(void)
+{
+	set_cpus_allowed_ptr(a.task, cpumask_of(CALLER_CPU));
+	set_cpus_allowed_ptr(late.task, cpumask_of(CALLER_CPU));
+	set_cpus_allowed_ptr(hog.task, cpumask_of(CALLER_CPU));
+	set_cpus_allowed_ptr(coster.task, cpumask_of(CALLER_CPU));
 }
 
 static const char *hotplug_once(unsigned int rep)
@@ -530,11 +565,83 @@ static const char *hotplug_once(unsigned int rep)
 	reason = end_wait();
 	if (add_cpu(CALLER_CPU))
 		return "the waiter's CPU did not come online";
-	set_cpus_allowed_ptr(a.task, cpumask_of(CALLER_CPU));
-	set_cpus_allowed_ptr(late.task, cpumask_of(CALLER_CPU));
-	set_cpus_allowed_ptr(hog.task, cpumask_of(CALLER_CPU));
-	set_cpus_allowed_ptr(coster.task, cpumask_of(CALLER_CPU));
+	bind_to_caller_cpu();
 	point("hotplug", "offline_waiter", hold_ns, rep, t1 - t0, 1);
+	return reason;
+}
+
+/*
+ * The hog has the STARVED_CPU before task a comes there, so a cannot run again once it was
+ * moved. *skip: a was not in its call any more when it came there.
+ */
+static const char *starved_once(unsigned int rep, bool waiter, const char **skip)
+{
+	const char *reason = NULL;
+	u64 t0, t1, t2, t3;
+
+	set_cpus_allowed_ptr(hog.task, cpumask_of(STARVED_CPU));
+	msleep(STARVE_REST_MS);
+	memset(&run, 0, sizeof(run));
+	run.hog_ns = starve_ns;
+	worker_kick(&hog);
+	if (!wait_for(READ_ONCE(run.hog_runs)))
+		return "the hog did not run";
+	if (waiter) {
+		reason = begin_wait(hold_ns);
+		if (reason)
+			return reason;
+		set_cpus_allowed_ptr(a.task, cpumask_of(STARVED_CPU));
+		if (!READ_ONCE(run.held) || READ_ONCE(run.a_returned))
+			*skip = "the hold was over before the waiter was moved";
+		if (!wait_for(READ_ONCE(run.a_done)))
+			return "the request was not run";
+		if (!worker_wait(&holder))
+			return "the held CPU did not come back";
+	}
+
+	t0 = ktime_get_ns();
+	if (remove_cpu(CALLER_CPU))
+		return "the waiter's CPU did not go offline";
+	t1 = ktime_get_ns();
+	if (waiter && !*skip && READ_ONCE(run.a_returned) && t1 - t0 < starve_ns / 2)
+		*skip = "the waiter was not starved";
+	t2 = ktime_get_ns();
+	if (add_cpu(CALLER_CPU))
+		return "the waiter's CPU did not come online";
+	t3 = ktime_get_ns();
+
+	WRITE_ONCE(run.stop, true);
+	if (!worker_wait(&hog))
+		reason = "the hog did not end";
+	else if (waiter && !worker_wait(&a))
+		reason = "the call did not return";
+	bind_to_caller_cpu();
+	if (reason || *skip)
+		return reason;
+	point("starved", waiter ? "offline_behind" : "offline_alone", starve_ns, rep, t1 - t0, 1);
+	point("starved", waiter ? "online_behind" : "online_alone", starve_ns, rep, t3 - t2, 1);
+	return NULL;
+}
+
+static const char *measure_starved(void)
+{
+	unsigned int rep, discards = 0;
+	const char *reason = NULL, *skip;
+
+	for (rep = 0; rep <= reps && !reason; rep++) {
+		skip = NULL;
+		/* Where a is pinned, it cannot be moved. */
+		if (!many_pinned)
+			reason = starved_once(rep, true, &skip);
+		if (!reason && !skip)
+			reason = starved_once(rep, false, &skip);
+		if (!skip)
+			continue;
+		discard("starved", "behind", skip);
+		if (++discards > 2 * reps)
+			return "too many tries were discarded";
+		rep--;
+	}
 	return reason;
 }
 
@@ -571,6 +678,8 @@ static void boss_step(void)
 	} else if (!strcmp(part, "hotplug")) {
 		for (rep = 0; rep <= reps && !reason; rep++)
 			reason = hotplug_once(rep);
+	} else if (!strcmp(part, "starved")) {
+		reason = measure_starved();
 	} else {
 		reason = "parts has a name that is not known";
 	}

@@ -39,8 +39,11 @@ HELP = """\
 
 Builds Linux without and with the series, and the versions of mainline that
 bench/bench.toml names, boots them under QEMU and measures: wake-up latency on a CPU that
-waits for a cross-CPU call, cost of the calls, TLB flushes, fork, CPU hotplug, grace
-periods. A version that cannot be fetched is left out, and the report says so.
+waits for a cross-CPU call, with each preemption model; the longest section with
+preemption off meanwhile (a second build, with the kernel's tracer); cost of the calls, TLB
+flushes, fork; what a process with more threads than CPUs gets done; CPU hotplug, also
+with a waiter that cannot run; grace periods. A version that cannot be fetched, or that
+lacks a preemption model, is left out, and the report says so.
 
 Most guests run in simulated time: QEMU counts instructions, and one is one
 nanosecond. So the figures depend neither on this machine nor on its load. The guest
@@ -71,7 +74,7 @@ POLL_S = 5.0
 
 @dataclass(frozen=True, eq=False)      # each is itself: it is a key
 class Ready:
-    """One kernel, built for one architecture."""
+    """One kernel, built for one architecture in one way."""
 
     kernel: BenchKernel
     measured: Measured
@@ -84,6 +87,7 @@ class Ready:
     number: str                  # the kernel's, see BuildResult
     tools: tuple[guest.Entry, ...] = ()    # for guests with tools
     accel: str = "tcg"           # of these
+    build: str = ""              # of BenchPlan.builds; "": plain
 
 
 @dataclass(frozen=True)
@@ -174,15 +178,23 @@ def find_kernels(plan: BenchPlan, info: tree.TreeInfo, progress: Progress, notes
     return found
 
 
+def as_built(plan: BenchPlan, asked: Kernel, kernel: BenchKernel, way: str) -> Kernel:
+    """What is to be built: `asked`, with the options of a build and with a name."""
+    options = {**dict(asked.options), **(plan.builds[way] if way else {})}
+    name = "-".join(filter(None, (asked.name, way, kernel.name)))
+    return replace(asked, name=name, options=tuple(options.items()))
+
+
 def prepare(plan: BenchPlan, arch: Arch, asked: Kernel, kernel: BenchKernel, src: Path, state: str,
-            measured: Measured, progress: Progress) -> Ready:
-    """Builds a kernel, the modules and the programs."""
-    named = replace(asked, name=f"{asked.name}-{kernel.name}")
+            measured: Measured, progress: Progress, way: str = "") -> Ready:
+    """Builds a kernel, the modules and the programs that its guests need."""
+    named = as_built(plan, asked, kernel, way)
     out = settings.build_dir() / "out" / named.name
     result = build.build(named, src, out, progress, state=state)
-    folder = work() / arch.name / kernel.name
+    folder = work() / arch.name / "-".join(filter(None, (kernel.name, way)))
     files: dict[str, Path] = {}
-    wanted = {tuple(step.split()[:2]) for item in plan.guests if arch.name in item.arches
+    wanted = {tuple(step.split()[:2]) for item in plan.guests
+              if arch.name in item.arches and item.build == way and item.boots_with(kernel)
               for step in item.steps_on(arch.name)}
     for verb, name in sorted(wanted):
         if verb not in ("load", "run"):
@@ -198,7 +210,7 @@ def prepare(plan: BenchPlan, arch: Arch, asked: Kernel, kernel: BenchKernel, src
     nm = proc.run([f"{arch.cross}nm", "-S", str(out / "vmlinux")], step="nm",
                   limit=settings.limit("tool")).output
     return Ready(kernel, measured, arch, result.kernel, result.config, folder, files,
-                 memory((out / "System.map").read_text(), nm), result.number)
+                 memory((out / "System.map").read_text(), nm), result.number, build=way)
 
 
 def with_tools(plan: BenchPlan, ready: list[Ready], notes: list[str]) -> list[Ready]:
@@ -210,7 +222,8 @@ def with_tools(plan: BenchPlan, ready: list[Ready], notes: list[str]) -> list[Re
     found = []
     for arch in dict.fromkeys(item.arch for item in ready):
         mine = [item for item in ready if item.arch == arch]
-        if any(one.tools and arch.name in one.arches for one in plan.guests):
+        if any(one.tools and arch.name in one.arches for one in plan.guests) \
+                and any(not item.build for item in mine):
             try:
                 entries, versions = tools.ensure(plan.tools, arch)
             except HarnessError as error:
@@ -218,8 +231,9 @@ def with_tools(plan: BenchPlan, ready: list[Ready], notes: list[str]) -> list[Re
                     raise
                 notes.append(f"{arch.name}: nothing is measured with real tools: {error.message}")
             else:
-                trial = boot.BootSpec(arch, mine[0].image, guest.initramfs(
-                    arch, mine[0].folder / "guest"), "harness.reset=1", 2, 256, 60)
+                plain = next(item for item in mine if not item.build)
+                trial = boot.BootSpec(arch, plain.image, guest.initramfs(
+                    arch, plain.folder / "guest"), "harness.reset=1", 2, 256, 60)
                 accel = boot.probe_kvm(trial, settings.build_dir() / "kvm-probe.json")
                 notes.append(f"{arch.name}: {versions}; guests with them: "
                              + ("KVM" if accel == "kvm" else "emulated, on this machine "
@@ -241,7 +255,7 @@ def boot_spec(plan: BenchPlan, job: Job) -> boot.BootSpec:
     if job.guest.tools:
         entries += ready.tools
     initrd = guest.initramfs(ready.arch, ready.folder / "guest", tuple(entries))
-    words = (plan.cmdline[ready.arch.name], job.guest.cmdline, f"harness.steps=/{STEPS}",
+    words = (plan.cmdline[ready.arch.name], job.guest.words, f"harness.steps=/{STEPS}",
              "harness.reset=1")
     spec = boot.BootSpec(
         ready.arch, ready.image, initrd, " ".join(filter(None, words)), job.guest.cpus,
@@ -271,9 +285,10 @@ def run_job(job: Job, spec: boot.BootSpec, steps: list[str], stop: threading.Eve
     folder = ready.folder / f"{job.guest.name}-{job.number}"
     result = (earlier(spec, folder) if resume else None) or boot.boot(spec, folder, stop=stop)
     console = measure.console_of(result, job.name, "bench/bench.toml, limit_s", ready.number,
-                                 rtpoints.SPOKEN if job.guest.tools else None)
+                                 rtpoints.SPOKEN if job.guest.tools else None,
+                                 "" if job.guest.model == benchplan.FULL else job.guest.model)
     where = Boot(ready.arch.name, ready.kernel.name, job.guest.cpus, job.guest.name, job.number,
-                 ready.arch.clocksource)
+                 ready.arch.clocksource, job.guest.model)
     if job.guest.tools:
         made, buckets = rtpoints.read(console, where, steps, result.console)
         return Found(made, buckets=buckets)
@@ -314,17 +329,18 @@ def run_jobs(plan: BenchPlan, jobs: list[Job], workers: int, progress: Progress,
 
 
 def config_differences(ready: list[Ready]) -> str:
-    """Options that the kernels of one architecture do not all have in common, in Markdown."""
+    """Options that the kernels of one architecture and build do not all have in common."""
     parts = ["# Differences between the configurations", "",
              "\"-\": not set, or not known to that version.", ""]
-    for arch in dict.fromkeys(item.arch.name for item in ready):
-        mine = [item for item in ready if item.arch.name == arch]
+    for arch, way in dict.fromkeys((item.arch.name, item.build) for item in ready):
+        mine = [item for item in ready if (item.arch.name, item.build) == (arch, way)]
         configs = [kconfig.parse(item.config.read_text()) for item in mine]
         names = sorted({name for config in configs for name in config})
         rows = [[f"`{name}`", *values] for name in names
                 for values in [[config.get(name, "-") for config in configs]]
                 if len(set(values)) > 1]
-        parts += [f"## {arch}: {len(rows)} of {len(names)} options", "",
+        name = f"{arch}, build {way}" if way else arch
+        parts += [f"## {name}: {len(rows)} of {len(names)} options", "",
                   benchreport.table(["option", *(item.kernel.name for item in mine)], rows), ""]
     return "\n".join(parts)
 
@@ -416,29 +432,54 @@ def main(args: list[str]) -> int:
         return measure_all(plan, parsed, parsed.arch or known)
 
 
+def all_jobs(plan: BenchPlan, ready: list[Ready]) -> list[Job]:
+    """Every boot: the kernels in turn, so that what changes with time is in all of them."""
+    return [Job(item, one, number) for number in range(1, plan.boots + 1) for one in plan.guests
+            if number in one.boots_of(plan.boots)
+            for item in ready if item.arch.name in one.arches and item.build == one.build
+            and one.boots_with(item.kernel) and (item.tools or not one.tools)]
+
+
+def lacking(plan: BenchPlan, kernels: list[BenchKernel], arches: list[str]) -> list[str]:
+    """A note for each guest whose preemption model some of the kernels lack."""
+    notes = []
+    for one in plan.guests:
+        without = [kernel.name for kernel in kernels
+                   if one.takes(kernel) and not one.boots_with(kernel)]
+        if without and set(one.arches) & set(arches):
+            notes.append(f"the guest {one.name} was not booted with {', '.join(without)}: no "
+                         f"preempt={one.model} there")
+    return notes
+
+
 def measure_all(plan: BenchPlan, parsed, arches: list[str]) -> int:
     """Builds, boots and reports."""
     notes: list[str] = []
-    progress = Progress(3 + len(arches) * len(parsed.kernel or plan.kernels))
+    progress = Progress(3 + sum(not parsed.kernel or kernel.name in parsed.kernel
+                                for arch in arches for _, kernel in plan.wanted(arch)))
 
     progress.phase("tools and kernel trees")
     provision.need("tree", "build", "plot", *arches)
     info = tree.ensure_tree(source.options(parsed), progress)
     kernels = find_kernels(plan, info, progress, notes, parsed.kernel)
     progress.done(", ".join(measured.label for *_, measured in kernels))
+    notes += lacking(plan, [kernel for kernel, *_ in kernels], arches)
 
     ready = []
     for arch in arches:
         asked = lanes.read(plan.config[arch]).kernel
-        for kernel, src, state, measured in kernels:
-            progress.phase(f"build of {kernel.name} for {arch}")
-            ready.append(prepare(plan, asked.arch, asked, kernel, src, state, measured, progress))
+        wanted = plan.wanted(arch)
+        for way in ("", *plan.builds):
+            for kernel, src, state, measured in kernels:
+                if (way, kernel) not in wanted:
+                    continue
+                progress.phase(f"build of {kernel.name}{f', {way},' if way else ''} for {arch}")
+                ready.append(prepare(plan, asked.arch, asked, kernel, src, state, measured,
+                                     progress, way))
 
     progress.phase("boots")
     ready = with_tools(plan, ready, notes)
-    jobs = [Job(item, one, number) for number in range(1, plan.boots + 1) for one in plan.guests
-            if number in one.boots_of(plan.boots)
-            for item in ready if item.arch.name in one.arches and (item.tools or not one.tools)]
+    jobs = all_jobs(plan, ready)
     counted, code = run_jobs(plan, [job for job in jobs if not job.guest.tools], plan.jobs,
                              progress, notes, parsed.resume)
     free, worse = run_jobs(plan, [job for job in jobs if job.guest.tools], 1, progress, notes,
@@ -447,7 +488,7 @@ def measure_all(plan: BenchPlan, parsed, arches: list[str]) -> int:
     found = [point for one in counted + free for point in one.points]
     buckets = [bucket for one in free for bucket in one.buckets]
     found += [Point(item.arch.name, item.kernel.name, 4, "memory", name, 0, "", 1, 1, float(value))
-              for item in ready for name, value in item.memory.items()]
+              for item in ready if not item.build for name, value in item.memory.items()]
     progress.done(f"{len(found)} points")
 
     progress.phase("report")

@@ -16,6 +16,8 @@ from .errors import Exit, HarnessError
 FOLDER = settings.REPO / "bench"
 PLAN = FOLDER / "bench.toml"
 SOURCES = ("base", "series", "package")
+FULL = "full"                # the preemption model of a guest that names none
+STATISTICS = ("median", "mean", "least", "greatest")     # fields of points.Stat
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,21 @@ class BenchKernel:
     package: str = ""
     suites: tuple[str, ...] = ()
     quick: bool = False
+    models: tuple[str, ...] = (FULL,)    # preemption models that it can be booted with
+
+
+@dataclass(frozen=True)
+class Limit:
+    """A target."""
+
+    limit: float
+    statistic: str = STATISTICS[0]
+    why: str = ""            # not the median
+
+    @property
+    def of(self) -> str:
+        """The statistic, to be added to the name of a target; nothing for a median."""
+        return "" if self.statistic == STATISTICS[0] else f", {self.statistic} of all points"
 
 
 @dataclass(frozen=True)
@@ -46,6 +63,23 @@ class Guest:
     tools: bool = False      # in real time, with programs of packages
     boots: int = 0           # at most as many, if not 0
     cmdline: str = ""
+    model: str = FULL        # the preemption model that it is booted with
+    build: str = ""          # of BenchPlan.builds; "": the plain kernels
+    kernels: tuple[str, ...] = ()    # only these; (): all
+
+    @property
+    def words(self) -> str:
+        """More words of the kernel's command line."""
+        preempt = "" if self.model == FULL else f"preempt={self.model}"
+        return " ".join(filter(None, (self.cmdline, preempt)))
+
+    def takes(self, kernel: BenchKernel) -> bool:
+        """Whether it is meant for a kernel."""
+        return not self.kernels or kernel.name in self.kernels
+
+    def boots_with(self, kernel: BenchKernel) -> bool:
+        """Whether it is booted with a kernel: that must have its preemption model, too."""
+        return self.takes(kernel) and (self.model == FULL or self.model in kernel.models)
 
     def boots_of(self, boots: int) -> range:
         """The numbers of its boots, where others have `boots` of them."""
@@ -92,10 +126,11 @@ class BenchPlan:
     jobs: int
     cmdline: dict[str, str]      # by architecture
     config: dict[str, Path]      # by architecture: lane file
+    builds: dict[str, dict[str, str]]     # name -> options that are added
     kernels: tuple[BenchKernel, ...]
     sources: dict[str, Path]     # what steps name -> C file
     guests: tuple[Guest, ...]
-    target: dict[str, float]
+    target: dict[str, Limit]
     tools: dict[str, Any]        # see bench.toml
 
     def quick(self) -> BenchPlan:
@@ -105,6 +140,12 @@ class BenchPlan:
                        guests=tuple(replace(item, arches=tuple(
                            arch for arch in item.arches if arch in self.quick_arches))
                            for item in self.guests if item.quick))
+
+    def wanted(self, arch: str) -> list[tuple[str, BenchKernel]]:
+        """The builds that an architecture's guests need: (name of the build or "", kernel)."""
+        return [(build, kernel) for build in ("", *self.builds) for kernel in self.kernels
+                if any(arch in guest.arches and guest.build == build and guest.boots_with(kernel)
+                       for guest in self.guests)]
 
     @property
     def ours(self) -> BenchKernel:
@@ -121,16 +162,19 @@ def read(path: Path = PLAN) -> BenchPlan:
     """The plan; a wrong entry is a usage error that names it."""
     data = settings.toml(path)
     try:
-        kernels = tuple(BenchKernel(**{**item, "suites": tuple(item.get("suites", ()))})
+        kernels = tuple(BenchKernel(**{**item, "suites": tuple(item.get("suites", ())),
+                                       "models": tuple(item["models"])})
                         for item in data["kernel"])
         guests = tuple(Guest(**{**item, "arches": tuple(item["arches"]),
+                                "kernels": tuple(item.get("kernels", ())),
                                 "steps": tuple(item["steps"])}) for item in data["guest"])
         plan = BenchPlan(
             data["boots"], data["quick_boots"], tuple(data["quick_arches"]),
             data["jobs"], data["cmdline"],
-            {arch: settings.REPO / name for arch, name in data["config"].items()}, kernels,
+            {arch: settings.REPO / name for arch, name in data["config"].items()}, data["build"],
+            kernels,
             {name: settings.REPO / file for name, file in data["source"].items()}, guests,
-            data["target"], data["tools"])
+            {name: Limit(**item) for name, item in data["target"].items()}, data["tools"])
     except (KeyError, TypeError, AttributeError) as error:
         raise HarnessError(Exit.USAGE, f"{path} has a missing or wrong entry: {error}.") from None
     for wrong in _wrong(plan):
@@ -158,6 +202,18 @@ def _wrong(plan: BenchPlan) -> list[str]:
                   for name in guest.files() if name not in plan.sources]
         found += [f"the guest {guest.name} has a step for {only}, and is not booted there"
                   for only in guest.only_on() if only not in guest.arches]
+        found += [f"the guest {guest.name} is for the kernel {name}, which is none"
+                  for name in guest.kernels if name not in names]
+        if guest.build and guest.build not in plan.builds:
+            found.append(f"the guest {guest.name} wants the build {guest.build}, which is not in "
+                         "[build]")
+        if guest.tools and guest.build:
+            found.append(f"the guest {guest.name} has both tools and a build")
+    for name, limit in plan.target.items():
+        if limit.statistic not in STATISTICS:
+            found.append(f"[target.{name}] must have one of {', '.join(STATISTICS)} as statistic")
+        if (limit.statistic == STATISTICS[0]) == bool(limit.why):
+            found.append(f"[target.{name}] must say why, if and only if it is not the median")
     for accel in ("tcg", "kvm"):
         if set(plan.tools.get("hold", {}).get(accel, {})) != {"hold_ms", "gap_ms"}:
             found.append(f"[tools.hold.{accel}] must have hold_ms and gap_ms")

@@ -14,7 +14,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Callable
 
-from .benchplan import BenchPlan
+from .benchplan import FULL, BenchPlan
 from .benchreport import Measured, Stats
 from .plot import decade_name, load_matplotlib
 from .points import Key, Stat
@@ -34,10 +34,10 @@ Series = dict[str, dict[str, dict[float, Stat]]]      # call -> kernel -> x -> S
 
 def collect(stats: Stats, arch: str, rows: tuple[str, ...], x: Callable[[Key], float],
             wanted: Callable[[Key], bool]) -> Series:
-    """What to draw; calls with fewer than two values of x are left out."""
+    """What to draw, with full preemption; calls with fewer than two values of x are left out."""
     found: Series = {}
     for key, stat in stats.items():
-        if key.arch == arch and key.row in rows and wanted(key):
+        if key.arch == arch and key.model == FULL and key.row in rows and wanted(key):
             found.setdefault(key.case, {}).setdefault(key.kernel, {})[x(key)] = stat
     return {case: kernels for case, kernels in found.items()
             if any(len(values) > 1 for values in kernels.values())}

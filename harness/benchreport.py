@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from typing import Callable, Iterable
 
 from . import rtpoints
-from .benchplan import BenchPlan
+from .benchplan import FULL, BenchPlan, Limit
 from .points import Key, Stat
 from .wakeup import FUNCTIONS, hold_name, show
 
 Stats = dict[Key, Stat]
 
+MORE = 3             # a call to as many targets must cost no more than before
 CASES = {
     "single": "smp_call_function_single()",
     "single_nowait": "the same, without wait",
@@ -67,8 +68,10 @@ class Ratio:
         return self.over / self.under if self.under else float("inf")
 
 
-def _worst(what: str, limit: float, ratios: list[Ratio], digits: int = 3) -> Target:
+def _worst(what: str, limit: Limit | float, ratios: list[Ratio], digits: int = 3) -> Target:
     """A target that every one of the ratios must meet."""
+    if isinstance(limit, Limit):
+        what, limit = what + limit.of, limit.limit
     text = f"at most {limit:g} times"
     if not ratios:
         return Target(what, text, "-", None)
@@ -77,6 +80,29 @@ def _worst(what: str, limit: float, ratios: list[Ratio], digits: int = 3) -> Tar
     figure = (f"worst {worst.value:.{digits}f} ({worst.what}: {show(worst.over)} to "
               f"{show(worst.under)}); {len(ratios) - len(bad)} of {len(ratios)} meet it")
     return Target(what, text, figure, not bad)
+
+
+def _least(what: str, limit: Limit, ratios: list[Ratio]) -> Target:
+    """A target that none of the ratios must be below."""
+    what, text = what + limit.of, f"at least {limit.limit:g} times"
+    if not ratios:
+        return Target(what, text, "-", None)
+    good = [item for item in ratios if item.value >= limit.limit]
+    worst = min(ratios, key=lambda item: item.value)
+    return Target(what, text, f"worst {worst.value:.3f} ({worst.what}); {len(good)} of "
+                  f"{len(ratios)} meet it", len(good) == len(ratios))
+
+
+def _most(what: str, limit: Limit, stats: Stats) -> Target:
+    """A time that none of the figures must be above."""
+    what, text = what + limit.of, f"at most {show(limit.limit)}"
+    if not stats:
+        return Target(what, text, "-", None)
+    values = {key: getattr(stat, limit.statistic) for key, stat in stats.items()}
+    good = [value for value in values.values() if value <= limit.limit]
+    key = max(values, key=values.__getitem__)
+    return Target(what, text, f"worst {show(values[key])} ({name_of(key)}); {len(good)} of "
+                  f"{len(values)} meet it", len(good) == len(values))
 
 
 def of_row(stats: Stats, arch: str, kernel: str, row: str) -> Stats:
@@ -93,12 +119,20 @@ def pairs(stats: Stats, arch: str, over: str, under: str, row: str) -> list[tupl
 
 def name_of(key: Key) -> str:
     """What a figure is of, for people, without the kernel."""
+    return _name_of(key) + ("" if key.model == FULL else f", preempt={key.model}")
+
+
+def _name_of(key: Key) -> str:
     if key.row in ("wakeup", "tlb_wakeup", "tlb_wakeup_locked"):
         return f"{key.case}, held {hold_name(key.x)}, {key.cpus} CPUs"
     if key.row == "cost":
         return f"{key.case}, {key.x} targets, {key.cpus} CPUs"
     if key.row == "tlb_cost":
         return f"{key.case}, {key.x} other CPUs with the process"
+    if key.row == "crowd":
+        return f"{key.case}, {key.x} threads for each of {key.cpus} CPUs"
+    if key.row == "preemptoff":
+        return f"{key.case}, held {hold_name(key.x)}"
     return f"{key.row} {key.case}, {key.cpus} CPUs"
 
 
@@ -119,23 +153,34 @@ def targets(plan: BenchPlan, stats: Stats, arch: str) -> list[Target]:
     """Each target for one architecture."""
     ours, base, peer, limit = plan.ours.name, plan.ours.before, plan.peer, plan.target
 
-    def against(row: str, cases: Iterable[str] = (), other: str = base,
-                what: str = "median") -> list[Ratio]:
-        return [Ratio(name_of(key), getattr(stat, what), getattr(under, what))
+    def against(row: str, cases: Iterable[str] = (), other: str = base, of: Limit = Limit(1.0),
+                only: Callable[[Key], bool] = lambda key: True) -> list[Ratio]:
+        return [Ratio(name_of(key), getattr(stat, of.statistic), getattr(under, of.statistic))
                 for key, stat, under in pairs(stats, arch, ours, other, row)
-                if not cases or key.case in cases]
+                if (not cases or key.case in cases) and only(key)]
 
-    plain = {key: stat for key, stat in of_row(stats, arch, ours, "wakeup").items()
-             if key.case != "third"}
+    wakeups = of_row(stats, arch, ours, "wakeup")
+    plain = {key: stat for key, stat in wakeups.items() if key.case != "third"}
     tlb = of_row(stats, arch, ours, "tlb_wakeup")
     third = [Ratio(name_of(key), stat.median, stats[key._replace(case="many")].median)
-             for key, stat in of_row(stats, arch, ours, "wakeup").items()
+             for key, stat in wakeups.items()
              if key.case == "third" and key._replace(case="many") in stats]
+    starved = [Ratio(name_of(key), stat.median, stats[key._replace(case="offline_alone")].median)
+               for key, stat in of_row(stats, arch, ours, "starved").items()
+               if key.case == "offline_behind" and key._replace(case="offline_alone") in stats]
+    # Operations in a fixed time: the inverse of the time for each, which is what is kept.
+    crowd = [Ratio(name_of(key), under.median, stat.median)
+             for key, stat, under in pairs(stats, arch, ours, base, "crowd")]
+    models = list(dict.fromkeys(guest.model for guest in plan.guests
+                                if arch in guest.arches and guest.boots_with(plan.ours)))
     found = [
+        *(_most(f"wake-up, preempt={model}", limit["wakeup_ns"],
+                {key: stat for key, stat in wakeups.items() if key.model == model})
+          for model in models),
         _worst("wake-up: flat in the length of the hold", limit["flat"],
-               _extremes(plain, "x", lambda key: (key.case, key.cpus))),
+               _extremes(plain, "x", lambda key: (key.case, key.cpus, key.model))),
         _worst("wake-up: flat in the number of CPUs", limit["flat"],
-               _extremes(plain, "cpus", lambda key: (key.case, key.x))),
+               _extremes(plain, "cpus", lambda key: (key.case, key.x, key.model))),
     ]
     if tlb:
         found += [
@@ -149,26 +194,37 @@ def targets(plan: BenchPlan, stats: Stats, arch: str) -> list[Target]:
         if tlb:
             found.append(_worst(f"wake-up during TLB flushes and membarrier: at most that of "
                                 f"{peer.name}", 1.0, against("tlb_wakeup", other=peer.name)))
-    found.append(_worst("cost of a call, to the unpatched kernel", limit["cost"], against("cost")))
+    if any(arch in guest.arches and guest.build == "tracer" for guest in plan.guests):
+        found.append(_most("longest section with preemption off while a call waits",
+                           limit["preemptoff_ns"],
+                           {key: stat for key, stat in of_row(stats, arch, ours,
+                                                              "preemptoff").items()
+                            if key.case != "alone"}))
+    found += [
+        _worst("cost of a call to one or two targets, to the unpatched kernel", limit["cost_one"],
+               against("cost", only=lambda key: key.x < MORE)),
+        _worst("cost of a call to three targets and more, to the unpatched kernel",
+               limit["cost_more"], against("cost", only=lambda key: key.x >= MORE))]
     if peer:
         found.append(_overheads(stats, arch, ours, base, peer.name, peer.before))
     if of_row(stats, arch, ours, "tlb_cost"):
-        found.append(_worst("cost of a TLB flush, to the unpatched kernel", limit["cost"],
+        found.append(_worst("cost of a TLB flush, to the unpatched kernel", limit["flush"],
                             against("tlb_cost")))
+    if any(arch in guest.arches and guest.name.startswith("crowd") for guest in plan.guests):
+        found.append(_least("operations of more threads than CPUs, to the unpatched kernel",
+                            limit["crowd"], crowd))
     found += [
         _worst("fork + exit, kthread, to the unpatched kernel", limit["fork"],
                against("fork") + against("kthread"), 4),
         _worst_equal(stats, arch, ours, base),
-        # It waits for grace periods, which begin and end with ticks: several of them by
-        # chance. The least of many points has no such luck in it.
-        _worst("CPU offline without a waiter, to the unpatched kernel, least of all points",
-               limit["offline"], against("hotplug", ("offline",), what="least")),
+        _worst("CPU offline without a waiter, to the unpatched kernel", limit["offline"],
+               against("hotplug", ("offline",), of=limit["offline"])),
+        _worst("CPU offline with a waiter that cannot run, to the same without one",
+               limit["starved"], starved),
         _worst("third task (I11): wake-up to the plain one", limit["third"], third),
-        _own(stats, arch, ours, limit["own_ns"]),
-        # An expedited grace period takes 13.7 or 14.9 us (arm64), by chance and in every
-        # kernel, half of them each: the median is the one or the other, the mean is not.
-        _worst("grace period behind a preempted waiter, to the unpatched kernel, "
-               "mean of all points", limit["grace"], against("grace", ("behind",), what="mean")),
+        _own(stats, arch, ours, limit["own_ns"].limit),
+        _worst("grace period behind a preempted waiter, to the unpatched kernel", limit["grace"],
+               against("grace", ("behind",), of=limit["grace"])),
     ]
     return found
 
@@ -307,9 +363,11 @@ def _difference(stats: Stats, key: Key, over: str, under: str) -> str:
 
 def _figures(plan: BenchPlan, stats: Stats, arch: str, kernels: list[Measured],
              rows: tuple[str, ...], label: Callable[[Key], list[str]], head: list[str]) -> str:
-    """One line for each figure of the rows: all kernels, and the two overheads."""
+    """One line for each figure of the rows: all kernels, and the two overheads; "" if none."""
     keys = sorted({key._replace(kernel="") for key in stats
                    if key.arch == arch and key.row in rows}, key=_order)
+    if not keys:
+        return ""
     quotients = [(kernel.name, kernel.before) for kernel in plan.kernels if kernel.before]
     names = [kernel.name for kernel in kernels]
     quotients = [pair for pair in quotients if set(pair) <= set(names)]
@@ -327,7 +385,7 @@ def _figures(plan: BenchPlan, stats: Stats, arch: str, kernels: list[Measured],
 
 def _order(key: Key) -> tuple:
     known = list(dict.fromkeys([*FUNCTIONS, *CASES]))
-    return (key.row, key.cpus, known.index(key.case) if key.case in known else len(known),
+    return (key.row, key.model, key.cpus, known.index(key.case) if key.case in known else len(known),
             key.case, key.x)
 
 
@@ -361,6 +419,9 @@ def summary(plan: BenchPlan, stats: Stats, arches: list[str], kernels: list[Meas
             ["target", "limit", "", "figure"],
             [[item.what, item.limit, item.verdict, item.figure]
              for item in targets(plan, stats, arch)]), ""]
+    parts += ["Figures are medians of all points, but for these targets:", "",
+              *(f"- {name}: {limit.statistic}, as {limit.why}"
+                for name, limit in plan.target.items() if limit.why), ""]
     for arch in arches:
         figures = lambda rows, label, head: _figures(plan, stats, arch, kernels, rows, label, head)
         parts += [
@@ -369,21 +430,35 @@ def summary(plan: BenchPlan, stats: Stats, arches: list[str], kernels: list[Meas
             "held with interrupts off. Median (least to greatest). Where a TLB flush is waited for",
             "with a lock held (tlb_wakeup_locked in points.csv), the latency is only shown.", "",
             figures(("wakeup", "tlb_wakeup", "tlb_wakeup_locked"),
-                    lambda key: [str(key.cpus), f"`{key.case}`", hold_name(key.x)],
-                    ["CPUs", "call", "held"]), "",
+                    lambda key: [key.model, str(key.cpus), f"`{key.case}`", hold_name(key.x)],
+                    ["preempt=", "CPUs", "call", "held"]), ""]
+        if longest := figures(("preemptoff",), lambda key: [key.model, f"`{key.case}`",
+                                                            hold_name(key.x)],
+                              ["preempt=", "case", "held"]):
+            parts += [
+                f"## Longest section with preemption off, {arch}", "",
+                "On the CPU of a caller that waits, as the preemptoff tracer has it, in whole",
+                "microseconds and with the tracer's own work. In the case `alone`, no call is made.",
+                "", longest, ""]
+        parts += [
             f"## Cost of a call without contention, {arch}", "",
             "On all CPUs together, until all are idle again. For system calls with TLB flushes: the",
             "time of the call, targets are the other CPUs that run the process.", "",
             figures(("cost", "tlb_cost"),
                     lambda key: [str(key.cpus), f"`{key.case}`", str(key.x or "")],
                     ["CPUs", "call", "targets"]), ""]
+        if crowd := figures(("crowd",), lambda key: [key.model, f"`{key.case}`", str(key.x)],
+                            ["preempt=", "operation", "threads for each CPU"]):
+            parts += [f"## More threads than CPUs, {arch}", "",
+                      "The time of an operation: that of the measurement, by the operations that all",
+                      "threads made in it.", "", crowd, ""]
         slope = slopes(stats, arch, kernels)
         if slope:
             parts += ["For each further target, ns:", "",
                       table(["call", *(kernel.label for kernel in kernels)], slope), ""]
         parts += [f"## Others, {arch}", "",
                   "Times; memory is in bytes.", "",
-                  figures(("fork", "kthread", "own", "grace", "hotplug", "memory"),
+                  figures(("fork", "kthread", "own", "grace", "hotplug", "starved", "memory"),
                           lambda key: [str(key.cpus), key.row, f"`{key.case}`"],
                           ["CPUs", "", "what"]), "", *real_tools(plan, stats, arch, kernels)]
     parts += ["## Notes", "", *(f"- {note}" for note in notes or ["none"]), ""]

@@ -2,10 +2,10 @@
 
 In:  where the Linux source comes from; demo/demo.toml (configuration and machine),
      demo/wakeup.c (what measures), demo/init.c (runs it in the guest).
-Out: in build/<base>/demo/: points.csv, latency.svg, result.txt (what is printed), and
-     a folder for each kernel with console.log, qemu-cmd, exit and the module.
+Out: in build/<base>/demo/: points.csv, latency.svg, result.txt (what is printed), a folder
+     for each kernel with the module, and one for each boot with console.log, qemu-cmd and exit.
 
-Both are booted and measured anew at each run; a kernel is built only if its tree
+Both are booted with each preemption model, and measured anew, at each run; a kernel is built only if its tree
 or its configuration has changed.
 """
 
@@ -30,6 +30,9 @@ Builds Linux for x86_64 twice, without the series and with it, boots both under 
 and measures how long a SCHED_FIFO task waits to run on a CPU where another task waits
 for a cross-CPU call, while a remote CPU keeps interrupts off. Prints a table and
 says where the raw points (CSV) and a plot (SVG) are.
+
+Each kernel is booted twice, with preempt=full and with preempt=voluntary, which is the
+default of Debian, RHEL and SLES: four boots in all.
 
 The guests run in simulated time: QEMU counts instructions, and one is one
 nanosecond. So the figures depend neither on this machine nor on its load.
@@ -60,6 +63,10 @@ class Variant:
     def folder(self) -> Path:
         return work() / self.name
 
+    def boot_folder(self, model: str) -> Path:
+        """Of its boot with a preemption model."""
+        return work() / f"{self.name}-{model}"
+
 
 def work() -> Path:
     """The folder of all that the demo makes, except for the kernels."""
@@ -89,15 +96,15 @@ def build_variant(lane: Lane, variant: Variant, progress: Progress) -> boot.Boot
         lane.cpus, lane.memory_mib, lane.boot_limit_s, icount=True, extra=measure.CLOCK)
 
 
-def examine(result: boot.BootResult, asked: Plan, label: str) -> Measurement:
+def examine(result: boot.BootResult, asked: Plan, label: str, model: str) -> Measurement:
     """What a boot measured; a guest that did not come through it cleanly is an error."""
-    console = measure.console_of(result, label, "demo/demo.toml")
-    return wakeup.read(console, asked, label, result.console)
+    console = measure.console_of(result, label, "demo/demo.toml", model=model)
+    return wakeup.read(console, asked, label, result.console, model)
 
 
-def measure_one(spec: boot.BootSpec, variant: Variant, asked: Plan,
-            progress: Progress) -> Measurement:
-    """Boots one kernel and reads what it measured."""
+def measure_one(spec: boot.BootSpec, variant: Variant, model: str, asked: Plan,
+                progress: Progress) -> Measurement:
+    """Boots one kernel with one preemption model and reads what it measured."""
     count = 0
 
     def watch(line: str) -> None:
@@ -105,8 +112,9 @@ def measure_one(spec: boot.BootSpec, variant: Variant, asked: Plan,
         count += "WAKEUP," in line
         progress.tick(f"{count} of {asked.points} points")
 
-    result = boot.boot(spec, variant.folder, watch)
-    measurement = examine(result, asked, variant.label)
+    spec = replace(spec, cmdline=f"{spec.cmdline} preempt={model}")
+    result = boot.boot(spec, variant.boot_folder(model), watch)
+    measurement = examine(result, asked, variant.label, model)
     progress.done(f"{len(measurement.points)} points, {len(measurement.discards)} tries discarded")
     return measurement
 
@@ -116,33 +124,41 @@ def relative(path: Path) -> Path:
     return path.relative_to(settings.REPO) if path.is_relative_to(settings.REPO) else path
 
 
-def report(base: Measurement, patched: Measurement, asked: Plan, lane: Lane,
-           info: tree.TreeInfo, patches: int) -> str:
+def report(measurements: list[Measurement], asked: Plan, lane: Lane, info: tree.TreeInfo,
+           patches: int) -> str:
     """All that the verb prints at its end."""
-    discards = [f"  discarded on {kernel.label}: {text}" for kernel in (base, patched)
-                for text in kernel.discards]
+    discards = [f"  discarded on {boot.label}, preempt={boot.model}: {text}"
+                for boot in measurements for text in boot.discards]
+    total = sum(len(boot.points) for boot in measurements)
+    boots = ",".join(f"{{base,series}}-{model}" for model in asked.models)
     return "\n".join([
         "",
         "How long a SCHED_FIFO task waits to run on a CPU whose current task waits for a",
         "cross-CPU call, while a remote CPU keeps interrupts off:",
         "",
-        wakeup.table(base, patched, asked),
+        wakeup.table(measurements, asked),
         "",
-        f"  median (least to greatest) of {asked.reps} points; ratio of the medians",
-        f"  clock     simulated: QEMU counts instructions, 1 instruction = 1 ns; {lane.cpus} CPUs",
-        f"  wake-up   {wakeup.show(asked.wake_delay_ns)} after the start of the call, from which the "
-        "hold is counted",
+        *(f"  {model:<11} {what}" for model, what in wakeup.MODELS.items()
+          if model in asked.models),
+        f"  figures     medians of {asked.reps} points, and the ratio of the medians; the point "
+        "that is farthest",
+        "              from its median: "
+        + wakeup.farthest(measurements, asked).replace(" (", "\n" + " " * 14 + "(", 1),
+        f"  clock       simulated: QEMU counts instructions, 1 instruction = 1 ns; {lane.cpus} CPUs",
+        f"  wake-up     {wakeup.show(asked.wake_delay_ns)} after the start of the call, from which "
+        "the hold is counted",
         "  csd in use  earlier calls, which nobody waits for, still hold the csds that the call "
         "wants",
-        f"  source    Linux {info.kernel_version}, {info.source}",
-        f"            {info.checksum}",
-        f"  series    {patches} patches of {relative(settings.base().dir)}",
+        f"  source      Linux {info.kernel_version}, {info.source}",
+        f"              {info.checksum}",
+        f"  series      {patches} patches of {relative(settings.base().dir)}",
         *discards,
         "",
-        f"  {2 * asked.points} points   {relative(work() / 'points.csv')}",
+        f"  {total} points   {relative(work() / 'points.csv')}",
         f"  plot         {relative(work() / 'latency.svg')}",
         f"  this text    {relative(work() / 'result.txt')}",
-        f"  consoles     {relative(work())}/{{base,series}}/console.log, to boot again: qemu-cmd",
+        f"  consoles     {relative(work())}/*/console.log, to boot again: qemu-cmd; * is one of",
+        f"               {boots}",
     ])
 
 
@@ -153,7 +169,7 @@ def main(args: list[str]) -> int:
     opts = options(parser.parse_args(args))
     lane = lanes.read(DEMO / "demo.toml")
     asked = wakeup.plan(lane.cmdline, lane.arch.clocksource)
-    progress = Progress(6)
+    progress = Progress(4 + 2 * len(asked.models))
 
     progress.phase("tools and kernel tree")
     provision.need("tree", "build", lane.arch.name, "plot")
@@ -167,17 +183,18 @@ def main(args: list[str]) -> int:
         specs.append(build_variant(lane, variant, progress))
 
     measurements = []
-    for variant, spec in zip(both, specs):
-        progress.phase(f"boot of {variant.label}")
-        measurements.append(measure_one(spec, variant, asked, progress))
+    for model in asked.models:
+        for variant, spec in zip(both, specs):
+            progress.phase(f"boot of {variant.label}, preempt={model}")
+            measurements.append(measure_one(spec, variant, model, asked, progress))
 
     progress.phase("table and plot")
     wakeup.write_csv(measurements, work() / "points.csv")
-    plot.draw(*measurements, asked,
+    plot.draw(measurements, asked,
               f"Linux {info.kernel_version} on x86_64, {lane.cpus} CPUs. Clock: QEMU counts "
               f"instructions, 1 instruction = 1 ns. {asked.reps} points for each mark; lines join "
               "the medians.", work() / "latency.svg", work() / "matplotlib")
-    text = report(*measurements, asked, lane, info, len(series.names(settings.base().dir)))
+    text = report(measurements, asked, lane, info, len(series.names(settings.base().dir)))
     (work() / "result.txt").write_text(text.lstrip("\n") + "\n", encoding="utf-8")
     print(text)
     return Exit.OK

@@ -20,7 +20,7 @@ from . import wakeup
 from .errors import Exit, HarnessError
 
 DONE = "harness: success"
-OF_PROGRAMS = ("fork", "tlb_cost")      # rows that no module counts
+OF_PROGRAMS = ("fork", "tlb_cost", "crowd", "preemptoff")      # rows that no module counts
 REAL_TIME = "rt_"      # rows of rtpoints.py begin so
 _BENCH = re.compile(r"\bBENCH(-[A-Z]+)?,(.*?)\s*$")
 _TLB = re.compile(r"\bTLB-(LAT|DISCARD|FAIL|END),(.*?)\s*$")
@@ -37,6 +37,7 @@ class Key(NamedTuple):
     row: str         # "wakeup", "cost", ...
     case: str        # "single", ...
     x: int           # length of the hold in ns, number of targets, ...
+    model: str = "full"      # the kernel's preemption model
 
 
 @dataclass(frozen=True)
@@ -51,10 +52,11 @@ class Point:
     boot: int        # 1 ...
     rep: int         # within the boot, 1 ...
     value: float     # ns, or bytes
+    model: str = "full"
 
     @property
     def key(self) -> Key:
-        return Key(self.arch, self.kernel, self.cpus, self.row, self.case, self.x)
+        return Key(self.arch, self.kernel, self.cpus, self.row, self.case, self.x, self.model)
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,7 @@ class Boot:
     guest: str
     number: int
     clock: str       # that the guest must run by
+    model: str = "full"
 
 
 def stats(points: Iterable[Point]) -> dict[Key, Stat]:
@@ -99,7 +102,7 @@ def read(console: str, boot: Boot, steps: list[str], where: Path) -> tuple[list[
 
     def point(row: str, case: str, x: int, rep: int, value: float) -> Point:
         return Point(boot.arch, boot.kernel, boot.cpus, row, case, x, boot.guest, boot.number, rep,
-                     value)
+                     value, boot.model)
 
     found: list[Point] = []
     discards: list[str] = []
@@ -159,12 +162,12 @@ def write_csv(points: Iterable[Point], path: Path) -> None:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow([field.name for field in fields(Point)])
         for point in points:
-            *names, value = astuple(point)
-            writer.writerow([*names, f"{value:.10g}"])
+            writer.writerow([f"{value:.10g}" if isinstance(value, float) else value
+                             for value in astuple(point)])
 
 
 def read_csv(path: Path) -> list[Point]:
-    """The points of a file that write_csv wrote."""
+    """The points of a file that write_csv wrote; in old ones, all are of the same model."""
     kinds = {field.name: {"int": int, "float": float, "str": str}[str(field.type)]
              for field in fields(Point)}
     try:

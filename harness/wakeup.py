@@ -14,7 +14,7 @@ import statistics
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Iterable
+from typing import Iterable, Sequence
 
 from .errors import Exit, HarnessError
 
@@ -29,6 +29,14 @@ FUNCTIONS = {
     "many_again": "..._many(), csd in use",
     "third": "..._many(), third task",
 }
+
+# The preemption models of a kernel with PREEMPT_DYNAMIC, and where they are met.
+MODELS = {
+    "full": "the default of Raspberry Pi OS and Android",
+    "voluntary": "the default of Debian, RHEL and SLES",
+    "none": "the kernel's own default",
+}
+HEADS = ("unpatched", "+ series")     # of the table's columns
 
 # A line of another CPU or of printk may stand before, never behind.
 _LINE = re.compile(r"\b(WAKEUP(?:-[A-Z]+)*),(.*?)\s*$")
@@ -51,6 +59,7 @@ class Plan:
     wake_delay_ns: int       # from the start of the call to the wake-up
     entries: tuple[str, ...]  # keys of FUNCTIONS
     clock: str = "tsc"       # that follows QEMU's count of instructions
+    models: tuple[str, ...] = ("full",)   # preemption models, each in a boot of its own
 
     @property
     def functions(self) -> dict[str, str]:
@@ -59,6 +68,7 @@ class Plan:
 
     @property
     def points(self) -> int:
+        """Of one boot."""
         return len(self.entries) * len(self.holds_ns) * self.reps
 
 
@@ -67,6 +77,7 @@ class Measurement:
     label: str                     # kernel, for people: "6.12.117"
     points: tuple[Point, ...]
     discards: tuple[str, ...]      # what was tried and did not count, with the reason
+    model: str = "full"            # the preemption model of the boot
 
     def latencies(self, function: str, hold_ns: int) -> list[int]:
         """The latencies of one function and hold, in ns."""
@@ -81,7 +92,7 @@ def plan(cmdline: str, clock: str = "tsc") -> Plan:
         entries = tuple(words["wakeup.entries"].split(","))
         result = Plan(tuple(int(text) for text in words["wakeup.holds_ns"].split(",")),
                       int(words["wakeup.reps"]), int(words["wakeup.wake_delay_ns"]), entries,
-                      clock)
+                      clock, tuple(words.get("demo.models", "full").split(",")))
         if not set(entries) <= FUNCTIONS.keys():
             raise ValueError(f"entries are of {','.join(FUNCTIONS)}")
     except (KeyError, ValueError) as error:
@@ -95,7 +106,8 @@ def plan(cmdline: str, clock: str = "tsc") -> Plan:
     return result
 
 
-def read(console: str, asked: Plan, label: str, where: Path) -> Measurement:
+def read(console: str, asked: Plan, label: str, where: Path,
+         model: str = "full") -> Measurement:
     """The points in a console log; an incomplete or failed measurement is an error."""
     points: list[Point] = []
     discards: list[str] = []
@@ -138,7 +150,7 @@ def read(console: str, asked: Plan, label: str, where: Path) -> Measurement:
                         for function in asked.entries for hold in asked.holds_ns})
     if Counter((point.function, point.hold_ns) for point in points) != expected:
         raise bad(Exit.TEST, f"gave other points than the {asked.points} that were asked for")
-    return Measurement(label, tuple(points), tuple(discards))
+    return Measurement(label, tuple(points), tuple(discards), model)
 
 
 def show(nanoseconds: float) -> str:
@@ -155,39 +167,77 @@ def hold_name(nanoseconds: int) -> str:
     return f"{nanoseconds / 1e6:g} ms"
 
 
-def _spread(values: list[int]) -> str:
-    return f"{show(statistics.median(values))} ({show(min(values))} to {show(max(values))})"
+def _of(measurements: Iterable[Measurement], model: str) -> list[Measurement]:
+    """Those of one preemption model, in their order: without the series, and with it."""
+    return [measurement for measurement in measurements if measurement.model == model]
 
 
-def table(base: Measurement, series: Measurement, asked: Plan) -> str:
-    """Median (least to greatest) for each function and hold, and base / series."""
-    rows = [("function", "held", base.label, series.label, "ratio")]
+def _cells(kernels: list[Measurement], function: str, hold: int) -> list[str]:
+    """The medians of the kernels, and the ratio of the first to the last."""
+    medians = [statistics.median(kernel.latencies(function, hold)) for kernel in kernels]
+    ratio = medians[0] / max(1, medians[-1])
+    return [*map(show, medians), f"{ratio:.{0 if ratio >= 10 else 1}f}"]
+
+
+def table(measurements: Sequence[Measurement], asked: Plan) -> str:
+    """Medians for each function and hold, and base / series, for each preemption model."""
+    groups = [_of(measurements, model) for model in asked.models]
+    rows = [("function", "held", *(text for group in groups
+                                   for text in (*HEADS[:len(group)], "ratio")))]
     for function, name in asked.functions.items():
         for hold in asked.holds_ns:
-            before, after = (kernel.latencies(function, hold) for kernel in (base, series))
-            ratio = statistics.median(before) / max(1, statistics.median(after))
-            rows.append((name, hold_name(hold), _spread(before), _spread(after),
-                         f"{ratio:.{0 if ratio >= 10 else 1}f}"))
+            rows.append((name, hold_name(hold), *(text for group in groups
+                                                  for text in _cells(group, function, hold))))
             name = ""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = ["  ".join([row[0].ljust(widths[0])]
-                       + [text.rjust(width) for text, width in zip(row[1:], widths[1:])])
-             for row in rows]
+
+    def line(cells: Sequence[str]) -> str:
+        """The first column to the left; before each model's group, more room."""
+        text, column = cells[0].ljust(widths[0]) + "  " + cells[1].rjust(widths[1]), 2
+        for group in groups:
+            text += "  "
+            for _ in range(len(group) + 1):
+                text += "  " + cells[column].rjust(widths[column])
+                column += 1
+        return text
+
+    lines = [line(row) for row in rows]
+    head, column = " " * (widths[0] + 2 + widths[1]), 2
+    for group, model in zip(groups, asked.models):
+        width = sum(widths[column:column + len(group) + 1]) + 2 * len(group)
+        head += "    " + f" preempt={model} ".center(width, "-")
+        column += len(group) + 1
     rule = "-" * len(lines[0])
-    blocks = [lines[0], rule]
-    for number, line in enumerate(lines[1:]):
+    blocks = [head, lines[0], rule]
+    for number, text in enumerate(lines[1:]):
         if number and number % len(asked.holds_ns) == 0:
             blocks.append("")
-        blocks.append(line)
+        blocks.append(text)
     return "\n".join(blocks + [rule])
+
+
+def farthest(measurements: Iterable[Measurement], asked: Plan) -> str:
+    """The point that is farthest from the median of its cell of the table, by its share of it."""
+    worst = (0.0, "")
+    for kernel in measurements:
+        for function, name in asked.functions.items():
+            for hold in asked.holds_ns:
+                values = kernel.latencies(function, hold)
+                median = statistics.median(values)
+                point = max(values, key=lambda value: abs(value - median))
+                worst = max(worst, (abs(point - median) / max(1, median),
+                                    f"{show(point)}, where the median is {show(median)} "
+                                    f"({name}, {hold_name(hold)}, {kernel.label}, "
+                                    f"{kernel.model})"))
+    return worst[1]
 
 
 def write_csv(measurements: Iterable[Measurement], path: Path) -> None:
     """Every raw point, one a line, times in ns."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(("kernel", "function", "hold_ns", "rep", "latency_ns"))
+        writer.writerow(("kernel", "model", "function", "hold_ns", "rep", "latency_ns"))
         for measurement in measurements:
             for point in measurement.points:
-                writer.writerow((measurement.label, FUNCTIONS[point.function], point.hold_ns,
-                                 point.rep, point.latency_ns))
+                writer.writerow((measurement.label, measurement.model, FUNCTIONS[point.function],
+                                 point.hold_ns, point.rep, point.latency_ns))

@@ -32,6 +32,9 @@ CONSOLE = """\
 [    3.4] tlbtest: TLB-VERDICT,lat,cow_fault,info,the page table lock is held
 [    3.4] flushes: BENCH,tlb_cost,madvise_1,3,1,1700,1
 [    3.4] flushes: BENCH,tlb_cost,madvise_1,3,2,1710,1
+[    3.4] crowd: BENCH,crowd,munmap,2,1,100000000,20000
+[    3.4] preemptoff: BENCH,preemptoff,many,16000000,1,4000,1
+[    3.4] preemptoff: PREEMPTOFF-VERDICT,preemptoff,many,pass,longest 4 us
 [    3.5] WAKEUP,single,100000,1,1810
 [    3.5] WAKEUP,third,100000,1,2900
 [    3.6] WAKEUP-OK,2,0
@@ -75,6 +78,33 @@ class PlanTest(unittest.TestCase):
         pinned = {kernel.name: kernel.many_pinned for kernel in benchplan.read().kernels}
         self.assertEqual(pinned, {"base": 1, "series": 0, "7.2": 1, "7.3": 0})
 
+    def test_models(self):
+        plan = benchplan.read()
+        guests = {guest.name: guest for guest in plan.guests}
+        self.assertEqual((guests["main"].words, guests["voluntary"].words, guests["crowd"].words),
+                         ("", "preempt=voluntary", guests["crowd"].cmdline))
+        self.assertEqual([kernel.name for kernel in plan.kernels
+                          if guests["voluntary"].boots_with(kernel)], ["base", "series"])
+        self.assertEqual([kernel.name for kernel in plan.kernels
+                          if guests["lazy"].boots_with(kernel)], ["7.2", "7.3"])
+        self.assertTrue(all(guests["main"].boots_with(kernel) for kernel in plan.kernels))
+        self.assertIn("the guest none was not booted with 7.2, 7.3: no preempt=none there",
+                      bench.lacking(plan, list(plan.kernels), ["x86_64"]))
+        self.assertEqual(bench.lacking(plan, list(plan.kernels), ["arm64"]), [])
+
+    def test_builds(self):
+        plan = benchplan.read()
+        names = [(way, kernel.name) for way, kernel in plan.wanted("x86_64")]
+        self.assertEqual(names, [("", "base"), ("", "series"), ("", "7.2"), ("", "7.3"),
+                                 ("tracer", "base"), ("tracer", "series")])
+        self.assertFalse(any(way for way, _ in plan.wanted("arm64")))
+        asked = lanes.read(plan.config["x86_64"]).kernel
+        traced = bench.as_built(plan, asked, plan.kernels[0], "tracer")
+        plain = bench.as_built(plan, asked, plan.kernels[0], "")
+        self.assertEqual((plain.name, traced.name), ("demo-base", "demo-tracer-base"))
+        self.assertEqual(dict(plain.options), dict(asked.options))
+        self.assertEqual(dict(traced.options)["PREEMPT_TRACER"], "y")
+
     def test_wrong(self):
         text = benchplan.PLAN.read_text()
         for old, new, words in (
@@ -86,6 +116,11 @@ class PlanTest(unittest.TestCase):
                 ("run forks", "run frogs", "not in [source]"),
                 ('name = "main"', 'nmae = "main"', "nmae"),
                 ('"x86_64: run tlbtest', '"x86: run tlbtest', "a step for x86,"),
+                ('build = "tracer"', 'build = "trace"', "not in [build]"),
+                ('kernels = ["base"', 'kernels = ["bass"', "bass, which is none"),
+                ('statistic = "mean"', 'statistic = "mode"', "must have one of median, mean"),
+                ('statistic = "least"\n', "", "must say why"),
+                ("limit = 1.2", "limt = 1.2", "limt"),
                 ("jobs = 2", "jobs = 0", "1 or more")):
             with self.subTest(new), tempfile.TemporaryDirectory() as folder:
                 path = Path(folder) / "bench.toml"
@@ -104,6 +139,7 @@ class ReadTest(unittest.TestCase):
             ("tlb_wakeup", "munmap", 4000000, 1): 2100,
             ("tlb_wakeup_locked", "cow_fault", 4000000, 1): 4000100, ("tlb_cost", "madvise_1", 3, 1): 1700,
             ("tlb_cost", "madvise_1", 3, 2): 1710, ("wakeup", "single", 100000, 1): 1810,
+            ("crowd", "munmap", 2, 1): 5000, ("preemptoff", "many", 16000000, 1): 4000,
             ("wakeup", "third", 100000, 1): 2900})
         self.assertEqual({(point.guest, point.boot, point.cpus) for point in found},
                          {("main", 2, 4)})
@@ -122,8 +158,21 @@ class ReadTest(unittest.TestCase):
                 points.read(CONSOLE.replace(old, new), BOOT, STEPS, WHERE)
             self.assertIn(words, caught.exception.message)
 
-    def test_csv(self):
+    def test_model(self):
+        found, _ = points.read(CONSOLE, replace(BOOT, model="none"), STEPS, WHERE)
+        self.assertEqual({point.key.model for point in found}, {"none"})
+
+    def test_csv_without_a_model(self):
         found, _ = points.read(CONSOLE, BOOT, STEPS, WHERE)
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "points.csv"
+            points.write_csv(found, path)
+            path.write_text("\n".join(line.rsplit(",", 1)[0]
+                                      for line in path.read_text().splitlines()) + "\n")
+            self.assertEqual(points.read_csv(path), found)
+
+    def test_csv(self):
+        found, _ = points.read(CONSOLE, replace(BOOT, model="voluntary"), STEPS, WHERE)
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "points.csv"
             points.write_csv(found, path)
@@ -135,25 +184,30 @@ class ReadTest(unittest.TestCase):
 
 
 def made(values: dict) -> dict[Key, Stat]:
-    """Stats of x86_64: {(kernel, cpus, row, case, x): value}."""
-    return points.stats(Point("x86_64", kernel, cpus, row, case, x, "g", 1, 1, float(value))
-                        for (kernel, cpus, row, case, x), value in values.items())
+    """Stats of x86_64: {(kernel, cpus, row, case, x): value}; the model may come behind x."""
+    return points.stats(Point("x86_64", *key[:5], "g", 1, 1, float(value), *key[5:])
+                        for key, value in values.items())
 
 
 GOOD = {
     **{("series", cpus, "wakeup", case, x): 1800 + cpus for cpus in (4, 32)
        for case in ("single", "many") for x in (100_000, 64_000_000)},
-    **{("7.3", cpus, "wakeup", case, x): 3300 for cpus in (4, 32)
+    **{("7.3", cpus, "wakeup", case, x): 1980 for cpus in (4, 32)
        for case in ("single", "many") for x in (100_000, 64_000_000)},
-    ("series", 4, "wakeup", "third", 100_000): 2900,
+    ("series", 4, "wakeup", "third", 100_000): 1900,
+    **{("series", 4, "wakeup", "many", 16_000_000, model): 1900 for model in ("voluntary", "none")},
     **{("base", 4, "cost", "many", x): 1000 * x for x in (1, 3)},
-    **{("series", 4, "cost", "many", x): 1005 * x for x in (1, 3)},
+    ("series", 4, "cost", "many", 1): 1005, ("series", 4, "cost", "many", 3): 3000,
     **{("7.2", 4, "cost", "many", x): 1000 * x for x in (1, 3)},
     **{("7.3", 4, "cost", "many", x): 1020 * x for x in (1, 3)},
     ("series", 4, "fork", "f", 0): 1001, ("base", 4, "fork", "f", 0): 1000,
     ("series", 4, "memory", "percpu_bytes", 0): 9, ("base", 4, "memory", "percpu_bytes", 0): 8,
     ("series", 4, "memory", "task_bytes", 0): 4096, ("base", 4, "memory", "task_bytes", 0): 4096,
     ("series", 4, "hotplug", "offline", 0): 101, ("base", 4, "hotplug", "offline", 0): 100,
+    ("series", 4, "starved", "offline_behind", 1): 119,
+    ("series", 4, "starved", "offline_alone", 1): 100,
+    ("series", 4, "preemptoff", "many", 16): 5000, ("series", 4, "preemptoff", "alone", 16): 60000,
+    ("series", 4, "crowd", "munmap", 2): 100, ("base", 4, "crowd", "munmap", 2): 99.5,
     ("series", 4, "own", "wait", 4_000_000): 1500,
     ("series", 4, "grace", "behind", 1): 15, ("base", 4, "grace", "behind", 1): 15,
 }
@@ -173,10 +227,19 @@ class TargetsTest(unittest.TestCase):
 
     def test_each_can_be_missed(self):
         for words, key, value in (
+                ("wake-up, preempt=full", ("series", 32, "wakeup", "many", 64_000_000), 2001),
+                ("wake-up, preempt=none",
+                 ("series", 4, "wakeup", "many", 16_000_000, "none"), 2001),
+                ("wake-up, preempt=voluntary",
+                 ("series", 4, "wakeup", "many", 16_000_000, "voluntary"), 16e6),
                 ("flat in the length", ("series", 4, "wakeup", "many", 64_000_000), 2000),
                 ("flat in the number", ("series", 32, "wakeup", "single", 100_000), 3000),
-                ("at most that of 7.3", ("series", 32, "wakeup", "single", 100_000), 3301),
-                ("cost of a call", ("series", 4, "cost", "many", 3), 3031),
+                ("at most that of 7.3", ("series", 32, "wakeup", "single", 100_000), 1981),
+                ("to one or two targets", ("series", 4, "cost", "many", 1), 1011),
+                ("to three targets and more", ("series", 4, "cost", "many", 3), 3001),
+                ("longest section", ("series", 4, "preemptoff", "many", 16), 50001),
+                ("operations of more threads", ("series", 4, "crowd", "munmap", 2), 101),
+                ("CPU offline with a waiter", ("series", 4, "starved", "offline_behind", 1), 121),
                 ("overhead of a call", ("series", 4, "cost", "many", 3), 3061),
                 ("fork", ("series", 4, "fork", "f", 0), 1006),
                 ("memory of a task", ("series", 4, "memory", "task_bytes", 0), 4104),
@@ -199,9 +262,13 @@ class TargetsTest(unittest.TestCase):
         text = benchreport.summary(plan, made(GOOD), ["x86_64"], kernels, "Benchmarks", ["How."],
                                    ["7.3 was slow"])
         self.assertIn("| memory of a task: that of the unpatched kernel | equal | met |", text)
-        self.assertIn("| 4 | `many` | 3 | 3.00 us | 3.02 us | 3.00 us | 3.06 us | 1.005 | 1.020 | "
-                      "+15.0 ns | +60.0 ns |",
+        self.assertIn("| 4 | `many` | 1 | 1.00 us | 1.00 us | 1.00 us | 1.02 us | 1.005 | 1.020 | "
+                      "+5.0 ns | +20.0 ns |",
                       text)
+        self.assertIn("| voluntary | 4 | `many` | 16 ms | - | 1.90 us | - | - |", text)
+        self.assertIn("- offline: least, as it waits for grace periods", text)
+        self.assertIn("## More threads than CPUs, x86_64", text)
+        self.assertIn("## Longest section with preemption off, x86_64", text)
         self.assertIn("- 7.3 was slow", text)
 
     def test_peer_left_out(self):
@@ -229,8 +296,8 @@ class CompareTest(unittest.TestCase):
             for folder, values in (("a", found), ("b", slower)):
                 (Path(name) / folder).mkdir()
                 points.write_csv(values, Path(name) / folder / "points.csv")
-            for pair, code, words in (("ab", Exit.TEST, "2 of 9 figures"),
-                                      ("ba", Exit.OK, "0 of 9 figures")):
+            for pair, code, words in (("ab", Exit.TEST, "2 of 11 figures"),
+                                      ("ba", Exit.OK, "0 of 11 figures")):
                 printed = io.StringIO()
                 with contextlib.redirect_stdout(printed):
                     self.assertEqual(bench.main(["--compare", *(f"{name}/{folder}"
@@ -252,6 +319,21 @@ class VerbTest(unittest.TestCase):
 
     def test_unknown_kernel(self):
         error(self, Exit.USAGE, "no kernel '9.9'", bench.main, ["--kernel", "9.9"])
+
+    def test_jobs(self):
+        plan = replace(benchplan.read(), boots=2)
+        ready = [bench.Ready(kernel, mock.Mock(), lanes.arch("x86_64"), Path("a"), Path("b"),
+                             Path("c"), {}, {}, "1", build=way)
+                 for way, kernel in plan.wanted("x86_64")]
+        jobs = bench.all_jobs(plan, ready)
+        booted = {name: [(job.ready.build, job.ready.kernel.name) for job in jobs
+                         if job.guest.name == name and job.number == 2]
+                  for name in ("main", "none", "lazy", "preemptoff", "tools")}
+        self.assertEqual(booted, {
+            "main": [("", "base"), ("", "series"), ("", "7.2"), ("", "7.3")],
+            "none": [("", "base"), ("", "series")], "lazy": [("", "7.2"), ("", "7.3")],
+            "preemptoff": [("tracer", "base"), ("tracer", "series")],
+            "tools": []})       # they could not be had
 
     def test_jobs_are_keys(self):
         plan = benchplan.read()
@@ -308,7 +390,7 @@ class VerbTest(unittest.TestCase):
         with mock.patch.object(bench, "run_job", run_job), \
                 mock.patch.object(bench, "boot_spec", lambda *_: None):
             found, code = bench.run_jobs(plan, jobs, 2, mock.Mock(), notes)
-        self.assertEqual((code, [len(one.points) for one in found]), (Exit.BOOT, [10]))
+        self.assertEqual((code, [len(one.points) for one in found]), (Exit.BOOT, [12]))
         self.assertIn("it hung", notes[0] + notes[1])
 
 

@@ -2,6 +2,7 @@
 
 import tempfile
 import unittest
+from dataclasses import replace
 from pathlib import Path
 
 from harness import boot, demo, lanes, wakeup
@@ -18,6 +19,8 @@ class ConfigurationTest(unittest.TestCase):
         asked = wakeup.plan(lane.cmdline)
         self.assertEqual(asked.holds_ns, (100_000, 1_000_000, 4_000_000, 16_000_000, 64_000_000))
         self.assertGreaterEqual(asked.reps, 5)
+        self.assertEqual(asked.models, ("full", "voluntary"))
+        self.assertIn(("PREEMPT_DYNAMIC", "y"), lane.kernel.options)
         self.assertEqual((lane.arch.name, lane.cpus), ("x86_64", 4))
         self.assertNotIn("\n", lane.cmdline)
 
@@ -26,14 +29,17 @@ class ConfigurationTest(unittest.TestCase):
         self.assertEqual((base.tree, base.many_pinned), (Path("linux-base"), 1))
         self.assertEqual((series.tree, series.many_pinned), (Path("linux"), 0))
         self.assertNotEqual(base.out, series.out)
+        self.assertEqual(len({variant.boot_folder(model) for variant in (base, series)
+                              for model in ("full", "voluntary")}), 4)
 
 
 class ExamineTest(unittest.TestCase):
-    def examine(self, text, exit_value="0", timed_out=False):
+    def examine(self, text, exit_value="0", timed_out=False, preempt=True):
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "console.log"
-            path.write_text(text)
-            return demo.examine(boot.BootResult(exit_value, 1.0, timed_out, path), ASKED, "6.12.0")
+            path.write_text("[    0.1] Dynamic Preempt: voluntary\r\n" * preempt + text)
+            return demo.examine(boot.BootResult(exit_value, 1.0, timed_out, path), ASKED, "6.12.0",
+                                "voluntary")
 
     def fails(self, code, words, *args, **more):
         with self.assertRaises(HarnessError) as caught:
@@ -42,7 +48,14 @@ class ExamineTest(unittest.TestCase):
         self.assertIn(words, caught.exception.message)
 
     def test_good(self):
-        self.assertEqual(len(self.examine(console(slow)).points), ASKED.points)
+        found = self.examine(console(slow))
+        self.assertEqual((len(found.points), found.model), (ASKED.points, "voluntary"))
+
+    def test_other_model(self):
+        self.fails(Exit.BOOT, "does not run with preempt=voluntary, but says nothing",
+                   console(slow), preempt=False)
+        self.fails(Exit.BOOT, "but says full", "[ 0.1] Dynamic Preempt: full\n" + console(slow),
+                   preempt=False)
 
     def test_hang(self):
         self.fails(Exit.BOOT, "did not end", console(slow), boot.TIMEOUT, True)
@@ -59,6 +72,20 @@ class ExamineTest(unittest.TestCase):
 
     def test_no_success_line(self):
         self.fails(Exit.BOOT, "WAKEUP-OK", console(slow, end=""))
+
+
+class ReportTest(unittest.TestCase):
+    def test_all_boots(self):
+        lane = lanes.read(demo.DEMO / "demo.toml")
+        asked = replace(ASKED, models=("full", "voluntary"))
+        boots = [wakeup.read(console(slow), asked, label, Path("x"), model)
+                 for model in asked.models for label in ("6.12.0 unpatched", "6.12.0 + series")]
+        text = demo.report(boots, asked, lane, INFO, 3)
+        self.assertIn("  voluntary   the default of Debian, RHEL and SLES\n", text)
+        self.assertIn("120 points", text)
+        self.assertIn("{base,series}-full,{base,series}-voluntary", text)
+        table = text[:text.index("figures")]
+        self.assertLessEqual(max(map(len, table.splitlines())), 100)
 
 
 if __name__ == "__main__":

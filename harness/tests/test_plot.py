@@ -4,6 +4,7 @@ import importlib.util
 import tempfile
 import unittest
 import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
 from pathlib import Path
 
 from harness import plot
@@ -20,12 +21,13 @@ class NamesTest(unittest.TestCase):
 @unittest.skipUnless(importlib.util.find_spec("matplotlib"), "matplotlib is not installed")
 class DrawTest(unittest.TestCase):
     def test_same_points_give_the_same_bytes(self):
-        base, series = (read(console(latency), ASKED, label, WHERE)
-                        for latency, label in ((slow, "base"), (fast, "series")))
+        asked = replace(ASKED, models=("full", "voluntary"))
+        boots = [read(console(latency), asked, label, WHERE, model) for model in asked.models
+                 for latency, label in ((slow, "base"), (fast, "series"))]
         with tempfile.TemporaryDirectory() as name:
             pictures = [Path(name) / text for text in ("one.svg", "two.svg")]
             for picture in pictures:
-                plot.draw(base, series, ASKED, "a subtitle", picture, Path(name))
+                plot.draw(boots, asked, "a subtitle", picture, Path(name))
             texts = [picture.read_bytes() for picture in pictures]
         self.assertEqual(*texts)
         self.assertTrue(ElementTree.fromstring(texts[0]).tag.endswith("svg"))

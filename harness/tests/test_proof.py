@@ -39,9 +39,9 @@ class ProofTable(unittest.TestCase):
     def test_every_invariant_has_a_row_with_a_case_and_a_mutant(self) -> None:
         table = rows()
         self.assertEqual(list(table), [f"I{number}" for number in range(1, 13)])
-        table.pop("I12")       # that is what the preemptoff tracer sees, not a case
         for name, cells in table.items():
-            self.assertTrue(cells[0] and cells[1], name)
+            # I12 is what the preemptoff tracer sees: a lane of its own, no case.
+            self.assertTrue((cells[0] or name == "I12") and cells[1], name)
 
     def test_the_names_exist(self) -> None:
         there = known()

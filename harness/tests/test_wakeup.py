@@ -2,6 +2,7 @@
 
 import tempfile
 import unittest
+from dataclasses import replace
 from pathlib import Path
 
 from harness import wakeup
@@ -88,6 +89,20 @@ class ReadTest(unittest.TestCase):
         self.fails(console(slow).replace("WAKEUP,many", "WAKEUP,anyone"), Exit.TEST, "makes no sense")
 
 
+class ModelTest(unittest.TestCase):
+    def test_is_kept(self):
+        self.assertEqual(wakeup.read(console(slow), ASKED, "b", WHERE).model, "full")
+        self.assertEqual(wakeup.read(console(slow), ASKED, "b", WHERE, "none").model, "none")
+
+    def test_farthest_point(self):
+        odd = wakeup.read(console(lambda hold, rep: 5000 if (hold, rep) == (4_000_000, 2) else 1900),
+                          ASKED, "series", WHERE, "voluntary")
+        even = wakeup.read(console(lambda hold, rep: 1900), ASKED, "base", WHERE)
+        self.assertEqual(wakeup.farthest([even, odd], ASKED),
+                         "5.00 us, where the median is 1.90 us "
+                         "(smp_call_function_single(), 4 ms, series, voluntary)")
+
+
 class PlanTest(unittest.TestCase):
     GOOD = ("tsc=reliable wakeup.reps=3 wakeup.wake_delay_ns=20000 "
             "wakeup.holds_ns=100000,4000000 "
@@ -96,6 +111,7 @@ class PlanTest(unittest.TestCase):
     def test_good(self):
         self.assertEqual(wakeup.plan(self.GOOD), ASKED)
         self.assertEqual(ASKED.points, 30)
+        self.assertEqual(wakeup.plan(self.GOOD + " demo.models=full,none").models, ("full", "none"))
 
     def test_missing_and_wrong(self):
         for text in ("quiet", self.GOOD.replace("reps=3", "reps=x"),
@@ -123,26 +139,37 @@ class TableTest(unittest.TestCase):
         self.base = wakeup.read(console(slow), ASKED, "base", WHERE)
         self.series = wakeup.read(console(fast), ASKED, "series", WHERE)
 
-    def test_table(self):
-        lines = wakeup.table(self.base, self.series, ASKED).splitlines()
-        self.assertEqual(lines[0].split(), ["function", "held", "base", "series", "ratio"])
-        self.assertIn("smp_call_function_single()  0.1 ms  80.0 us (80.0 us to 80.0 us)", lines[2])
-        self.assertTrue(lines[2].endswith("  42"), lines[2])       # 80 002 / 1902
-        self.assertTrue(lines[3].endswith("  2093"), lines[3])     # 3 980 002 / 1902
-        self.assertEqual(lines[4], "")
+    def test_one_model(self):
+        lines = wakeup.table([self.base, self.series], ASKED).splitlines()
+        self.assertEqual(lines[0].split(), ["-" * 6, "preempt=full", "-" * 6])
+        self.assertEqual(lines[1].split(), ["function", "held", "unpatched", "+", "series", "ratio"])
+        self.assertTrue(lines[3].startswith("smp_call_function_single()  0.1 ms"), lines[3])
+        self.assertEqual(lines[3].split()[-5:], ["80.0", "us", "1.90", "us", "42"])
+        self.assertTrue(lines[4].endswith("  2093"), lines[4])     # 3 980 002 / 1902
+        self.assertEqual(lines[5], "")
         self.assertEqual(len({len(line) for line in lines if line}), 1)
 
-    def test_ratio_near_one(self):
-        lines = wakeup.table(self.base, self.base, ASKED).splitlines()
-        self.assertTrue(lines[2].endswith("  1.0"), lines[2])
+    def test_two_models(self):
+        asked = replace(ASKED, models=("full", "voluntary"))
+        boots = [self.base, self.series, replace(self.base, model="voluntary"),
+                 replace(self.base, label="series", model="voluntary")]
+        lines = wakeup.table(boots, asked).splitlines()
+        self.assertIn(" preempt=full ", lines[0])
+        self.assertIn(" preempt=voluntary ", lines[0])
+        self.assertEqual(lines[1].split().count("unpatched"), 2)
+        self.assertEqual(lines[3].split()[-10:], ["80.0", "us", "1.90", "us", "42",
+                                                  "80.0", "us", "80.0", "us", "1.0"])
+        self.assertEqual(len({len(line) for line in lines if line}), 1)
+        self.assertLessEqual(len(lines[1]), 100)
 
     def test_csv(self):
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "points.csv"
-            wakeup.write_csv((self.base, self.series), path)
+            wakeup.write_csv((self.base, replace(self.series, model="voluntary")), path)
             lines = path.read_text().splitlines()
-        self.assertEqual(lines[0], "kernel,function,hold_ns,rep,latency_ns")
-        self.assertEqual(lines[1], "base,smp_call_function_single(),100000,1,80001")
+        self.assertEqual(lines[0], "kernel,model,function,hold_ns,rep,latency_ns")
+        self.assertEqual(lines[1], "base,full,smp_call_function_single(),100000,1,80001")
+        self.assertTrue(lines[-1].startswith("series,voluntary,"))
         self.assertEqual(len(lines), 1 + 2 * ASKED.points)
 
 
