@@ -165,11 +165,14 @@ def targets(plan: BenchPlan, stats: Stats, arch: str) -> list[Target]:
     third = [Ratio(name_of(key), stat.median, stats[key._replace(case="many")].median)
              for key, stat in wakeups.items()
              if key.case == "third" and key._replace(case="many") in stats]
-    starved = [Ratio(name_of(key), stat.median, stats[key._replace(case="offline_alone")].median)
+    point = limit["starved"].statistic
+    starved = [Ratio(name_of(key), getattr(stat, point),
+                     getattr(stats[key._replace(case="offline_alone")], point))
                for key, stat in of_row(stats, arch, ours, "starved").items()
                if key.case == "offline_behind" and key._replace(case="offline_alone") in stats]
     # Operations in a fixed time: the inverse of the time for each, which is what is kept.
-    crowd = [Ratio(name_of(key), under.median, stat.median)
+    point = limit["crowd"].statistic
+    crowd = [Ratio(name_of(key), getattr(under, point), getattr(stat, point))
              for key, stat, under in pairs(stats, arch, ours, base, "crowd")]
     models = list(dict.fromkeys(guest.model for guest in plan.guests
                                 if arch in guest.arches and guest.boots_with(plan.ours)))
