@@ -314,6 +314,7 @@ end:	do
 #define LOCAL		4	/* SCF_RUN_LOCAL: on_each_cpu*() */
 #define ATOMIC		8	/* called with preemption disabled */
 #define ANY		16	/* smp_call_function_any() */
+#define REST		32	/* not its parameter: a later turn of the call */
 
 #define waits		(call & WAIT)
 #ifdef SYNC_TYPE_LOST
@@ -362,16 +363,13 @@ inline preempt_enable()
 }
 
 /*
- * A call to several CPUs begins, on CPU @c: the mask is made, and the call gets a number. Nobody
- * else reads the mask: who was preempted on @c does not any more. So this is one step.
+ * A turn of a call to several CPUs begins, on CPU @c: the mask is made, and the turn gets a
+ * number. Nobody else reads the mask: who was preempted on @c does not any more. So this is
+ * one step.
  */
-inline many_begin(c)
+inline many_turn(c)
 {
-	started = started | BIT(t);
 	preempt_disable(c);
-	local_cpu = c;
-	may[t] = mask & ~BIT(c) | ((call & LOCAL) -> (mask & BIT(c)) : 0);
-	must[t] = may[t] & online;
 	assert(I2 || (csd[c] && mem[c]));	/* I2: the masks are there */
 	cpumask[c] = mask & online & ~BIT(c);
 #ifndef NUMBER_KEPT
@@ -388,14 +386,47 @@ inline many_begin(c)
 #endif
 }
 
+/* The first turn. */
+inline many_begin(c)
+{
+	started = started | BIT(t);
+	local_cpu = c;
+	may[t] = mask & ~BIT(c) | ((call & LOCAL) -> (mask & BIT(c)) : 0);
+	must[t] = may[t] & online;
+	many_turn(c)
+}
+
+/* What runs here: on request in the first turn, and for any CPU of the rest. */
 inline run_local()
 {
 	if
-	:: (call & LOCAL) && (mask & BIT(local_cpu)) ->
-		select_cpu(t, local_cpu);
-		csd_do_func(t, local_cpu)
+	:: (call & (LOCAL|REST)) && (mask & BIT(this_cpu)) ->
+		select_cpu(t, this_cpu);
+		csd_do_func(t, this_cpu)
 	:: else
 	fi
+}
+
+/* The first CPU of the next turn: that behind the one whose csd is busy. */
+#ifdef REST_FROM_0
+#define start		0
+#elif defined(REST_SKIPS)
+#define start		(cpu + 2)
+#else
+#define start		(cpu + 1)
+#endif
+
+/* What the next turns are for. The CPU where the call began had its turn. */
+inline rest()
+{
+	mask = mask & ~(BIT(start) - 1);
+#ifndef REST_LOCAL
+	mask = mask & ~BIT(local_cpu);
+#endif
+#ifndef REST_MIGRATED
+	call = call | REST;
+#endif
+	local_cpu = 0
 }
 
 /* The end of the pinned part: the IPIs, and what runs locally. Then it waits, or does not. */
@@ -404,7 +435,7 @@ inline send_end()
 	send_ipis();
 	run_local();
 	if
-	:: busy
+	:: busy -> rest()
 	:: else -> all_selected(t); mask = 0; cpu = 0
 	fi;
 	if
@@ -420,7 +451,7 @@ inline send_end()
 			section = section | BIT(t)
 #endif
 		fi
-	:: else -> live[this_cpu]--
+	:: else -> live[this_cpu]--; nr = 0
 	fi;
 	sent = 1;
 	preempt_enable()
@@ -512,7 +543,7 @@ inline cfd_wait_end()
 	src = 0; csds = 0; wcpu = 0; nr = 0; switched = 0; sent = 0
 }
 
-/* ---- calls to one CPU, and the rest of a call to several ---- */
+/* ---- calls to one CPU, also of a call to several that comes to a busy csd ---- */
 
 /* smp_call_function_any() */
 inline choose_any(c)
@@ -541,6 +572,8 @@ inline single_begin(c)
 
 #ifdef ONLINE_UNCHECKED
 #define offline(c)	((c) == NCPU)
+#elif defined(BUSY_LEFT_OUT)
+#define offline(c)	((c) == NCPU || !(online & BIT(c)) || busy)
 #else
 #define offline(c)	((c) == NCPU || !(online & BIT(c)))
 #endif
@@ -563,38 +596,22 @@ inline generic_exec_single(id)
 		send_ipis()
 	fi;
 	if
-	:: busy
+	:: busy -> cpu = 0
 	:: else -> all_selected(t)
 	fi;
 	preempt_enable()
 }
 
-/* What was queued is waited for; or nobody waits for it. */
-inline rest_begin()
-{
-	sent = 0;
-#ifdef REST_FROM_0
-	cpu = NEXT(mask & online & ~BIT(local_cpu), 0);
-#endif
-#ifdef REST_SKIPS
-	rest_next();
-#endif
-}
+/* After a busy csd: a turn for which no CPU is left would do nothing. */
+#define turn_left	(busy && (mask & online))
 
-/* smp_call_function_rest(): the next CPU. The one where the call began is left out. */
-inline rest_next()
+/* The next turn, on any CPU @c. */
+inline many_again(c)
 {
-	cpu = NEXT(mask & online, cpu + 1);
-#ifndef REST_LOCAL
-	if
-	:: cpu == local_cpu -> cpu = NEXT(mask & online, cpu + 1)
-	:: else
-	fi;
-#endif
-	if
-	:: cpu == NCPU -> all_selected(t)
-	:: else
-	fi
+	assert(I2 || !csd_busy(STACK(t)));	/* I2: nobody uses the stack any more */
+	assert(I3 || !waits || pending[t] == 0);	/* I3: what was sent so far is finished */
+	busy = 0;
+	many_turn(c)
 }
 
 /* I8: a caller with preemption disabled still has its CPU. */
@@ -603,7 +620,10 @@ inline still_pinned()
 	assert(I8 || !(call & ATOMIC) || (this_cpu == local_cpu && (pinned & BIT(this_cpu))))
 }
 
-/* A call that does not wait returns; a task that came with preemption disabled enables it. */
+/*
+ * A call returns that does not wait, or has nothing to wait for. A task that came with preemption
+ * disabled enables it.
+ */
 inline return_nowait()
 {
 	assert(I2 || !csd_busy(STACK(t)));	/* I2: nobody uses the stack any more */
@@ -711,16 +731,15 @@ send:
 	   goto send
 #endif
 	:: d_step { sent && !waits && !busy -> return_nowait() } goto finish
-	:: d_step { sent && !waits && busy -> rest_begin() } goto smp_call_function_rest
+	:: d_step { sent && !waits && busy -> sent = 0 } goto put_cpu
 	/* cfd_wait(), with preemption disabled all the time */
 #ifdef FIRST_NOT_WAITED
 	:: d_step {
 		waiting && busy ->
 		live[src]--; alone[src] = ((alone[src] == t + 1) -> 0 : alone[src]);
-		src = 0; csds = 0; wcpu = 0;
-		rest_begin()
+		src = 0; csds = 0; wcpu = 0; nr = 0; sent = 0
 	   }
-	   goto smp_call_function_rest
+	   goto put_cpu
 #endif
 	:: d_step {
 		sent && waits && (call & ATOMIC) && running && all_done(cpumask[src]) ->
@@ -735,7 +754,7 @@ send:
 		csd_polls(cpumask[src]);
 		cfd_wait_end()
 	   }
-	   goto cfd_wait_over
+	   goto put_cpu
 	:: d_step {
 		waiting && never_left && !(in_irq & BIT(src)) && one_done &&
 		!all_done(cpumask[src]) ->
@@ -759,7 +778,7 @@ send:
 #endif
 	/* NULL, or the next array: the requests are done. */
 	:: d_step { waiting && !(section & BIT(t)) && csd[src] != csds -> cfd_wait_end() }
-	   goto cfd_wait_over
+	   goto put_cpu
 #endif
 	/* They were: poll, until the next preempt_break(). */
 	:: d_step {
@@ -767,7 +786,7 @@ send:
 		csd_polls(wmask);
 		cfd_wait_end()
 	   }
-	   goto cfd_wait_over
+	   goto put_cpu
 #ifndef RCU_HELD
 	:: d_step {
 		(section & BIT(t)) && !all_done(wmask) ->
@@ -788,20 +807,13 @@ send:
 #endif
 	fi;
 
-cfd_wait_over:
+put_cpu:
 	if
 	:: d_step { !busy -> done() } goto returned
-	:: d_step { busy -> rest_begin() } goto smp_call_function_rest
-	fi;
-
-smp_call_function_rest:
-	/* smp_call_function_single(), on any CPU */
-	if
-	:: d_step { cpu < NCPU && can_pin(0) -> preempt_disable(0) } goto smp_send_single
-	:: d_step { cpu < NCPU && can_pin(1) -> preempt_disable(1) } goto smp_send_single
-	:: d_step { cpu < NCPU && can_pin(2) -> preempt_disable(2) } goto smp_send_single
-	:: d_step { cpu == NCPU && waits -> done() } goto returned
-	:: d_step { cpu == NCPU && !waits -> return_nowait() } goto finish
+	/* The CPU whose csd is busy: smp_call_function_single(), on any CPU */
+	:: d_step { busy && can_pin(0) -> preempt_disable(0) } goto smp_send_single
+	:: d_step { busy && can_pin(1) -> preempt_disable(1) } goto smp_send_single
+	:: d_step { busy && can_pin(2) -> preempt_disable(2) } goto smp_send_single
 	fi;
 
 #ifdef ANY_UNPINNED
@@ -825,9 +837,11 @@ smp_send_single:
 
 	/* csd_lock_wait() */
 	if
-	:: d_step { stack_done && busy -> rest_next() } goto smp_call_function_rest
-	:: d_step { stack_done && !busy && waits -> done() } goto returned
-	:: d_step { stack_done && !busy && !waits -> return_nowait() }
+	:: d_step { stack_done && turn_left && can_pin(0) -> many_again(0) } goto send
+	:: d_step { stack_done && turn_left && can_pin(1) -> many_again(1) } goto send
+	:: d_step { stack_done && turn_left && can_pin(2) -> many_again(2) } goto send
+	:: d_step { stack_done && !turn_left && waits -> all_selected(t); done() } goto returned
+	:: d_step { stack_done && !turn_left && !waits -> all_selected(t); return_nowait() }
 	fi;
 
 finish:
