@@ -5,15 +5,17 @@
  * steps are taken together and why that loses nothing, and what is left out.
  *
  * In:  -DMENU=... (which calls there are), -DNTASK=1..3, -DHOTPLUG=0..3 (how many changes:
- *      down or up), -DSTARVED=1 (a waiter may never run again), and at most one name of a
- *      mutant; see spin.toml.
+ *      down or up), -DNCPU=4 (with -DHOTPLUG=0..1), -DSTARVED=1 (a waiter may never run again),
+ *      and at most one name of a mutant; see spin.toml.
  * Out: pan's verdict. The text of each assertion begins with the invariant that it stands for.
  *
  * Steps are taken in a total order that all see (sequential consistency): which barriers
  * make it so is the business of proof/litmus.
  */
 
-#define NCPU		3		/* possible CPUs, 0 .. 2 */
+#ifndef NCPU
+#define NCPU		3		/* possible CPUs, from 0 on */
+#endif
 #ifndef NTASK
 #define NTASK		3
 #endif
@@ -28,12 +30,16 @@
 #endif
 
 #define BIT(c)		(1 << (c))
+#if NCPU == 3
 #define ALL		7		/* cpu_possible_mask */
-#define NONE		4		/* a call that has no CPU to send to */
+#else
+#define ALL		15
+#endif
+#define NONE		(NCPU + 1)	/* a call that has no CPU to send to */
 
 /* cpumask_next(), counted from @c on; NCPU stands for nr_cpu_ids. */
 #define NEXT(m, c)	(((c) <= 0 && ((m) & 1)) -> 0 : (((c) <= 1 && ((m) & 2)) -> 1 : \
-			 (((c) <= 2 && ((m) & 4)) -> 2 : NCPU)))
+			 (((c) <= 2 && ((m) & 4)) -> 2 : (((c) <= 3 && ((m) & 8)) -> 3 : NCPU))))
 
 /*
  * Never set: they put the name of the invariant into the text of an assertion. An assertion
@@ -43,13 +49,17 @@ hidden byte I1, I2, I3, I4, I5, I6, I8, I9, I10, I11;
 
 /* ---- the state that is shared ---- */
 
-/* call_single_data_t: 9 of the call data of 3 CPUs, csd_data of 3 CPUs, 3 on the stack of tasks. */
-#define CFD(src, dst)	(1 + (src) * 3 + (dst))
-#define CSD_DATA(src)	(10 + (src))
-#define STACK(t)	(13 + (t))
-#define NCSD		16		/* 0 is no csd */
-#define IS_CFD(id)	((id) < 10)
-#define SRC(id)		(((id) - 1) / 3)
+/*
+ * call_single_data_t: in the call data of each CPU one for each CPU, csd_data of each CPU, one on
+ * the stack of each task.
+ */
+#define NCFD		(NCPU * NCPU)
+#define CFD(src, dst)	(1 + (src) * NCPU + (dst))
+#define CSD_DATA(src)	(1 + NCFD + (src))
+#define STACK(t)	(1 + NCFD + NCPU + (t))
+#define NCSD		(1 + NCFD + NCPU + 3)	/* 0 is no csd */
+#define IS_CFD(id)	((id) <= NCFD)
+#define SRC(id)		(((id) - 1) / NCPU)
 
 /* ->node.u_flags: the lock, the type, and from bit 2 on the number of the call. */
 #define CSD_FLAG_LOCK	1
@@ -87,7 +97,7 @@ byte fresh;				/* tasks that looked, and were not preempted since */
 #define section_allows	(section == 0)	/* preemption is disabled there */
 #endif
 
-/* call_single_queue: 4 bits a csd, the newest lowest. What the handler took: the oldest lowest. */
+/* call_single_queue: 5 bits a csd, the newest lowest. What the handler took: the oldest lowest. */
 int queue[NCPU];
 int work[NCPU];
 byte func[NCPU];				/* 1 + task whose ASYNC function the handler is about to run */
@@ -180,7 +190,7 @@ inline llist_add(c, id, t)
 	:: queue[c] == 0 -> ipis = ipis | BIT(c)
 	:: else
 	fi;
-	queue[c] = queue[c] << 4 | (id)
+	queue[c] = queue[c] << 5 | (id)
 }
 
 /* arch_send_call_function_*ipi*(). An IPI that finds an empty queue is not modelled. */
@@ -212,20 +222,20 @@ inline llist_del_all(c)
 	q_ = 0;
 	do
 	:: queue[c] != 0 ->
-		q_ = q_ << 4 | (queue[c] & 15);
-		queue[c] = queue[c] >> 4
+		q_ = q_ << 5 | (queue[c] & 31);
+		queue[c] = queue[c] >> 5
 	:: else -> break
 	od;
 	first_ = 0; nfirst_ = 0;
 	last_ = 0; nlast_ = 0;
 	do
 	:: q_ != 0 ->
-		id_ = q_ & 15;
+		id_ = q_ & 31;
 		if
-		:: CSD_TYPE(id_) == CSD_TYPE_SYNC -> first_ = first_ | id_ << nfirst_; nfirst_ = nfirst_ + 4
-		:: else -> last_ = last_ | id_ << nlast_; nlast_ = nlast_ + 4
+		:: CSD_TYPE(id_) == CSD_TYPE_SYNC -> first_ = first_ | id_ << nfirst_; nfirst_ = nfirst_ + 5
+		:: else -> last_ = last_ | id_ << nlast_; nlast_ = nlast_ + 5
 		fi;
-		q_ = q_ >> 4
+		q_ = q_ >> 5
 	:: else -> break
 	od;
 	work[c] = first_ | last_ << nfirst_;
@@ -233,11 +243,11 @@ inline llist_del_all(c)
 	ipi = ipi & ~BIT(c)
 }
 
-#define HEAD(c)		(work[c] & 15)
+#define HEAD(c)		(work[c] & 31)
 
 inline next_work(c)
 {
-	work[c] = work[c] >> 4;
+	work[c] = work[c] >> 5;
 	id_ = 0
 }
 
@@ -396,11 +406,19 @@ inline many_begin(c)
 	many_turn(c)
 }
 
-/* What runs here: on request in the first turn, and for any CPU of the rest. */
+/*
+ * What runs here: on request in the first turn, and for any CPU of the rest. If that is behind
+ * the busy one, it is part of the next turn.
+ */
+#ifdef LOCAL_TWICE
+#define local_now	true
+#else
+#define local_now	(!busy || this_cpu < cpu)
+#endif
 inline run_local()
 {
 	if
-	:: (call & (LOCAL|REST)) && (mask & BIT(this_cpu)) ->
+	:: ((call & REST) -> local_now : (call & LOCAL)) && (mask & BIT(this_cpu)) ->
 		select_cpu(t, this_cpu);
 		csd_do_func(t, this_cpu)
 	:: else
@@ -481,7 +499,7 @@ inline send_next()
 #endif
 #define waits_at(c, m)	(wcpu <= (c) && ((m) & BIT(c)) && !csd_done(CFD(src, c), mine))
 /* From the CPU on that it has come to, all are done. */
-#define all_done(m)	(!waits_at(0, m) && !waits_at(1, m) && !waits_at(2, m))
+#define all_done(m)	(!waits_at(0, m) && !waits_at(1, m) && !waits_at(2, m) && !waits_at(3, m))
 #define one_done	csd_done(CFD(src, wcpu), mine)
 /* When a waiter looks at the pointer: until one more csd is done, it makes no difference. */
 #ifdef LOOK_IF_PREEMPTED
@@ -687,6 +705,9 @@ proctype task(byte t; byte call; byte mask; bit same)
 	:: d_step { (call & MANY) && turn && can_pin(0) -> many_begin(0) } goto send
 	:: d_step { (call & MANY) && turn && can_pin(1) -> many_begin(1) } goto send
 	:: d_step { (call & MANY) && turn && can_pin(2) -> many_begin(2) } goto send
+#if NCPU > 3
+	:: d_step { (call & MANY) && turn && can_pin(3) -> many_begin(3) } goto send
+#endif
 #ifdef ANY_UNPINNED
 	:: d_step { (call & ANY) && turn && (online & 1) -> choose_any(0) } goto single_pin
 	:: d_step { (call & ANY) && turn && (online & 2) -> choose_any(1) } goto single_pin
@@ -696,6 +717,9 @@ proctype task(byte t; byte call; byte mask; bit same)
 	:: d_step { !(call & MANY) && turn && can_pin(0) -> single_begin(0) } goto smp_send_single
 	:: d_step { !(call & MANY) && turn && can_pin(1) -> single_begin(1) } goto smp_send_single
 	:: d_step { !(call & MANY) && turn && can_pin(2) -> single_begin(2) } goto smp_send_single
+#if NCPU > 3
+	:: d_step { !(call & MANY) && turn && can_pin(3) -> single_begin(3) } goto smp_send_single
+#endif
 #endif
 	fi;
 
@@ -814,6 +838,9 @@ put_cpu:
 	:: d_step { busy && can_pin(0) -> preempt_disable(0) } goto smp_send_single
 	:: d_step { busy && can_pin(1) -> preempt_disable(1) } goto smp_send_single
 	:: d_step { busy && can_pin(2) -> preempt_disable(2) } goto smp_send_single
+#if NCPU > 3
+	:: d_step { busy && can_pin(3) -> preempt_disable(3) } goto smp_send_single
+#endif
 	fi;
 
 #ifdef ANY_UNPINNED
@@ -840,6 +867,9 @@ smp_send_single:
 	:: d_step { stack_done && turn_left && can_pin(0) -> many_again(0) } goto send
 	:: d_step { stack_done && turn_left && can_pin(1) -> many_again(1) } goto send
 	:: d_step { stack_done && turn_left && can_pin(2) -> many_again(2) } goto send
+#if NCPU > 3
+	:: d_step { stack_done && turn_left && can_pin(3) -> many_again(3) } goto send
+#endif
 	:: d_step { stack_done && !turn_left && waits -> all_selected(t); done() } goto returned
 	:: d_step { stack_done && !turn_left && !waits -> all_selected(t); return_nowait() }
 	fi;
@@ -889,6 +919,9 @@ inline take_cpu_down(c)
 	:: else -> break
 	od;
 	alone[0] = 0; alone[1] = 0; alone[2] = 0;
+#if NCPU > 3
+	alone[3] = 0;
+#endif
 #ifdef LOOK_IF_PREEMPTED
 	fresh = 0;
 #endif
@@ -896,7 +929,8 @@ inline take_cpu_down(c)
 }
 
 /* A request of CPU @c is still under way. */
-#define sends(c)	(csd_busy(CFD(c, 0)) || csd_busy(CFD(c, 1)) || csd_busy(CFD(c, 2)))
+#define sends(c)	(csd_busy(CFD(c, 0)) || csd_busy(CFD(c, 1)) || csd_busy(CFD(c, 2)) || \
+			 csd_busy(CFD(c, NCPU - 1)))
 #ifdef OWN_NOT_WAITED
 #define may_unpublish	true
 #define may_free	(gp == 0)
@@ -954,6 +988,9 @@ end:	if
 	:: d_step { can_die(0) -> take_cpu_down(0) }
 	:: d_step { can_die(1) -> take_cpu_down(1) }
 	:: d_step { can_die(2) -> take_cpu_down(2) }
+#if NCPU > 3
+	:: d_step { can_die(3) -> take_cpu_down(3) }
+#endif
 	:: d_step { can_come(0) -> smpcfd_prepare_cpu(0, addr[0]) } goto bringup_cpu
 	:: d_step { can_come(1) -> smpcfd_prepare_cpu(1, addr[1]) } goto bringup_cpu
 	:: d_step { can_come(2) -> smpcfd_prepare_cpu(2, addr[2]) } goto bringup_cpu
@@ -1013,6 +1050,10 @@ inline choose(m, call, mask)
 	:: m == 0 -> call = MANY; mask = ALL
 	:: m == 1 -> call = 0; mask = BIT(1)
 #define CHOICES 2
+#elif MENU == 5	/* one of each: a call that waits, and two that it may find csds busy with */
+	:: m == 0 -> call = MANY|WAIT; mask = ALL
+	:: m == 1 -> call = MANY; mask = BIT(0)
+	:: m == 2 -> call = MANY; mask = BIT(1)
 #endif
 	fi
 }
@@ -1024,6 +1065,9 @@ init {
 		run __flush_smp_call_function_queue(0);
 		run __flush_smp_call_function_queue(1);
 		run __flush_smp_call_function_queue(2);
+#if NCPU > 3
+		run __flush_smp_call_function_queue(3);
+#endif
 #if HOTPLUG
 		run hotplug();
 #endif
@@ -1033,10 +1077,14 @@ init {
 		 */
 		do
 		:: t < NTASK ->
+#if MENU == 5
+			m = t;
+#else
 			do
 			:: m < CHOICES - 1 -> m++
 			:: break
 			od;
+#endif
 			choose(m, call, mask);
 			run task(t, call, mask, t > 0 && m == before);
 			before = m;
