@@ -1,7 +1,7 @@
 """Reads KCSAN's reports of data races, and says which ones concern the series.
 
 In:  console lines; [kcsan] of data/splats.toml; objects of the kernel that ran.
-Out: reports(lines) -> [Race]; functions(out, arch, files) -> names from nm.
+Out: reports(lines) -> [Race]; functions(out, arch, src, files) -> names from nm.
 A kernel has races that nobody has got to yet, in code that has nothing to do with
 the series. A report concerns the series if one of the functions in its title, or among
 the first ones of either stack (splats.toml says how many), is in an object that the
@@ -17,7 +17,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import ktap, proc, settings
+from . import ktap, objects, proc, settings
 from .errors import Exit, HarnessError
 from .lanes import Arch
 
@@ -123,22 +123,49 @@ def partly() -> dict[str, list[str]]:
     return {item["file"]: item["functions"] for item in data.get("partly", [])}
 
 
-def functions(out: Path, arch: Arch, files: list[str]) -> list[str]:
-    """The functions of the objects in the build folder that come from these sources."""
+@functools.cache
+def not_built() -> frozenset[str]:
+    """Touched files that a kernel with KCSAN does not have (splats.toml)."""
+    return frozenset(settings.toml(settings.DATA / "splats.toml")["kcsan"]["not_built"])
+
+
+def defined(source: str, names: set[str]) -> set[str]:
+    """Those of an object's functions that are in this source, system calls included."""
+    own = set(re.findall(r"^\w[^;=\n]*?\b(\w+)\(", source, re.M))
+    calls = tuple(f"_sys_{name}" for name in re.findall(r"^SYSCALL_DEFINE\d\((\w+)", source, re.M))
+    return {name for name in names if name in own or name.endswith(calls)}
+
+
+def functions(out: Path, arch: Arch, src: Path, files: list[str]) -> list[str]:
+    """The functions of the kernel built in OUT that come from these sources of the tree SRC.
+
+    Of each source there must be one, or no data race in it could be told to be the series'.
+    """
     names: set[str] = set()
-    for file in files:
-        path = out / file.replace(".c", ".o")
-        if not file.endswith(".c") or not path.exists():
+    for file in objects.concerned(arch.name, files):
+        if not file.endswith(".c") or not (src / file).is_file():
             continue
+        path = out / objects.built_as().get(file, file[:-2] + ".o")
+        if file in not_built():
+            if path.exists():
+                raise HarnessError(Exit.CONFIG, f"{path} exists, so {file} must go from not_built "
+                                   "in harness/data/splats.toml.")
+            continue
+        if not path.exists():
+            raise HarnessError(Exit.CONFIG, f"there is no {path}, so no data race in {file} would "
+                               "count. Name its object under [built_as] of harness/data/"
+                               "objects.toml, switch it on in the lane's [config], or list it "
+                               "under not_built in harness/data/splats.toml.")
+        listed = proc.run([f"{arch.cross}nm", path], step=f"nm {path.name}",
+                          limit=settings.limit("tool"), code=Exit.BUILD)
+        found = {plain(name) for name in
+                 re.findall(r"^[0-9a-f]+ [tTwW] (\S+)$", listed.output, re.M)}
         if file in partly():
-            names.update(partly()[file])
-        else:
-            listed = proc.run([f"{arch.cross}nm", path], step=f"nm {path.name}",
-                              limit=settings.limit("tool"), code=Exit.BUILD)
-            names |= {plain(name) for name in
-                      re.findall(r"^[0-9a-f]+ [tTwW] (\S+)$", listed.output, re.M)}
-    if not names:
-        raise HarnessError(Exit.BUILD, f"there is no object in {out} of a file that the series "
-                           "touches, so no data race could be told to be the series'; look at "
-                           "the lane's [config].")
+            found &= set(partly()[file])
+        elif file in objects.built_as():    # other sources are in there, too
+            found = defined((src / file).read_text("utf-8"), found)
+        if not found:
+            raise HarnessError(Exit.CONFIG, f"{path} has no function of {file}, so no data race in "
+                               "it would count.")
+        names |= found
     return sorted(names)

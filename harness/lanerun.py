@@ -173,7 +173,8 @@ def run(lane: Lane, info: TreeInfo, progress: Progress, *, variant: str = "",
         "build_s": round(made.seconds, 1), "began": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
     }
     if ("KCSAN", "y") in lane.kernel.options:
-        record["touched"] = kcsan.functions(out, lane.arch, series.touched(series.patches()))
+        record["touched"] = kcsan.functions(out, lane.arch, info.path,
+                                              series.touched(series.patches()))
     (folder / "run.json").write_text(json.dumps(record, indent=1) + "\n")
 
     def on_line(line: str) -> None:

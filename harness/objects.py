@@ -49,9 +49,15 @@ class Config:
                         on_line=on_line)
 
 
+def built_as() -> dict[str, str]:
+    """The objects of the source files whose object has another name."""
+    return settings.toml(settings.DATA / "objects.toml")["built_as"]
+
+
 def configs() -> list[Config]:
     """The entries of data/objects.toml."""
-    return [Config(**item) for item in settings.toml(settings.DATA / "objects.toml")["config"]]
+    return [Config(**item, built_as=built_as())
+            for item in settings.toml(settings.DATA / "objects.toml")["config"]]
 
 
 def configure(config: Config, src: Path) -> None:
@@ -99,16 +105,16 @@ def messages(output: str) -> Counter[str]:
     return Counter(f"{match['file']}: {match['text']}" for match in found if match)
 
 
-def concerned(config: Config, paths: list[str]) -> list[str]:
-    """Those paths of a kernel tree that can matter to the configuration's objects."""
-    own = f"arch/{'x86' if config.arch in ('x86_64', 'i386') else config.arch}/"
+def concerned(arch: str, paths: list[str]) -> list[str]:
+    """Those paths of a kernel tree that can matter to the architecture's objects."""
+    own = f"arch/{'x86' if arch in ('x86_64', 'i386') else arch}/"
     return [path for path in paths if path.startswith(own)
             or not re.match(r"arch/[^/]+/|Documentation/|MAINTAINERS$", path)]
 
 
 def relevant(config: Config, src: Path, paths: list[str]) -> list[str]:
     """Objects of those touched paths that exist in src and that the configuration compiles."""
-    return [config.built_as.get(path, path[:-2] + ".o") for path in concerned(config, paths)
+    return [config.built_as.get(path, path[:-2] + ".o") for path in concerned(config.arch, paths)
             if path.endswith(".c") and path not in config.not_here and (src / path).is_file()]
 
 

@@ -310,7 +310,7 @@ def check_prefixes(config: objects.Config, context: Context) -> Result:
     before = objects.compile_objects(config, src, wanted, tick, True)
     complaints, compiled = [], 0
     for number, commit in enumerate(series.commits(info.path, info.base_commit, info.tip_commit)):
-        changed = objects.concerned(config, series.touched([files[number]]))
+        changed = objects.concerned(config.arch, series.touched([files[number]]))
         if not changed:
             continue
         compiled += 1

@@ -5,7 +5,7 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
-from harness import judge, kcsan, lanes, series
+from harness import judge, kcsan, lanes, series, settings
 from harness.errors import Exit, HarnessError
 from harness.tests.test_judge import RUN, log
 
@@ -113,23 +113,82 @@ class Verdicts(unittest.TestCase):
 
 
 class Functions(unittest.TestCase):
-    def test_names_of_touched_objects(self):
-        made = mock.Mock(output="0000000000000010 t one.constprop.0\n0000000000000020 T two\n"
-                         "                 U elsewhere\n0000000000000000 d data\n")
-        with tempfile.TemporaryDirectory() as name, \
-                mock.patch.object(kcsan.proc, "run", return_value=made):
-            out = Path(name)
-            with self.assertRaises(HarnessError):
-                kcsan.functions(out, lanes.arch("x86_64"), ["kernel/a.c", "include/a.h"])
-            (out / "kernel").mkdir()
-            (out / "kernel/a.o").touch()
-            self.assertEqual(kcsan.functions(out, lanes.arch("x86_64"), ["kernel/a.c", "b.c"]),
-                             ["one", "two"])
-            with mock.patch.object(kcsan, "partly", lambda: {"kernel/a.c": ["changed"]}):
-                self.assertEqual(kcsan.functions(out, lanes.arch("x86_64"), ["kernel/a.c"]),
-                                 ["changed"])
+    """Which functions count, with an nm that always says the same."""
+
+    NM = """\
+0000000000000010 t one.constprop.0
+0000000000000020 T two
+0000000000000030 t __do_sys_three
+                 U elsewhere
+0000000000000000 d data
+"""
+    SOURCE = """\
+static int one(int a)
+{
+\treturn two(a);
+}
+SYSCALL_DEFINE1(three, int, a)
+"""
+
+    def setUp(self) -> None:
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.src, self.out = Path(folder.name) / "src", Path(folder.name) / "out"
+        for file in ("src/a.c", "src/b.c", "src/a.h", "src/arch/arm/c.c", "out/a.o"):
+            path = Path(folder.name) / file
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(self.SOURCE)
+        for where, name, value in ((kcsan.proc, "run", lambda *words, **more: mock.Mock(output=self.NM)),
+                                   (kcsan, "not_built", lambda: self.not_built),
+                                   (kcsan, "partly", lambda: self.partly),
+                                   (kcsan.objects, "built_as", lambda: self.built_as)):
+            patched = mock.patch.object(where, name, value)
+            patched.start()
+            self.addCleanup(patched.stop)
+        self.not_built: frozenset[str] = frozenset()
+        self.partly: dict[str, list[str]] = {}
+        self.built_as: dict[str, str] = {}
+
+    def functions(self, *files: str) -> list[str]:
+        return kcsan.functions(self.out, lanes.arch("x86_64"), self.src, list(files))
+
+    def test_all_of_an_object(self) -> None:
+        self.assertEqual(self.functions("a.c", "a.h", "gone.c", "arch/arm/c.c"),
+                         ["__do_sys_three", "one", "two"])
+
+    def test_touched_file_without_an_object(self) -> None:
+        with self.assertRaisesRegex(HarnessError, "no data race in b.c would count"):
+            self.functions("a.c", "b.c")
+        self.not_built = frozenset({"b.c"})
+        self.assertIn("two", self.functions("a.c", "b.c"))
+        self.not_built = frozenset({"a.c"})
+        with self.assertRaisesRegex(HarnessError, "must go from not_built"):
+            self.functions("a.c")
+
+    def test_source_that_is_compiled_with_others(self) -> None:
+        self.built_as = {"b.c": "a.o"}
+        self.assertEqual(self.functions("b.c"), ["__do_sys_three", "one"])
+        (self.src / "b.c").write_text("int other(void);\n")
+        with self.assertRaisesRegex(HarnessError, "has no function of b.c"):
+            self.functions("b.c")
+
+    def test_file_of_which_some_functions_are_touched(self) -> None:
+        self.partly = {"a.c": ["two", "inlined"]}
+        self.assertEqual(self.functions("a.c"), ["two"])
+        self.partly = {"a.c": ["inlined"]}
+        with self.assertRaisesRegex(HarnessError, "has no function of a.c"):
+            self.functions("a.c")
+
+
+class Data(unittest.TestCase):
+    def test_files_that_are_not_built_are_touched(self) -> None:
+        touched = series.touched(series.patches())
+        data = settings.toml(settings.DATA / "splats.toml")["kcsan"]
+        for file in data["not_built"]:
+            self.assertIn(file, touched)
 
     def test_partly_touched_files_are_the_series(self):
+        self.assertTrue(kcsan.partly())
         touched = {path: path.read_text() for path in series.patches()}
         for file, names in kcsan.partly().items():
             diffs = "".join(text[text.index(f"diff --git a/{file} "):] for text in touched.values()
