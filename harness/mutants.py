@@ -17,14 +17,13 @@ from typing import Any
 from . import judge, ktap, lanes, series, settings, torture
 from .errors import Exit, HarnessError
 
-WAYS = ("case", "torture", "kasan", "splat", "hang")
+WAYS = ("case", "torture", "splat", "hang")
 SUBSET_LANE = "x86_64"           # that of all mutants of the subset
 _KEYS: dict[str, type] = {
     "breaks": str, "invariant": list, "lane": str, "cases": str, "caught_by": str, "fails": list,
     "splat": str, "subset": bool, "params": str, "cmdline": str, "limit_s": int}
 _NEEDED = {"case": ("lane", "cases", "fails"), "torture": ("lane", "params", "fails"),
-           "kasan": ("lane", "cases"), "splat": ("lane", "cases", "splat"),
-           "hang": ("lane", "cases")}
+           "splat": ("lane", "cases", "splat"), "hang": ("lane", "cases")}
 
 
 @dataclass(frozen=True)
@@ -158,9 +157,7 @@ class Watch:
             self._feed_verdict(text)
         elif len(failed) > before:
             self.others.append(f"case {failed[-1]}")
-        if "KASAN: " in text:
-            self._see("kasan", text)
-        elif way == "splat" and re.search(self.mutant.splat, text):
+        if way == "splat" and re.search(self.mutant.splat, text):
             self._see("splat", text)
         elif any(pattern.search(text) for pattern in self.hang):
             self._see("hang", text)
@@ -201,11 +198,16 @@ class Watch:
         self.caught = self.caught or f"{self.mutant.caught_by}: {text}"
 
 
-def baseline(lane: lanes.Lane, console: str, exit_value: str, mutant: Mutant) -> list[str]:
+def baseline(lane: lanes.Lane, console: str, exit_value: str, mutant: Mutant,
+             hang: tuple[re.Pattern[str], ...]) -> list[str]:
     """Why the mutant's boot of the kernel without it is no proof that all is well there.
 
-    That boot must pass, and hold each case or verdict that the mutant must make fail.
+    That boot must pass, and hold each case or verdict that the mutant must make fail. What
+    it prints must not be what the mutant would be caught by.
     """
+    watch = Watch(mutant, hang)
+    if any([watch.feed(line) for line in console.splitlines()]):
+        return [f"a kernel without it is caught, too ({watch.caught})"]
     if mutant.caught_by == "torture":
         return _torture_baseline(lane, console, exit_value, mutant)
     run = {"cpus": lane.cpus, "limit_s": mutant.limit_s, "glob": mutant.cases,

@@ -115,8 +115,8 @@ def copied(lane: lanes.Lane) -> Path:
     return own
 
 
-def without(lane: lanes.Lane, info: TreeInfo, made: build.BuildResult, chosen: list[Mutant],
-            progress: Progress) -> dict[str, str]:
+def without(lane: lanes.Lane, info: TreeInfo, made: build.BuildResult, table: Table,
+            chosen: list[Mutant], progress: Progress) -> dict[str, str]:
     """Boots the lane's own kernel with each mutant's cases and parameters.
 
     Returns what is wrong with the mutant's boot, "" if it passes. Mutants that share
@@ -132,7 +132,7 @@ def without(lane: lanes.Lane, info: TreeInfo, made: build.BuildResult, chosen: l
             ended[key] = guest_run(lane, info.path, mutant, made.kernel, folder)
         console = ended[key].console.read_text(errors="replace")
         wrong[mutant.name] = judge.wrong_kernel(console, made.number) or \
-            "; ".join(mutants.baseline(lane, console, ended[key].exit, mutant))
+            "; ".join(mutants.baseline(lane, console, ended[key].exit, mutant, table.hang))
     return wrong
 
 
@@ -181,7 +181,7 @@ def of_lane(lane: lanes.Lane, chosen: list[Mutant], info: TreeInfo, table: Table
     lanerun.need(lane)
     steps.begin(f"lane {lane.name}: its kernel, and the cases without a mutant")
     made = build.build(lane, info.path, lanerun.out_folder(lane), progress)
-    wrong = without(lane, info, made, chosen, progress)
+    wrong = without(lane, info, made, table, chosen, progress)
     bad = [name for name, text in wrong.items() if text]
     steps.done(f"FAILED: those of {', '.join(bad)}" if bad else "all pass")
     outcomes = []
@@ -249,7 +249,7 @@ def main(args: list[str]) -> int:
     parsed = parser.parse_args(args)
     table = mutants.load()
     chosen = mutants.choose(table, parsed.names, parsed.subset)
-    progress = Progress(1 + len({mutant.lane for mutant in chosen if mutant.lane}) + len(chosen))
+    progress = Progress(1 + len({mutant.lane for mutant in chosen}) + len(chosen))
     progress.phase("the kernel tree")
     outcomes = run(chosen, table, options(parsed), progress, phases=True)
     print(text_table(outcomes))

@@ -86,16 +86,11 @@ class Caught(unittest.TestCase):
         self.assertEqual(self.watch(both, BAD).caught, "")
         self.assertTrue(self.watch(both, BAD.replace("ok 2 storm", "not ok 2 storm")).caught)
 
-    def test_kasan(self) -> None:
-        report = START + "[    1.2] BUG: KASAN: slab-use-after-free in cpumask_next+0x1/0x2\n"
-        self.assertIn("cpumask_next", self.watch(a_mutant("kasan"), report).caught)
-        seen = self.watch(a_mutant("case", fails=("smp.storm",)), report)
-        self.assertEqual((seen.caught, len(seen.others)), ("", 1))
-        self.assertIn("kasan", seen.others[0])
-
     def test_splat(self) -> None:
         atomic = START + "[    1.2] BUG: scheduling while atomic: swapper/0/1/0x00000002\n"
         self.assertTrue(self.watch(a_mutant("splat", splat="scheduling while"), atomic).caught)
+        seen = self.watch(a_mutant("case", fails=("smp.storm",)), atomic)
+        self.assertEqual((seen.caught, len(seen.others)), ("", 1))
         other = self.watch(a_mutant("splat", splat="in preemptible"), atomic)
         self.assertEqual((other.caught, len(other.others)), ("", 1))
 
@@ -134,7 +129,8 @@ class Caught(unittest.TestCase):
                 + "[    6.0] tlbtest: TLB-END,0\n[    7.0] harness: success\n")
 
         def wrong(console: str, *fails: str) -> list[str]:
-            return mutants.baseline(lane, console, "0", a_mutant("torture", cases="", fails=fails))
+            return mutants.baseline(lane, console, "0", a_mutant("torture", cases="", fails=fails),
+                                    HANG)
         self.assertEqual(wrong(good, "stale.*"), [])
         self.assertEqual(wrong(good, "lat.munmap_1"), ["lat.munmap_1 was not run"])
         self.assertTrue(wrong(good.replace("pass", "fail"), "stale.*"))
@@ -143,12 +139,20 @@ class Caught(unittest.TestCase):
     def test_without_a_mutant_all_must_be_well(self) -> None:
         lane = lanes.load("x86_64")
         def wrong(console: str, *fails: str) -> list[str]:
-            return mutants.baseline(lane, console, "0", a_mutant(fails=fails))
+            return mutants.baseline(lane, console, "0", a_mutant(fails=fails), HANG)
         self.assertEqual(wrong(GOOD, "smp.third_task.many, wait", "smp.storm"), [])
         self.assertTrue(wrong(BAD, "smp.storm"))
         self.assertTrue(wrong(GOOD.replace("ok 2 storm", "ok 2 storm # SKIP one CPU")))
         self.assertTrue(wrong(GOOD + "[ 3.0] BUG: something\n"))
         self.assertEqual(wrong(GOOD, "smp.third_task.single"), ["smp.third_task.single was not run"])
+
+    def test_without_a_mutant_nothing_may_catch_it(self) -> None:
+        for mutant in (a_mutant("splat", splat="Power down"), a_mutant("hang")):
+            hang = (re.compile("cpus 8 online"),)
+            self.assertIn("a kernel without it is caught, too", mutants.baseline(
+                lanes.load("x86_64"), GOOD, "0", mutant, hang)[0])
+            self.assertEqual(mutants.baseline(lanes.load("x86_64"), GOOD, "0",
+                                              a_mutant("splat", splat="csds are read"), HANG), [])
 
 
 class Data(unittest.TestCase):
@@ -230,7 +234,8 @@ class Files(World):
         self.assertIn("breaks-it.patch is missing", self.wrong())
 
     def test_bad_entries(self) -> None:
-        for old, new, said in (('"case"', '"luck"', "caught_by"), ('"I1"', '"I13"', "I13"),
+        for old, new, said in (('"case"', '"luck"', "caught_by of"), ('"case"', '"kasan"', "caught_by of"),
+                               ('"I1"', '"I13"', "I13"),
                                ("cases =", "glob =", "glob"), ('"case"', '"torture"', "no params"), ("fails =", "splat =", "splat"),
                                ('lane = "x86_64"\n', "", "no lane"),
                                ('"It."', '"It."\nsubset = true', ""), ("[general]", "[x]", "")):
