@@ -182,6 +182,18 @@ def _judge_run(verdict: Verdict, name: str, report: ktap.Report,
                          f"at least {asked['min_cases']} must run")
 
 
+def _judge_second_opinion(verdict: Verdict, theirs: dict[str, int] | None) -> None:
+    """Compares what kunit.py counts with the verdict, which holds the run at boot so far.
+
+    Its counts of crashed cases and of errors have no like here: they must be 0.
+    """
+    ours = {"passed": verdict.passed, "failed": verdict.failed, "skipped": verdict.skipped}
+    if theirs is None:
+        verdict.fail(Exit.TEST, "at boot: the summary of kunit.py parse was not understood")
+    elif any(theirs.get(key, 0) != ours.get(key, 0) for key in theirs | ours):
+        verdict.fail(Exit.TEST, f"at boot: kunit.py counts {theirs}, this harness {ours}")
+
+
 def _judge_races(verdict: Verdict, lines: list[str], run: dict[str, Any]) -> dict[int, str]:
     """What the title of each KCSAN report means, by line; "" where it is none of ours."""
     if "touched" not in run:
@@ -238,10 +250,8 @@ def judge(console: str, exit_value: str, run: dict[str, Any]) -> Verdict:
     if suites:
         whole = not run.get("glob")
         _judge_run(verdict, "at boot", ktap.parse(first), suites, whole)
-        ours = {"passed": verdict.passed, "failed": verdict.failed, "skipped": verdict.skipped}
-        theirs = run.get("kunit_py")
-        if theirs and any(theirs.get(key, 0) != count for key, count in ours.items()):
-            verdict.fail(Exit.TEST, f"at boot: kunit.py counts {theirs}, this harness {ours}")
+        if "kunit_py" in run:
+            _judge_second_opinion(verdict, run["kunit_py"])
         for number in range(max(asked.get("after_boot", 1) for asked in suites)):
             after, due = ktap.Report(), []
             for asked in suites:

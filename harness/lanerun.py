@@ -122,7 +122,7 @@ _COUNTED = re.compile(r"Ran \d+ tests: (.*)$", re.M)
 
 
 def second_opinion(src: Path, console: str) -> dict[str, int] | None:
-    """What the tree's own kunit.py counts in the run at boot, None if it counts nothing.
+    """What the tree's own kunit.py counts in the run at boot; None: it gives no summary.
 
     It is asked besides ktap.py, not instead: it takes no notice of anything outside of
     the tests, and a run that was skipped as a whole is a success to it.
@@ -189,6 +189,7 @@ def run(lane: Lane, info: TreeInfo, progress: Progress, *, variant: str = "",
 
     ended = boot.boot(spec, folder, on_line)
     record["boot_s"] = round(ended.seconds, 1)
-    record["kunit_py"] = second_opinion(info.path, ended.console.read_text(errors="replace"))
+    if lane.suites:
+        record["kunit_py"] = second_opinion(info.path, ended.console.read_text(errors="replace"))
     (folder / "run.json").write_text(json.dumps(record, indent=1) + "\n")
     return LaneRun(name, folder, judge.judge_folder(folder), made.seconds, ended.seconds)

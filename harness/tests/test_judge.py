@@ -163,6 +163,10 @@ class Verdicts(unittest.TestCase):
         self.assertEqual(self.code(log(), kunit_py={"passed": 4}), Exit.OK)
         self.assertEqual(self.code(log(), kunit_py={"passed": 3, "skipped": 1}), Exit.TEST)
         self.assertIn("kunit.py counts", self.verdict.text())
+        for wrong in ({"passed": 4, "errors": 1}, {"passed": 4, "crashed": 1}, {}):
+            self.assertEqual(self.code(log(), kunit_py=wrong), Exit.TEST, wrong)
+        self.assertEqual(self.code(log(), kunit_py=None), Exit.TEST)
+        self.assertIn("was not understood", self.verdict.text())
 
     def test_many_problems_are_cut(self):
         self.code(log(tail="[    2.5] WARNING: x\n" * 50))

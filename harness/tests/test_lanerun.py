@@ -64,6 +64,12 @@ class Run(unittest.TestCase):
         self.assertIn("boot_s", record)
         self.assertTrue(record["series"])
 
+    def test_second_opinion_is_asked_for_and_must_be_understood(self):
+        with mock.patch.object(lanerun, "second_opinion", lambda *words: None):
+            ran = self.run_lane()
+        self.assertEqual(ran.verdict.code, Exit.TEST)
+        self.assertIn("kunit.py parse was not understood", ran.verdict.text())
+
     def test_pattern_asks_for_one_case_only(self):
         ran = self.run_lane(glob="smp.s*")
         record = json.loads((ran.folder / "run.json").read_text())
@@ -140,6 +146,21 @@ class Run(unittest.TestCase):
         shown = []
         self.run_lane(show=shown.append)
         self.assertIn("[    3.000000] reboot: Power down", shown)
+
+
+class SecondOpinion(unittest.TestCase):
+    def opinion(self, said: str):
+        with tempfile.TemporaryDirectory() as name:
+            tool = Path(name) / "tools/testing/kunit/kunit.py"
+            tool.parent.mkdir(parents=True)
+            tool.write_text(f"import sys\nsys.stdin.read()\nprint({said!r})\nsys.exit(1)\n")
+            return lanerun.second_opinion(Path(name), log())
+
+    def test_summary(self):
+        self.assertEqual(self.opinion("[10:00:00] Testing complete. Ran 5 tests: passed: 3, "
+                                      "crashed: 1, errors: 2"),
+                         {"passed": 3, "crashed": 1, "errors": 2})
+        self.assertIsNone(self.opinion("[10:00:00] Finished: 5 of 5 passed"))
 
 
 if __name__ == "__main__":
