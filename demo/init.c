@@ -4,8 +4,8 @@
  *
  * In:  /wakeup.ko in the initial ramdisk; words of the kernel command line that
  *      start with "wakeup." are the module's parameters.
- * Out: on the console, "WAKEUP-CLOCK,<clocksource>", then what the module
- *      prints, then "WAKEUP-INIT-FAIL,<step>: <error>" if a step failed.  The
+ * Out: on the console, "harness: build <build id of the kernel>",
+ *      "WAKEUP-CLOCK,<clocksource>", then what the module prints, then "WAKEUP-INIT-FAIL,<step>: <error>" if a step failed.  The
  *      machine is reset in either case, which ends an emulator that was told
  *      not to reboot; unlike a power off, it needs nothing of the firmware.
  *
@@ -22,6 +22,8 @@
 #include <sys/syscall.h>
 #include <termios.h>
 #include <unistd.h>
+
+#include "../harness/guest/build_id.h"
 
 /* The kernel replaces its first clocksource about a second after boot. */
 #define EARLY_CLOCK "tsc-early"
@@ -71,7 +73,7 @@ static void module_parameters(char *cmdline, char *params)
 
 int main(void)
 {
-	char text[4096], params[4096];
+	char text[4096], params[4096], id[BUILD_ID_SIZE];
 	int module, polls;
 
 	mkdir("/proc", 0755);
@@ -80,6 +82,8 @@ int main(void)
 		finish("mount /proc");
 	if (mount("sysfs", "/sys", "sysfs", 0, NULL))
 		finish("mount /sys");
+	kernel_build_id(id);
+	printf("harness: build %s\n", id);
 
 	for (polls = 0; polls < CLOCK_POLLS; polls++) {
 		read_file(CLOCKSOURCE, text, sizeof(text));

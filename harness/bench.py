@@ -84,7 +84,7 @@ class Ready:
     folder: Path                 # of its modules and boots
     files: dict[str, Path]       # what steps name -> module or program
     memory: dict[str, int]       # bytes by what it is: see memory()
-    number: str                  # the kernel's, see BuildResult
+    build_id: str                # of the kernel
     tools: tuple[guest.Entry, ...] = ()    # for guests with tools
     accel: str = "tcg"           # of these
     build: str = ""              # of BenchPlan.builds; "": plain
@@ -210,7 +210,7 @@ def prepare(plan: BenchPlan, arch: Arch, asked: Kernel, kernel: BenchKernel, src
     nm = proc.run([f"{arch.cross}nm", "-S", str(out / "vmlinux")], step="nm",
                   limit=settings.limit("tool")).output
     return Ready(kernel, measured, arch, result.kernel, result.config, folder, files,
-                 memory((out / "System.map").read_text(), nm), result.number, build=way)
+                 memory((out / "System.map").read_text(), nm), result.build_id, build=way)
 
 
 def with_tools(plan: BenchPlan, ready: list[Ready], notes: list[str]) -> list[Ready]:
@@ -284,7 +284,7 @@ def run_job(job: Job, spec: boot.BootSpec, steps: list[str], stop: threading.Eve
     ready = job.ready
     folder = ready.folder / f"{job.guest.name}-{job.number}"
     result = (earlier(spec, folder) if resume else None) or boot.boot(spec, folder, stop=stop)
-    console = measure.console_of(result, job.name, "bench/bench.toml, limit_s", ready.number,
+    console = measure.console_of(result, job.name, "bench/bench.toml, limit_s", ready.build_id,
                                  rtpoints.SPOKEN if job.guest.tools else None,
                                  "" if job.guest.model == benchplan.FULL else job.guest.model)
     where = Boot(ready.arch.name, ready.kernel.name, job.guest.cpus, job.guest.name, job.number,

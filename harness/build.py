@@ -54,6 +54,7 @@ class BuildResult:
     compiled: int        # files compiled, linked or archived
     source: str          # commit that was built, with "-dirty" if the tree had changes
     number: str = ""     # of its last link: "3" if the kernel calls itself #3
+    build_id: str = ""   # a hash over the kernel, which it tells the guest
 
 
 def first_errors(output: str, count: int = 5) -> str:
@@ -79,6 +80,17 @@ def _inputs(kernel: Kernel, src: Path, targets: list[str], state: str) -> dict[s
     }
 
 
+def build_id(vmlinux: Path) -> str:
+    """The build id that the linker gave a kernel."""
+    notes = proc.run(["readelf", "-n", vmlinux], step="readelf", limit=settings.limit("tool"),
+                     code=Exit.BUILD).output
+    found = re.search(r"Build ID: ([0-9a-f]+)$", notes, re.M)
+    if not found:
+        raise HarnessError(Exit.BUILD, f"{vmlinux} has no build id, so nothing could tell it from "
+                           "another kernel.")
+    return found[1]
+
+
 def build(what: Lane | Kernel, src: Path, out: Path, progress: Progress,
           targets: list[str] | None = None, configure: bool = True,
           state: str = "") -> BuildResult:
@@ -96,7 +108,8 @@ def build(what: Lane | Kernel, src: Path, out: Path, progress: Progress,
 
     def result(built: bool, compiled: int) -> BuildResult:
         return BuildResult(out, image, out / ".config", time.monotonic() - start, built,
-                           compiled, state, (out / ".version").read_text().strip())
+                           compiled, state, (out / ".version").read_text().strip(),
+                           build_id(out / "vmlinux"))
 
     if unfinished.exists():
         shutil.rmtree(out)

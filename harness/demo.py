@@ -79,8 +79,9 @@ def variants(info: tree.TreeInfo, unpatched: Path) -> tuple[Variant, Variant]:
             Variant("series", f"{info.kernel_version} + series", info.path, 0))
 
 
-def build_variant(lane: Lane, variant: Variant, progress: Progress) -> boot.BootSpec:
-    """Builds kernel, module and initial ramdisk; what they are booted with comes out."""
+def build_variant(lane: Lane, variant: Variant, progress: Progress
+                  ) -> tuple[boot.BootSpec, str]:
+    """Builds kernel, module and initial ramdisk; how to boot it, and the kernel's build id."""
     kernel = replace(lane.kernel, name=variant.out.name)
     result = build.build(kernel, variant.tree, variant.out, progress)
     measuring = module.make(kernel, variant.tree, variant.out, DEMO, MODULE,
@@ -90,19 +91,21 @@ def build_variant(lane: Lane, variant: Variant, progress: Progress) -> boot.Boot
     initrd = guest.initramfs(lane.arch, programs,
                              (guest.program(INIT, init), guest.program(MODULE, measuring)))
     progress.done(f"{result.compiled} files compiled" if result.built else "nothing had changed")
-    return boot.BootSpec(
+    spec = boot.BootSpec(
         lane.arch, result.kernel, initrd,
         f"{lane.cmdline} wakeup.many_pinned={variant.many_pinned} rdinit=/{INIT}",
         lane.cpus, lane.memory_mib, lane.boot_limit_s, icount=True, extra=measure.CLOCK)
+    return spec, result.build_id
 
 
-def examine(result: boot.BootResult, asked: Plan, label: str, model: str) -> Measurement:
+def examine(result: boot.BootResult, asked: Plan, label: str, build_id: str, model: str
+            ) -> Measurement:
     """What a boot measured; a guest that did not come through it cleanly is an error."""
-    console = measure.console_of(result, label, "demo/demo.toml", model=model)
+    console = measure.console_of(result, label, "demo/demo.toml", build_id, model=model)
     return wakeup.read(console, asked, label, result.console, model)
 
 
-def measure_one(spec: boot.BootSpec, variant: Variant, model: str, asked: Plan,
+def measure_one(spec: boot.BootSpec, build_id: str, variant: Variant, model: str, asked: Plan,
                 progress: Progress) -> Measurement:
     """Boots one kernel with one preemption model and reads what it measured."""
     count = 0
@@ -114,7 +117,7 @@ def measure_one(spec: boot.BootSpec, variant: Variant, model: str, asked: Plan,
 
     spec = replace(spec, cmdline=f"{spec.cmdline} preempt={model}")
     result = boot.boot(spec, variant.boot_folder(model), watch)
-    measurement = examine(result, asked, variant.label, model)
+    measurement = examine(result, asked, variant.label, build_id, model)
     progress.done(f"{len(measurement.points)} points, {len(measurement.discards)} tries discarded")
     return measurement
 
@@ -177,16 +180,17 @@ def main(args: list[str]) -> int:
     both = variants(info, tree.worktree("base", info.base_commit))
     progress.done(f"Linux {info.kernel_version}, {info.source}")
 
-    specs = []
+    made = []
     for variant in both:
         progress.phase(f"build of {variant.label}")
-        specs.append(build_variant(lane, variant, progress))
+        made.append(build_variant(lane, variant, progress))
 
     measurements = []
     for model in asked.models:
-        for variant, spec in zip(both, specs):
+        for variant, (spec, build_id) in zip(both, made):
             progress.phase(f"boot of {variant.label}, preempt={model}")
-            measurements.append(measure_one(spec, variant, model, asked, progress))
+            measurements.append(measure_one(spec, build_id, variant, model, asked,
+                                            progress))
 
     progress.phase("table and plot")
     wakeup.write_csv(measurements, work() / "points.csv")

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import re
 import stat
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,10 +65,19 @@ def _pad(data: bytes) -> bytes:
     return data + b"\0" * (-len(data) % 4)
 
 
+def with_headers(source: Path) -> list[Path]:
+    """A C file and the headers of this repository that it includes, each once."""
+    found = [source.resolve()]
+    for path in found:
+        found += [header for name in re.findall(r'^#include "(.+)"$', path.read_text("utf-8"), re.M)
+                  if (header := (path.parent / name).resolve()) not in found]
+    return found
+
+
 def compile_static(arch: Arch, source: Path, out: Path) -> Path:
     """Compiles one C file of the guest; nothing is run if it and its headers have not changed."""
     out.mkdir(parents=True, exist_ok=True)
-    text = b"".join(path.read_bytes() for path in (source, *sorted(source.parent.glob("*.h"))))
+    text = b"".join(path.read_bytes() for path in with_headers(source))
     target = out / f"{source.stem}-{arch.name}-{hashlib.sha256(text).hexdigest()[:12]}"
     if not target.exists():
         partial = target.with_suffix(".partial")

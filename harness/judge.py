@@ -211,17 +211,19 @@ def _judge_races(verdict: Verdict, lines: list[str], run: dict[str, Any]) -> dic
     return means
 
 
-def wrong_kernel(console: str, number: str | None) -> str:
-    """What is wrong if the kernel that booted is not the one with that number, else "".
+def wrong_kernel(console: str, build_id: str, ended: bool = True) -> str:
+    """What is wrong if the kernel that booted is not the one with that build id, else "".
 
     An image can be older than the kernel that was built, when something between the link
-    and the image is taken from a cache, or was not built again.
+    and the image is taken from a cache, or was not built again. The guest's init says the
+    id; ended says whether the guest must have come that far.
     """
-    booted = re.search(r"Linux version .* #(\d+) ", console)
-    if not number or not booted or booted[1] == number:
+    booted = {found for found in re.findall(r"harness: build (\w+)", console)}
+    if booted == {build_id} or not booted and not ended:
         return ""
-    return (f"the kernel that booted is #{booted[1]}, the one that was built is #{number}; remove "
-            "the kernel's folder below build/*/out and build it again")
+    return (f"the kernel that booted has the build id {', '.join(booted) or '(none said)'}, the "
+            f"one that was built {build_id}; remove the kernel's folder below build/*/out and "
+            "build it again")
 
 
 def judge(console: str, exit_value: str, run: dict[str, Any]) -> Verdict:
@@ -231,8 +233,6 @@ def judge(console: str, exit_value: str, run: dict[str, Any]) -> Verdict:
     tail = "\n".join("    " + line for line in lines[-5:])
     if not any("Linux version " in line for line in lines):
         verdict.fail(Exit.BOOT, "the console shows no line of a Linux kernel")
-    if wrong := wrong_kernel(console, run.get("number")):
-        verdict.fail(Exit.BOOT, wrong)
     if exit_value == boot.TIMEOUT:
         verdict.fail(Exit.BOOT, "the guest did not end within the limit of "
                      f"{run.get('limit_s', '?')} s and was killed; its last lines:\n{tail}")
@@ -246,6 +246,8 @@ def judge(console: str, exit_value: str, run: dict[str, Any]) -> Verdict:
     if "success" not in said:
         verdict.fail(Exit.BOOT, "the guest's init did not say success"
                      + (f"; the last it said: {said[-1]}" if said else ""))
+    if "build_id" in run and (wrong := wrong_kernel(console, run["build_id"], "success" in said)):
+        verdict.fail(Exit.BOOT, wrong)
     suites = run["suites"]
     if suites:
         whole = not run.get("glob")

@@ -169,7 +169,8 @@ def run(lane: Lane, info: TreeInfo, progress: Progress, *, variant: str = "",
                     for item in lane.torture],
         "glob": glob, "limit_s": spec.limit_s, "accel": spec.accel, "icount": spec.icount,
         "linux": info.kernel_version, "source": info.source, "checksum": info.checksum,
-        "commit": made.source, "number": made.number, "series": series.digest(series.patches()) if not variant else "",
+        "commit": made.source, "build_id": made.build_id,
+        "series": series.digest(series.patches()) if not variant else "",
         "build_s": round(made.seconds, 1), "began": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
     }
     if ("KCSAN", "y") in lane.kernel.options:

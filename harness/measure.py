@@ -19,17 +19,17 @@ CLOCK = ("-rtc", "base=2000-01-01,clock=vm")
 _MODEL = re.compile(r"Dynamic Preempt: (\w+)\s*$", re.MULTILINE)
 
 
-def console_of(result: boot.BootResult, label: str, limit_in: str, number: str = "",
+def console_of(result: boot.BootResult, label: str, limit_in: str, build_id: str,
                spoken: re.Pattern[str] | None = None, model: str = "") -> str:
     """The console; a guest that did not come through cleanly is an error.
 
-    limit_in names the file where the boot's limit stands; number is that of the kernel
-    that was built (BuildResult.number); spoken is what a line has that a program printed:
+    limit_in names the file where the boot's limit stands; build_id is that of the kernel
+    that was built; spoken is what a line has that a program printed:
     its "WARNING:" is none of the kernel's; model is the one that the kernel was booted with.
     """
     console = result.console.read_text(errors="replace")
     where = f"see {result.console}."
-    if wrong := judge.wrong_kernel(console, number):
+    if wrong := judge.wrong_kernel(console, build_id, result.exit == "0"):
         raise HarnessError(Exit.BOOT, f"{label}: {wrong}; {where}")
     if result.timed_out:
         raise HarnessError(Exit.BOOT, f"the guest with {label} did not end within its limit "

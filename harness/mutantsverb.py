@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import filecmp
 import json
+import re
 import shutil
 import time
 from dataclasses import dataclass, replace
@@ -131,9 +132,21 @@ def without(lane: lanes.Lane, info: TreeInfo, made: build.BuildResult, table: Ta
             folder = lanerun.run_folder(f"mutants/without-{mutant.name}")
             ended[key] = guest_run(lane, info.path, mutant, made.kernel, folder)
         console = ended[key].console.read_text(errors="replace")
-        wrong[mutant.name] = judge.wrong_kernel(console, made.number) or \
+        wrong[mutant.name] = judge.wrong_kernel(console, made.build_id) or \
             "; ".join(mutants.baseline(lane, console, ended[key].exit, mutant, table.hang))
     return wrong
+
+
+def wrong_kernel(console: str, made: build.BuildResult) -> str:
+    """What is wrong if the kernel that booted is not the mutant's, else "".
+
+    Most of these boots end before the guest's init can say the build id. But the mutants of a
+    lane are linked in one folder, one after the other, so that their numbers differ.
+    """
+    booted = re.search(r"Linux version .* #(\d+) ", console)
+    if booted and booted[1] != made.number:
+        return f"the kernel that booted is #{booted[1]}, the mutant's is #{made.number}"
+    return judge.wrong_kernel(console, made.build_id, ended=False)
 
 
 def one(lane: lanes.Lane, info: TreeInfo, table: Table, mutant: Mutant,
@@ -165,7 +178,7 @@ def one(lane: lanes.Lane, info: TreeInfo, table: Table, mutant: Mutant,
               "caught": watch.caught, "others": watch.others}
     (folder / "mutant.json").write_text(json.dumps(record, indent=1) + "\n")
     console = (folder / "console.log").read_text(errors="replace")
-    if wrong := judge.wrong_kernel(console, made.number):
+    if wrong := wrong_kernel(console, made):
         return Outcome(mutant, Exit.BOOT, wrong, seconds)
     if watch.caught:
         return Outcome(mutant, Exit.OK, watch.caught, seconds)

@@ -12,6 +12,7 @@
  *				unload NAME
  *	harness.shell=1		give a shell (busybox) instead
  * Out (kernel log, each line beginning with "harness: "):
+ *	build ID		which kernel runs: its build id
  *	cpus N online		at first, when more were brought online, and at last
  *	run SUITE		a run begins
  *	load ..., run ...	a step begins
@@ -38,6 +39,8 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "build_id.h"
 
 #define KUNIT_DIR "/sys/kernel/debug/kunit"
 #define LINE_MAX_BYTES 900	/* a record of /dev/kmsg holds about 970 */
@@ -306,7 +309,7 @@ static void shell(void)
 
 int main(void)
 {
-	char *suites, *suite, *steps, *rest;
+	char *suites, *suite, *steps, *rest, id[BUILD_ID_SIZE];
 	int failed = 0;
 
 	kmsg = open("/dev/kmsg", O_WRONLY | O_CLOEXEC);
@@ -318,6 +321,8 @@ int main(void)
 		shell();
 		power_off();
 	}
+	kernel_build_id(id);
+	say("build %s", id);
 	say_cpus();
 	if (argument("harness.online"))
 		failed |= all_cpus_online();

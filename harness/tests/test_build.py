@@ -45,9 +45,11 @@ class Builds(unittest.TestCase):
         def configure(kernel, src, out, env):
             (out / ".config").write_text("CONFIG_SMP=y\n")
 
-        patched = mock.patch.object(kconfig, "configure", configure)
-        patched.start()
-        self.addCleanup(patched.stop)
+        for where, name, value in ((kconfig, "configure", configure),
+                                   (build, "build_id", lambda vmlinux: f"id of {vmlinux.name}")):
+            patched = mock.patch.object(where, name, value)
+            patched.start()
+            self.addCleanup(patched.stop)
 
     def git(self, *words):
         subprocess.run(["git", "-C", self.src, "-c", "user.name=n", "-c", "user.email=n@localhost",
@@ -61,7 +63,8 @@ class Builds(unittest.TestCase):
 
     def test_files_are_counted(self):
         result = self.build()
-        self.assertEqual((result.built, result.compiled, result.number), (True, 2, "1"))
+        self.assertEqual((result.built, result.compiled, result.number, result.build_id),
+                         (True, 2, "1", "id of vmlinux"))
         self.assertTrue(result.kernel.exists())
 
     def test_nothing_is_run_when_nothing_changed(self):
@@ -122,6 +125,23 @@ class Builds(unittest.TestCase):
         result = self.build()
         self.assertEqual(json.loads((self.out / "built.json").read_text())["source"],
                          result.source)
+
+
+class BuildId(unittest.TestCase):
+    def test_two_links_with_one_number(self):
+        with tempfile.TemporaryDirectory() as name:
+            found = []
+            for text, option in (("a", "sha1"), ("b", "sha1"), ("b", "sha1"), ("b", "none")):
+                made = Path(name, "vmlinux")
+                subprocess.run(["gcc", "-nostdlib", "-shared", f"-Wl,--build-id={option}", "-o", made,
+                                "-xc", "-"], input=f'char text[] = "{text}";', text=True, check=True)
+                if option == "none":
+                    with self.assertRaisesRegex(HarnessError, "has no build id"):
+                        build.build_id(made)
+                else:
+                    found.append(build.build_id(made))
+            self.assertRegex(found[0], "^[0-9a-f]{40}$")
+            self.assertEqual((found[0] == found[1], found[1] == found[2]), (False, True))
 
 
 class Messages(unittest.TestCase):

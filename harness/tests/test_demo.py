@@ -34,12 +34,14 @@ class ConfigurationTest(unittest.TestCase):
 
 
 class ExamineTest(unittest.TestCase):
-    def examine(self, text, exit_value="0", timed_out=False, preempt=True):
+    def examine(self, text, exit_value="0", timed_out=False, preempt=True,
+                build_id="0123abc"):
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "console.log"
-            path.write_text("[    0.1] Dynamic Preempt: voluntary\r\n" * preempt + text)
+            path.write_text("[    0.1] Dynamic Preempt: voluntary\r\n" * preempt
+                            + "harness: build 0123abc\r\n" + text)
             return demo.examine(boot.BootResult(exit_value, 1.0, timed_out, path), ASKED, "6.12.0",
-                                "voluntary")
+                                build_id, "voluntary")
 
     def fails(self, code, words, *args, **more):
         with self.assertRaises(HarnessError) as caught:
@@ -56,6 +58,9 @@ class ExamineTest(unittest.TestCase):
                    console(slow), preempt=False)
         self.fails(Exit.BOOT, "but says full", "[ 0.1] Dynamic Preempt: full\n" + console(slow),
                    preempt=False)
+
+    def test_other_kernel(self):
+        self.fails(Exit.BOOT, "has the build id 0123abc", console(slow), build_id="0123abd")
 
     def test_hang(self):
         self.fails(Exit.BOOT, "did not end", console(slow), boot.TIMEOUT, True)

@@ -4,6 +4,7 @@ import dataclasses
 import os
 import shutil
 import stat
+import struct
 import subprocess
 import tempfile
 import unittest
@@ -44,6 +45,41 @@ class Init(unittest.TestCase):
             other = guest.initramfs(arch, Path(two))
             self.assertEqual(first, again)
             self.assertEqual(first.read_bytes(), other.read_bytes())
+
+    def test_build_id_is_that_of_the_notes(self):
+        """The kernel's notes as the guest's init reads them: other notes come first."""
+        def note(owner: bytes, kind: int, text: bytes) -> bytes:
+            return struct.pack("=III", len(owner), len(text), kind) + b"".join(
+                part + b"\0" * (-len(part) % 4) for part in (owner, text))
+
+        own = bytes(range(0xe0, 0xf4))
+        others = note(b"Linux\0", 0x101, b"\0") + note(b"Xen\0", 3, own[::-1])
+        with tempfile.TemporaryDirectory() as name:
+            notes, source, program = (Path(name, part) for part in ("notes", "a.c", "a"))
+            source.write_text(f'#define BUILD_ID_NOTES "{notes}"\n'
+                              f'#include "{guest.SOURCES}/build_id.h"\n'
+                              'int main(void)\n{\n\tchar id[BUILD_ID_SIZE];\n'
+                              '\tkernel_build_id(id);\n\treturn puts(id) < 0;\n}\n')
+            subprocess.run(["gcc", "-Wall", "-Wextra", "-Werror", "-o", program, source], check=True)
+            for content, said in ((others + note(b"GNU\0", 3, own), own.hex()),
+                                  (note(b"GNU\0", 3, own) + others, own.hex()),
+                                  (others, "unknown"), (note(b"GNU\0", 3, own)[:-1], "unknown"),
+                                  (note(b"GNU\0", 3, bytes(100)), "unknown"), (b"", "unknown")):
+                notes.write_bytes(content)
+                shown = subprocess.run([program], check=True, capture_output=True, text=True)
+                self.assertEqual(shown.stdout, said + "\n")
+
+    def test_changed_header_is_compiled_again(self):
+        with tempfile.TemporaryDirectory() as name:
+            source, near, far = (Path(name, part) for part in ("in/a.c", "in/near.h", "far.h"))
+            source.parent.mkdir()
+            source.write_text('#include "near.h"\nint main(void) { return FAR; }\n')
+            near.write_text('#include "../far.h"\n')
+            made = []
+            for number in (1, 1, 2):
+                far.write_text(f"#define FAR {number}\n")
+                made.append(guest.compile_static(lanes.arch("x86_64"), source, Path(name, "out")))
+            self.assertEqual((made[0] == made[1], made[1] == made[2]), (True, False))
 
     def test_architectures_do_not_share_a_program(self):
         """One folder serves all lanes; the compiler of the other is a script here."""

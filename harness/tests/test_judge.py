@@ -12,13 +12,14 @@ from harness import judge, settings
 from harness.errors import Exit, HarnessError
 from harness.tests.test_ktap import GOOD
 
-RUN = {"cpus": 4, "suites": [{"name": "smp", "min_cases": 4}], "limit_s": 60}
+BUILD_ID = "0123abc"
+RUN = {"cpus": 4, "suites": [{"name": "smp", "min_cases": 4}], "limit_s": 60, "build_id": BUILD_ID}
 
 
 def log(at_boot: str = GOOD, results: str | None = None, tail: str = "") -> str:
     """The console of a whole run, in the shape that kernel and init give it."""
     bare = re.sub(r"^\[ *[\d.]+\] ", "", results if results is not None else GOOD, flags=re.M)
-    said = ["cpus 4 online", "run smp", "results smp begin",
+    said = [f"build {BUILD_ID}", "cpus 4 online", "run smp", "results smp begin",
             *("| " + line for line in bare.splitlines()), "results smp end", "cpus 4 online",
             "success"]
     return ("[    0.000000] Linux version 6.0.0 (user@host)\n" + at_boot
@@ -38,10 +39,21 @@ class Verdicts(unittest.TestCase):
         self.assertEqual(self.verdict.runs, {"at boot": 4, "after boot": 4})
 
     def test_another_kernel(self):
-        console = log().replace("(user@host)", "(user@host) (gcc 12) #3 SMP PREEMPT")
-        self.assertEqual(self.code(console, number="3"), Exit.OK)
-        self.assertEqual(self.code(console, number="4"), Exit.BOOT)
-        self.assertIn("the kernel that booted is #3", self.verdict.text())
+        # Two clean builds call themselves #1.
+        self.assertEqual(self.code(log(), build_id="0123abd"), Exit.BOOT)
+        self.assertIn("the kernel that booted has the build id 0123abc", self.verdict.text())
+        twice = log().replace("harness: success", "harness: build 0123abd\n[    2.0] harness: success")
+        self.assertEqual(self.code(twice), Exit.BOOT)
+
+    def test_kernel_that_does_not_say_which_it_is(self):
+        silent = "".join(line for line in log().splitlines(True) if "harness: build" not in line)
+        self.assertEqual(self.code(silent), Exit.BOOT)
+        self.assertIn("the build id (none said)", self.verdict.text())
+        for line in ("harness: build unknown", "harness: build"):
+            self.assertEqual(self.code(log().replace(f"harness: build {BUILD_ID}", line)), Exit.BOOT)
+        # One that did not come that far has another failure.
+        self.assertEqual(self.code(silent[:silent.index("harness:")], "timeout"), Exit.BOOT)
+        self.assertNotIn("build id", self.verdict.text())
 
     def test_failed_at_boot(self):
         self.assertEqual(self.code(log(GOOD.replace("ok 3 storm", "not ok 3 storm"))), Exit.TEST)

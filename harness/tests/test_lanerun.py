@@ -11,7 +11,7 @@ from unittest import mock
 from harness import build, lanerun, lanes, settings, torture
 from harness.errors import Exit, HarnessError
 from harness.progress import Progress
-from harness.tests.test_judge import log
+from harness.tests.test_judge import BUILD_ID, log
 from harness.tree import TreeInfo
 
 
@@ -30,7 +30,7 @@ class Run(unittest.TestCase):
             lane, cpus=4, boot_cpus=4, suites=(lanes.Suite("smp", 4),),
             arch=dataclasses.replace(lane.arch, qemu=str(qemu)))
         made = build.BuildResult(self.dir, self.dir / "bzImage", self.dir / ".config", 1.5, True,
-                                 3, "0123abc")
+                                 3, "0123abc", build_id=BUILD_ID)
         for where, name, value in (
                 (settings, "build_dir", lambda: self.dir / "build"),
                 (lanerun.build, "build", lambda *words: made),

@@ -35,6 +35,7 @@ GOOD = START + """\
 [    1.400000]     ok 2 storm
 [    1.400000] # smp: pass:2 fail:0 skip:0 total:2
 [    1.400000] ok 1 smp
+[    2.000000] harness: build 0123abc
 [    2.000000] harness: cpus 8 online
 [    2.100000] harness: success
 [    2.200000] reboot: Power down
@@ -289,7 +290,8 @@ class Files(World):
             built.append((src / "kernel/other.c").read_text())
             out.mkdir(parents=True, exist_ok=True)
             (out / ".config").write_text("CONFIG_SMP=y\n")
-            return mock.Mock(kernel=out / "image", seconds=1.0, source="0123")
+            return mock.Mock(kernel=out / "image", seconds=1.0, source="0123", number="1",
+                             build_id="0123abc")
 
         def guest(lane, tree_path, mutant, kernel, folder, on_line=None):
             console = mutated if "mutants-" in str(kernel) else plain
@@ -332,6 +334,16 @@ class Files(World):
 
 
 class Verb(unittest.TestCase):
+    def test_which_kernel_booted(self) -> None:
+        made = mock.Mock(number="3", build_id="0123abc")
+        linux = "[ 0.0] Linux version 6.0.0 (user@host) (gcc 12) #{} SMP PREEMPT\n"
+        said = "[ 1.0] harness: build {}\n"
+        # Where it was caught before init ran, the number alone must do.
+        for console in (linux.format(3), linux.format(3) + said.format("0123abc"), ""):
+            self.assertEqual(mutantsverb.wrong_kernel(console, made), "", console)
+        for console in (linux.format(2), linux.format(3) + said.format("0123abd")):
+            self.assertIn("the kernel that booted", mutantsverb.wrong_kernel(console, made))
+
     def test_usage(self) -> None:
         for args in (["nonsense"], ["--frobnicate"]):
             with self.assertRaises(HarnessError) as caught:

@@ -111,11 +111,13 @@ class ReadTest(unittest.TestCase):
         with tempfile.TemporaryDirectory() as name:
             path = Path(name) / "console.log"
             result = boot.BootResult("0", 1.0, False, path)
+            said = "[    1.0] harness: build 0123abc\n" + said
             path.write_text(said)
-            self.assertEqual(measure.console_of(result, "x", "y", spoken=rtpoints.SPOKEN), said)
+            self.assertEqual(measure.console_of(result, "x", "y", "0123abc",
+                                                spoken=rtpoints.SPOKEN), said)
             path.write_text(said + "[   80.2] WARNING: CPU: 1 PID: 42 at kernel/smp.c:753 f+0x1/0x2\n")
             with self.assertRaises(HarnessError) as caught:
-                measure.console_of(result, "x", "y", spoken=rtpoints.SPOKEN)
+                measure.console_of(result, "x", "y", "0123abc", spoken=rtpoints.SPOKEN)
             self.assertEqual(caught.exception.code, Exit.SPLAT)
 
     def test_steps_of_our_own(self):

@@ -5,7 +5,7 @@ from dataclasses import asdict
 
 from harness import judge, torture
 from harness.errors import Exit
-from harness.tests.test_judge import RUN
+from harness.tests.test_judge import BUILD_ID, RUN
 
 SCF = """\
 [    5.000000] torture module --- scftorture:  disable_onoff_at_boot=0 random_shuffle=0
@@ -157,7 +157,8 @@ class Judged(unittest.TestCase):
             self.assertIsNone(judge.splat(line), line)
 
     def test_verdict_of_a_run(self):
-        console = ("[    0.000000] Linux version 6.0.0\n[    4.0] harness: cpus 4 online\n"
+        console = (f"[    0.000000] Linux version 6.0.0\n[    4.0] harness: build {BUILD_ID}\n"
+                   "[    4.0] harness: cpus 4 online\n"
                    + SCF + RCU + "[   61.0] harness: cpus 4 online\n[   61.0] harness: success\n")
         run = {**RUN, "suites": [], "torture": [asked("scftorture"), asked("rcutorture")]}
         verdict = judge.judge(console, "0", run)
