@@ -6,8 +6,9 @@ import contextlib
 import io
 from collections import Counter
 from pathlib import Path
+from unittest import mock
 
-from harness import objects, queuecheck, series
+from harness import objects, queuecheck, series, settings
 from harness.errors import Exit, HarnessError
 from harness.progress import Progress
 from harness.tests.fixture import World
@@ -92,10 +93,32 @@ class Queue(World):
         allowed[0]["patch"] = "0002"
         self.assertEqual(len(queuecheck.judge_checkpatch(output, allowed)[0]), 2)
 
-    def test_exceptions_have_reasons(self) -> None:
-        for kind in ("checkpatch", "compile"):
-            for item in queuecheck.exceptions(kind):
-                self.assertTrue(item["reason"])
+    def test_an_exception_must_say_for_what_it_is(self) -> None:
+        self.assertTrue(queuecheck.exceptions("message"))
+        self.assertTrue(queuecheck.exceptions("option"))
+        good = {"type": "LONG_LINE", "patch": "0002", "reason": "a table"}
+        for kind, item in (("message", {**good, "patch": ""}), ("message", {**good, "type": ""}),
+                           ("message", {**good, "reason": ""}), ("message", {"type": "LONG_LINE"}),
+                           ("option", {"name": "--ignore=LONG_LINE"}), ("compile", {"text": ""})):
+            with mock.patch.object(settings, "toml", lambda path, kind=kind, item=item:
+                                   {"message": [good], kind: [item]}), \
+                    self.assertRaises(HarnessError, msg=item):
+                queuecheck.exceptions("message")
+
+    def test_checkpatch_has_no_options_but_those_of_the_data(self) -> None:
+        context = self.context()
+        ran: list[str] = []
+
+        def run(argv, **more):
+            ran.extend(map(str, argv))
+            return mock.Mock(output="", returncode=0)
+        with mock.patch.object(queuecheck.proc, "run", run), \
+                mock.patch.object(queuecheck.provision, "need"), \
+                mock.patch.object(queuecheck, "exceptions", lambda kind: []):
+            self.assertEqual(queuecheck.check_checkpatch(context).code, Exit.OK)
+        # These make it say more, or say it in a way that can be read.
+        self.assertEqual({word for word in ran if word.startswith("-")},
+                         {"--strict", "--terse", "--show-types", "--color=never"})
 
     def test_new_messages_ignore_line_numbers(self) -> None:
         before = objects.messages("../kernel/smp.c:10:3: warning: old\n")
