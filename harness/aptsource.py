@@ -107,6 +107,18 @@ def source_list(suites: tuple[str, ...], known: list[Mirror],
     return "\n".join(lines) + "\n" if lines else ""
 
 
+def release(version: str, line: str) -> list[float]:
+    """Orders the Debian versions of a kernel line; empty: not of this line.
+
+    A release candidate (7.3~rc7-1~exp1) comes before the first release (7.3-1), and that
+    before the stable ones (7.3.4-1).
+    """
+    match = re.fullmatch(rf"{re.escape(line)}(?:\.(\d+)|~rc(\d+))?(-.*)?", version)
+    if not match:
+        return []
+    return [int(match[1] or 0), float(match[2] or "inf"), *map(int, re.findall(r"\d+", match[3] or ""))]
+
+
 class Apt:
     """apt with the machine's configuration, or (own=True) with lists under build/.
 
@@ -194,10 +206,10 @@ class Apt:
             for stanza in re.split(r"\n\n+", output):
                 version = re.search(r"^Version: (\S+)$", stanza, re.M)
                 file = re.search(r"^ ([0-9a-f]{64}) \d+ (\S+\.orig\.tar\.xz)$", stanza, re.M)
-                if version and file and version[1].startswith(settings.base().version + "."):
+                if version and file and release(version[1], settings.base().version):
                     found.add(SourceTarball(source, version[1], file[2], file[1]))
-        return sorted(found, key=lambda item: [int(number) for number in
-                      re.findall(r"\d+", item.version)], reverse=True)
+        return sorted(found, key=lambda item: release(item.version, settings.base().version),
+                      reverse=True)
 
     def upstream_tarball(self, package: str) -> Download | None:
         """The newest upstream tarball that the mirrors really have, or one fetched earlier."""

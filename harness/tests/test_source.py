@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import io
 import os
+import shutil
 import unittest
 from unittest import mock
 
@@ -162,6 +163,27 @@ class Fake(World):
         found = aptsource.upstream_tarball("linux-source-9.8")
         assert found
         self.assertEqual(found.path.name, "linux_9.8.9.orig.tar.xz")
+
+    def test_upstream_tarball_of_a_release_candidate(self) -> None:
+        data = b"tarball"
+        digest = hashlib.sha256(data).hexdigest()
+
+        def newest(*versions: str) -> str:
+            stanzas = "".join(f"Package: linux\\nVersion: {version}\\nChecksums-Sha256:\\n"
+                              f" {digest} 7 linux_{version.split('-')[0]}.orig.tar.xz\\n\\n"
+                              for version in versions)
+            self.fake("apt-cache", 'case "$*" in *showsrc*) printf "' + stanzas +
+                      '";; *show*) printf "Source: linux\\n";; esac')
+            self.fake("apt-get", 'for word; do version=${word#linux=}; done; '
+                      'printf tarball > "linux_${version%%-*}.orig.tar.xz"')
+            found = aptsource.upstream_tarball("linux-source-9.8")
+            shutil.rmtree(settings.build_dir() / "downloads")
+            return found.version if found else ""
+
+        self.assertEqual(newest("9.8~rc2-1~exp1", "9.8~rc10-1~exp1", "9.7.3-1"), "9.8~rc10-1~exp1")
+        self.assertEqual(newest("9.8~rc7-1~exp1", "9.8-1~exp1", "9.8~rc8-1~exp1"), "9.8-1~exp1")
+        self.assertEqual(newest("9.8.1-1", "9.8~rc7-1~exp1", "9.8-1", "9.8.10-2", "9.8.9-1"), "9.8.10-2")
+        self.assertEqual(newest("9.80-1", "9.80~rc1-1"), "")
 
     # --- tools
 
