@@ -82,20 +82,15 @@ class Verdict:
 
 
 @functools.cache
-def _splat_rules() -> tuple[list[tuple[re.Pattern[str], str]], list[re.Pattern[str]]]:
+def _splat_rules() -> list[tuple[re.Pattern[str], str]]:
     data = settings.toml(settings.DATA / "splats.toml")
-    return ([(re.compile(item["regex"]), item["means"]) for item in data["pattern"]],
-            [re.compile(item["regex"]) for item in data.get("allowed", [])])
+    return [(re.compile(item["regex"]), item["means"]) for item in data["pattern"]]
 
 
 def splat(line: str) -> str | None:
     """What a console line reports, or None if it is an ordinary one."""
-    patterns, allowed = _splat_rules()
     text = ktap.strip(line)
-    for pattern, means in patterns:
-        if pattern.search(text):
-            return None if any(item.search(text) for item in allowed) else means
-    return None
+    return next((means for pattern, means in _splat_rules() if pattern.search(text)), None)
 
 
 def _split(lines: list[str]) -> tuple[list[str], dict[str, list[list[str]]], list[str]]:
