@@ -12,6 +12,7 @@ from typing import Any
 
 from . import settings
 from .errors import Exit, HarnessError
+from .points import Stat
 
 FOLDER = settings.REPO / "bench"
 PLAN = FOLDER / "bench.toml"
@@ -42,6 +43,10 @@ class Limit:
     limit: float
     statistic: str = STATISTICS[0]
     why: str = ""            # not the median
+
+    def figure(self, stat: Stat) -> float:
+        """What of a figure's points is judged."""
+        return getattr(stat, self.statistic)
 
     @property
     def of(self) -> str:

@@ -68,17 +68,16 @@ class Ratio:
         return self.over / self.under if self.under else float("inf")
 
 
-def _worst(what: str, limit: Limit | float, ratios: list[Ratio], digits: int = 3) -> Target:
+def _worst(what: str, limit: Limit, ratios: list[Ratio], digits: int = 3,
+           shown: Callable[[float], str] = show) -> Target:
     """A target that every one of the ratios must meet."""
-    if isinstance(limit, Limit):
-        what, limit = what + limit.of, limit.limit
-    text = f"at most {limit:g} times"
+    what, text = what + limit.of, f"at most {limit.limit:g} times"
     if not ratios:
         return Target(what, text, "-", None)
-    bad = [item for item in ratios if item.value > limit]
+    bad = [item for item in ratios if item.value > limit.limit]
     worst = max(ratios, key=lambda item: item.value)
-    figure = (f"worst {worst.value:.{digits}f} ({worst.what}: {show(worst.over)} to "
-              f"{show(worst.under)}); {len(ratios) - len(bad)} of {len(ratios)} meet it")
+    figure = (f"worst {worst.value:.{digits}f} ({worst.what}: {shown(worst.over)} to "
+              f"{shown(worst.under)}); {len(ratios) - len(bad)} of {len(ratios)} meet it")
     return Target(what, text, figure, not bad)
 
 
@@ -98,7 +97,7 @@ def _most(what: str, limit: Limit, stats: Stats) -> Target:
     what, text = what + limit.of, f"at most {show(limit.limit)}"
     if not stats:
         return Target(what, text, "-", None)
-    values = {key: getattr(stat, limit.statistic) for key, stat in stats.items()}
+    values = {key: limit.figure(stat) for key, stat in stats.items()}
     good = [value for value in values.values() if value <= limit.limit]
     key = max(values, key=values.__getitem__)
     return Target(what, text, f"worst {show(values[key])} ({name_of(key)}); {len(good)} of "
@@ -136,7 +135,7 @@ def _name_of(key: Key) -> str:
     return f"{key.row} {key.case}, {key.cpus} CPUs"
 
 
-def _extremes(stats: Stats, by: str, fixed: Callable[[Key], object]) -> list[Ratio]:
+def _extremes(stats: Stats, limit: Limit, by: str, fixed: Callable[[Key], object]) -> list[Ratio]:
     """Greatest to smallest value of the field `by`, for what is the same otherwise."""
     groups: dict[object, dict[int, tuple[Key, Stat]]] = {}
     for key, stat in stats.items():
@@ -145,7 +144,7 @@ def _extremes(stats: Stats, by: str, fixed: Callable[[Key], object]) -> list[Rat
     for group in groups.values():
         if len(group) > 1:
             (key, most), (_, least) = group[max(group)], group[min(group)]
-            found.append(Ratio(name_of(key), most.median, least.median))
+            found.append(Ratio(name_of(key), limit.figure(most), limit.figure(least)))
     return found
 
 
@@ -153,26 +152,27 @@ def targets(plan: BenchPlan, stats: Stats, arch: str) -> list[Target]:
     """Each target for one architecture."""
     ours, base, peer, limit = plan.ours.name, plan.ours.before, plan.peer, plan.target
 
-    def against(row: str, cases: Iterable[str] = (), other: str = base, of: Limit = Limit(1.0),
+    def against(row: str, of: Limit, cases: Iterable[str] = (), other: str = base,
                 only: Callable[[Key], bool] = lambda key: True) -> list[Ratio]:
-        return [Ratio(name_of(key), getattr(stat, of.statistic), getattr(under, of.statistic))
+        return [Ratio(name_of(key), of.figure(stat), of.figure(under))
                 for key, stat, under in pairs(stats, arch, ours, other, row)
                 if (not cases or key.case in cases) and only(key)]
 
     wakeups = of_row(stats, arch, ours, "wakeup")
     plain = {key: stat for key, stat in wakeups.items() if key.case != "third"}
     tlb = of_row(stats, arch, ours, "tlb_wakeup")
-    third = [Ratio(name_of(key), stat.median, stats[key._replace(case="many")].median)
+    of = limit["third"]
+    third = [Ratio(name_of(key), of.figure(stat), of.figure(stats[key._replace(case="many")]))
              for key, stat in wakeups.items()
              if key.case == "third" and key._replace(case="many") in stats]
-    point = limit["starved"].statistic
-    starved = [Ratio(name_of(key), getattr(stat, point),
-                     getattr(stats[key._replace(case="offline_alone")], point))
+    of = limit["starved"]
+    starved = [Ratio(name_of(key), of.figure(stat),
+                     of.figure(stats[key._replace(case="offline_alone")]))
                for key, stat in of_row(stats, arch, ours, "starved").items()
                if key.case == "offline_behind" and key._replace(case="offline_alone") in stats]
     # Operations in a fixed time: the inverse of the time for each, which is what is kept.
-    point = limit["crowd"].statistic
-    crowd = [Ratio(name_of(key), getattr(under, point), getattr(stat, point))
+    of = limit["crowd"]
+    crowd = [Ratio(name_of(key), of.figure(under), of.figure(stat))
              for key, stat, under in pairs(stats, arch, ours, base, "crowd")]
     models = list(dict.fromkeys(guest.model for guest in plan.guests
                                 if arch in guest.arches and guest.boots_with(plan.ours)))
@@ -181,22 +181,23 @@ def targets(plan: BenchPlan, stats: Stats, arch: str) -> list[Target]:
                 {key: stat for key, stat in wakeups.items() if key.model == model})
           for model in models),
         _worst("wake-up: flat in the length of the hold", limit["flat"],
-               _extremes(plain, "x", lambda key: (key.case, key.cpus, key.model))),
+               _extremes(plain, limit["flat"], "x", lambda key: (key.case, key.cpus, key.model))),
         _worst("wake-up: flat in the number of CPUs", limit["flat"],
-               _extremes(plain, "cpus", lambda key: (key.case, key.x, key.model))),
+               _extremes(plain, limit["flat"], "cpus", lambda key: (key.case, key.x, key.model))),
     ]
     if tlb:
         found += [
             _worst("wake-up during TLB flushes and membarrier: flat in the hold", limit["flat"],
-                   _extremes(tlb, "x", lambda key: (key.case, key.cpus))),
+                   _extremes(tlb, limit["flat"], "x", lambda key: (key.case, key.cpus))),
             _worst("wake-up during TLB flushes and membarrier: flat in the number of CPUs",
-                   limit["flat"], _extremes(tlb, "cpus", lambda key: (key.case, key.x)))]
+                   limit["flat"], _extremes(tlb, limit["flat"], "cpus", lambda key: (key.case, key.x)))]
     if peer:
-        found.append(_worst(f"wake-up: at most that of {peer.name}", 1.0,
-                            against("wakeup", other=peer.name)))
+        found.append(_worst(f"wake-up: at most that of {peer.name}", limit["peer"],
+                            against("wakeup", limit["peer"], other=peer.name)))
         if tlb:
             found.append(_worst(f"wake-up during TLB flushes and membarrier: at most that of "
-                                f"{peer.name}", 1.0, against("tlb_wakeup", other=peer.name)))
+                                f"{peer.name}", limit["peer"],
+                                against("tlb_wakeup", limit["peer"], other=peer.name)))
     if any(arch in guest.arches and guest.build == "tracer" for guest in plan.guests):
         found.append(_most("longest section with preemption off while a call waits",
                            limit["preemptoff_ns"],
@@ -205,29 +206,34 @@ def targets(plan: BenchPlan, stats: Stats, arch: str) -> list[Target]:
                             if key.case != "alone"}))
     found += [
         _worst("cost of a call to one or two targets, to the unpatched kernel", limit["cost_one"],
-               against("cost", only=lambda key: key.x < MORE)),
+               against("cost", limit["cost_one"], only=lambda key: key.x < MORE)),
         _worst("cost of a call to three targets and more, to the unpatched kernel",
-               limit["cost_more"], against("cost", only=lambda key: key.x >= MORE))]
+               limit["cost_more"],
+               against("cost", limit["cost_more"], only=lambda key: key.x >= MORE))]
     if peer:
-        found.append(_overheads(stats, arch, ours, base, peer.name, peer.before))
+        found.append(_overheads(stats, limit["overhead"], arch, (ours, base),
+                                (peer.name, peer.before)))
     if of_row(stats, arch, ours, "tlb_cost"):
         found.append(_worst("cost of a TLB flush, to the unpatched kernel", limit["flush"],
-                            against("tlb_cost")))
+                            against("tlb_cost", limit["flush"])))
     if any(arch in guest.arches and guest.name.startswith("crowd") for guest in plan.guests):
         found.append(_least("operations of more threads than CPUs, to the unpatched kernel",
                             limit["crowd"], crowd))
     found += [
         _worst("fork + exit, kthread, to the unpatched kernel", limit["fork"],
-               against("fork") + against("kthread"), 4),
-        _worst_equal(stats, arch, ours, base),
+               against("fork", limit["fork"]) + against("kthread", limit["fork"]), 4),
+        _worst("memory of a task, to that of the unpatched kernel", limit["memory"],
+               against("memory", limit["memory"], ("task_bytes",)),
+               shown=lambda value: f"{value:.0f} bytes"),
         _worst("CPU offline without a waiter, to the unpatched kernel", limit["offline"],
-               against("hotplug", ("offline",), of=limit["offline"])),
+               against("hotplug", limit["offline"], ("offline",))),
         _worst("CPU offline with a waiter that cannot run, to the same without one",
                limit["starved"], starved),
         _worst("third task (I11): wake-up to the plain one", limit["third"], third),
-        _own(stats, arch, ours, limit["own_ns"].limit),
+        _most("own-request wait (I4), after its own completion", limit["own_ns"],
+              of_row(stats, arch, ours, "own")),
         _worst("grace period behind a preempted waiter, to the unpatched kernel", limit["grace"],
-               against("grace", ("behind",), of=limit["grace"])),
+               against("grace", limit["grace"], ("behind",))),
     ]
     return found
 
@@ -299,42 +305,23 @@ def _rt_spread(row: str, stat: Stat | None) -> str:
            f"{_rt_show(row, stat.greatest)})"
 
 
-def _overheads(stats: Stats, arch: str, ours: str, base: str, peer: str, before: str) -> Target:
-    """Overhead of a call over the own `before`, ours against the peer's."""
+def _overheads(stats: Stats, limit: Limit, arch: str, ours: tuple[str, str],
+               peer: tuple[str, str]) -> Target:
+    """Overhead of a call, ours against the peer's: each is (kernel, the one before it)."""
     rows = []
-    for key, stat, under in pairs(stats, arch, ours, base, "cost"):
-        theirs, theirs_before = (stats.get(key._replace(kernel=name)) for name in (peer, before))
+    for key, stat, under in pairs(stats, arch, *ours, "cost"):
+        theirs, theirs_before = (stats.get(key._replace(kernel=name)) for name in peer)
         if theirs and theirs_before:
-            rows.append((stat.median / under.median - 1,
-                         theirs.median / theirs_before.median - 1, name_of(key)))
-    what, limit = f"overhead of a call: at most that of {peer} over {before}", "at most equal"
+            rows.append((limit.figure(stat) / limit.figure(under) - 1,
+                         limit.figure(theirs) / limit.figure(theirs_before) - 1, name_of(key)))
+    what = f"overhead of a call: at most that of {' over '.join(peer)}{limit.of}"
+    text = f"at most {100 * limit.limit:g} % more"
     if not rows:
-        return Target(what, limit, "-", None)
-    bad = [row for row in rows if row[0] > row[1]]
-    mine, theirs, name = max(rows, key=lambda row: row[0] - row[1])
-    return Target(what, limit, f"worst {100 * mine:+.1f} % against {100 * theirs:+.1f} % ({name}); "
-                  f"{len(rows) - len(bad)} of {len(rows)} meet it", not bad)
-
-
-def _worst_equal(stats: Stats, arch: str, ours: str, base: str) -> Target:
-    what, limit = "memory of a task: that of the unpatched kernel", "equal"
-    found = [(stat.median, under.median) for key, stat, under in
-             pairs(stats, arch, ours, base, "memory") if key.case == "task_bytes"]
-    if not found:
-        return Target(what, limit, "-", None)
-    mine, theirs = found[0]
-    return Target(what, limit, f"{mine:.0f} to {theirs:.0f} bytes",
-                  all(one == other for one, other in found))
-
-
-def _own(stats: Stats, arch: str, ours: str, limit: float) -> Target:
-    found = list(of_row(stats, arch, ours, "own").values())
-    what, text = "own-request wait (I4), after its own completion", f"at most {show(limit)}"
-    if not found:
         return Target(what, text, "-", None)
-    worst = max(found, key=lambda stat: stat.median)
-    return Target(what, text, f"{show(worst.median)} ({show(worst.least)} to "
-                  f"{show(worst.greatest)})", worst.median <= limit)
+    bad = [row for row in rows if row[0] > row[1] + limit.limit]
+    mine, theirs, name = max(rows, key=lambda row: row[0] - row[1])
+    return Target(what, text, f"worst {100 * mine:+.1f} % against {100 * theirs:+.1f} % ({name}); "
+                  f"{len(rows) - len(bad)} of {len(rows)} meet it", not bad)
 
 
 def table(head: list[str], rows: list[list[str]]) -> str:

@@ -209,6 +209,7 @@ GOOD = {
     ("series", 4, "preemptoff", "many", 16): 5000, ("series", 4, "preemptoff", "alone", 16): 60000,
     ("series", 4, "crowd", "munmap", 2): 100, ("base", 4, "crowd", "munmap", 2): 99.5,
     ("series", 4, "own", "wait", 4_000_000): 1500,
+    ("series", 8, "tlb_cost", "munmap", 1): 100, ("base", 8, "tlb_cost", "munmap", 1): 100,
     ("series", 4, "grace", "behind", 1): 15, ("base", 4, "grace", "behind", 1): 15,
 }
 
@@ -251,6 +252,24 @@ class TargetsTest(unittest.TestCase):
                 missed = [what for what, met in self.verdicts(it=(key, value)).items() if not met]
                 self.assertTrue(any(words in what for what in missed), missed)
 
+    def test_statistic_of_each_target_is_that_of_the_data(self):
+        """All is well by the median, and nothing by the mean."""
+        plan = benchplan.read()
+        medians = {name: replace(limit, statistic="median") for name, limit in plan.target.items()}
+        # Of two figures of the series that are compared, the one that must not be the greater.
+        spoiled = {key: replace(stat, mean=1000 * stat.mean) if key.kernel == "series" and
+                   (key.case == "third" or key.x != 100_000 and key.case != "offline_alone")
+                   else stat
+                   for key, stat in made(GOOD).items()}
+
+        def met(target: dict) -> set[bool | None]:
+            return {item.met for item in benchreport.targets(replace(plan, target=target), spoiled,
+                                                             "x86_64")}
+        self.assertEqual(met(medians), {True})
+        for name, limit in medians.items():
+            with self.subTest(name):
+                self.assertIn(False, met({**medians, name: replace(limit, statistic="mean")}))
+
     def test_not_measured_is_not_met(self):
         found = benchreport.targets(benchplan.read(), {}, "x86_64")
         self.assertEqual({item.met for item in found}, {None})
@@ -261,7 +280,8 @@ class TargetsTest(unittest.TestCase):
                    for item in plan.kernels]
         text = benchreport.summary(plan, made(GOOD), ["x86_64"], kernels, "Benchmarks", ["How."],
                                    ["7.3 was slow"])
-        self.assertIn("| memory of a task: that of the unpatched kernel | equal | met |", text)
+        self.assertIn("| memory of a task, to that of the unpatched kernel | at most 1 times | met | "
+                      "worst 1.000 (memory task_bytes, 4 CPUs: 4096 bytes to 4096 bytes); 1 of 1", text)
         self.assertIn("| 4 | `many` | 1 | 1.00 us | 1.00 us | 1.00 us | 1.02 us | 1.005 | 1.020 | "
                       "+5.0 ns | +20.0 ns |",
                       text)
