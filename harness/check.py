@@ -21,7 +21,7 @@ HELP = """\
 
 The test command. In order: the harness's unit tests; the checks of the patch queue
 (series and files agree, it applies, round trip, checkpatch, kernel-doc, objects of every
-prefix); the proofs that ./run prove makes, less those that take long; then lanes: kernel
+prefix, and that the patterns for kernel reports are no fewer than the kernel's own); the proofs that ./run prove makes, less those that take long; then lanes: kernel
 built, booted, KUnit suites run at boot and after boot, then torture tests if it has any.
 The lanes are the ones whose file in lanes/ says when = "check", or the LANEs given. With
 lane x86_64 comes the subset of the mutants (./run help mutants).

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable
 
-from . import (aptsource, export, litmus, mutants, objects, proc, provision, series, settings,
+from . import (aptsource, badness, export, litmus, mutants, objects, proc, provision, series, settings,
                tree)
 from .errors import Exit, HarnessError
 from .git import git
@@ -258,6 +258,12 @@ def check_litmus(context: Context) -> Result:
                    f"{len(litmus.tests(litmus.folder()))} tests; the series has what they model")
 
 
+def check_splats(context: Context) -> Result:
+    """The kernel's own scripts know no report that the splat patterns do not."""
+    return verdict(badness.complaints(context.ready.path), f"all of {Path(badness.SCRIPT).name}'s, but "
+                   "for those listed with a reason")
+
+
 def _extract(repo: Path, commit: str, path: str, folder: Path) -> bool:
     """Writes one file of a commit below folder; False if the commit lacks it."""
     shown = git(repo, "show", f"{commit}:{path}", check=False)
@@ -380,6 +386,7 @@ def all_checks() -> list[Check]:
         Check("kernel-doc", check_kernel_doc),
         Check("litmus names", check_litmus),
         Check("mutants", check_mutants),
+        Check("splat patterns", check_splats),
         Check("git am, upstream", check_upstream),
         Check("compiled files", check_compiled),
     ]
