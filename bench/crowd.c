@@ -28,42 +28,18 @@
 #define _GNU_SOURCE
 #include <linux/membarrier.h>
 #include <pthread.h>
-#include <sched.h>
 #include <stdatomic.h>
 #include <stdbool.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "program.h"
 
 #define PAGE 4096UL
 #define MAX_THREADS 256
 #define START_NS 20000000	/* all threads have come to rest before they begin */
-
-static void fail(const char *step)
-{
-	printf("BENCH-FAIL,%s\n", step);
-	exit(1);
-}
-
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
-}
-
-static void sleep_until(uint64_t when)
-{
-	struct timespec ts = { when / 1000000000, when % 1000000000 };
-
-	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL);
-}
 
 static char *map(size_t pages)
 {
@@ -124,11 +100,7 @@ static void compute(unsigned long turns)
 
 static void bind_to(int cpu)
 {
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	if (sched_setaffinity(0, sizeof(set), &set))
+	if (bind_task(0, cpu))
 		fail("sched_setaffinity");
 }
 

@@ -16,15 +16,11 @@
  */
 #define _GNU_SOURCE
 #include <pthread.h>
-#include <sched.h>
-#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <sys/mman.h>
-#include <time.h>
+
+#include "program.h"
 
 #define PAGE 4096UL
 #define MANY 64			/* above this, x86 flushes everything, or nearly */
@@ -34,38 +30,10 @@
 
 static _Atomic bool quit;
 
-static void fail(const char *step)
-{
-	printf("BENCH-FAIL,%s\n", step);
-	exit(1);
-}
-
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
-}
-
 static void bind(int cpu)
 {
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	if (sched_setaffinity(0, sizeof(set), &set))
+	if (bind_task(0, cpu))
 		fail("sched_setaffinity");
-}
-
-/* A simulator that runs the CPUs in turn goes on to the next one at each of these. */
-static inline void relax(void)
-{
-#if defined(__x86_64__)
-	__builtin_ia32_pause();
-#elif defined(__aarch64__)
-	__asm__ volatile("yield");
-#endif
 }
 
 static void *busy(void *arg)
@@ -126,25 +94,6 @@ static uint64_t once(unsigned int which)
 	if (cases[which].op != do_munmap)
 		munmap(area, length);
 	return end - start;
-}
-
-static int by_size(const void *one, const void *other)
-{
-	uint64_t a = *(const uint64_t *)one, b = *(const uint64_t *)other;
-
-	return a < b ? -1 : a > b;
-}
-
-/* The middle half together: without ticks, and so that a coarse clock does not matter. */
-static uint64_t middle_sum(uint64_t *times, int count)
-{
-	uint64_t sum = 0;
-	int i;
-
-	qsort(times, count, sizeof(times[0]), by_size);
-	for (i = count / 4; i < count - count / 4; i++)
-		sum += times[i];
-	return sum;
 }
 
 int main(int argc, char **argv)

@@ -8,19 +8,13 @@
  * For kthreadd, which is 2: where it happens to make a new thread is chance otherwise.
  */
 #define _GNU_SOURCE
-#include <sched.h>
-#include <stdio.h>
-#include <stdlib.h>
+#include "program.h"
 
 int main(int argc, char **argv)
 {
-	cpu_set_t set;
-
 	if (argc != 3)
 		return 2;
-	CPU_ZERO(&set);
-	CPU_SET(atoi(argv[2]), &set);
-	if (!sched_setaffinity(atoi(argv[1]), sizeof(set), &set))
+	if (!bind_task(atoi(argv[1]), atoi(argv[2])))
 		return 0;
 	printf("BENCH-FAIL,task %s cannot be bound to CPU %s\n", argv[1], argv[2]);
 	return 1;

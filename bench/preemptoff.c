@@ -43,20 +43,16 @@
 #include <fnmatch.h>
 #include <linux/membarrier.h>
 #include <pthread.h>
-#include <sched.h>
 #include <stdatomic.h>
 #include <stdbool.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "program.h"
 #include "waits.h"
 
 #define CALLER_CPU	1
@@ -108,31 +104,6 @@ static void __attribute__((noreturn)) finish(const char *failed_step)
 	exit(failed_step ? 1 : 0);
 }
 
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
-}
-
-static void sleep_until(uint64_t when)
-{
-	struct timespec ts = { when / 1000000000, when % 1000000000 };
-
-	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL);
-}
-
-/* A simulator that runs the CPUs in turn goes on to the next one at each of these. */
-static inline void relax(void)
-{
-#if defined(__x86_64__)
-	__builtin_ia32_pause();
-#elif defined(__aarch64__)
-	__asm__ volatile("yield");
-#endif
-}
-
 /* The same where some instructions do not matter: short turns take such a simulator long. */
 static inline void relax_seldom(void)
 {
@@ -145,11 +116,7 @@ static inline void relax_seldom(void)
 
 static void bind_to(int cpu)
 {
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	if (sched_setaffinity(0, sizeof(set), &set))
+	if (bind_task(0, cpu))
 		finish("sched_setaffinity");
 }
 
