@@ -6,8 +6,9 @@ Out: report Parts. Coccinelle's hits and the table must be the same: a hit witho
 
 A hit is (file, function, what pins, call), without line numbers, so that the table does not
 change with every patch. A call that Coccinelle's parser does not see at all is a hit too.
+Which functions make calls, directly or through others, is read with regular expressions.
 Coccinelle gets only the functions with both something that pins and such a call: the whole
-audit takes 40 s of CPU time like that, and many times as long with whole files.
+audit takes 50 s of CPU time like that, and many times as long with whole files.
 """
 
 from __future__ import annotations
@@ -31,11 +32,14 @@ from .source import Options
 
 FOLDER = settings.REPO / "proof/callers"
 TABLE = FOLDER / "callers.md"
+SAMPLE = FOLDER / "sample"
+STEPS = 2               # that the audit goes up from the functions of calls.toml
 CHUNK = 12              # files for one run of spatch
 NOT_SEEN = "?"          # function of a call that the parser does not see
 BEFORE = "before/"      # comes before the name of a file of the base
 COLUMNS = ["file", "function", "pinned by", "call", "verdict", "why"]
-VERDICTS = ("kept", "converted", "partly")
+VERDICTS = ("kept", "converted", "partly", "open")
+BY_A_PATCH = ("converted", "partly")
 
 
 @dataclass(frozen=True, order=True)
@@ -56,7 +60,7 @@ class Row:
     """A line of the table."""
 
     hit: Hit
-    verdict: str        # kept, converted or partly
+    verdict: str        # one of VERDICTS
     subject: str        # of the patch that converts it, else ""
     why: str
 
@@ -78,6 +82,34 @@ class Words:
     wrappers: tuple[str, ...]
     not_asked: tuple[str, ...]
     left_out: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of pinning, a table of pins.toml."""
+
+    name: str
+    match: str
+    pin: tuple[str, ...]
+    unpin: tuple[str, ...] = ()
+    family: bool = False
+
+    @property
+    def guard(self) -> bool:
+        """Whether the pins are names of guards."""
+        return "guard" in self.match
+
+    @property
+    def words(self) -> set[str]:
+        """A function without any of them has no hit."""
+        return {"guard", "scoped_guard"} if self.guard else set(self.pin)
+
+
+def kinds(path: Path = FOLDER / "pins.toml") -> list[Kind]:
+    """All kinds of pinning."""
+    return [Kind(name, entry["match"].strip("\n"), tuple(entry["pin"]),
+                 tuple(entry.get("unpin", ())), entry.get("family", False))
+            for name, entry in settings.toml(path).items()]
 
 
 def words(path: Path = FOLDER / "calls.toml") -> Words:
@@ -118,9 +150,9 @@ def _row(cells: list[str], where: str) -> Row:
         raise HarnessError(Exit.CONFIG, f"{where}: {len(cells)} columns, not {len(COLUMNS)} "
                            f"({', '.join(COLUMNS)}).")
     verdict, _, subject = (part.strip() for part in cells[4].partition(":"))
-    if verdict not in VERDICTS or bool(subject) != (verdict != "kept"):
-        raise HarnessError(Exit.CONFIG, f"{where}: the verdict is \"kept\", \"converted: SUBJECT "
-                           "OF THE PATCH\" or \"partly: SUBJECT\".")
+    if verdict not in VERDICTS or bool(subject) != (verdict in BY_A_PATCH):
+        raise HarnessError(Exit.CONFIG, f"{where}: the verdict is \"kept\", \"open\", "
+                           "\"converted: SUBJECT OF THE PATCH\" or \"partly: SUBJECT\".")
     if not cells[5] and verdict != "converted":
         raise HarnessError(Exit.CONFIG, f"{where}: say why the call stays as it is.")
     return Row(Hit(*cells[:4]), verdict, subject, cells[5])
@@ -130,7 +162,7 @@ def miscounted(text: str, rows: list[Row]) -> list[str]:
     """What is wrong with the sentence that counts the rows."""
     verdicts = Counter(row.verdict for row in rows)
     sentence = (f"{len(rows)} rows: {verdicts['converted']} converted, "
-                f"{verdicts['partly']} partly, {verdicts['kept']} kept.")
+                f"{verdicts['partly']} partly, {verdicts['open']} open, {verdicts['kept']} kept.")
     return [] if sentence in text else [f"the table does not say \"{sentence}\""]
 
 
@@ -199,6 +231,27 @@ def bodies(plain: list[str]) -> Iterator[tuple[int, int]]:
                 start = -1
 
 
+_HEAD = re.compile(r"\b(\w+)\s*\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\)\s*"
+                   r"(?:__\w+(?:\([^()]*\))?\s*)*$")
+_MACRO = re.compile(r"^[ \t]*#[ \t]*define[ \t]+(\w+)\([^)]*\)((?:.*\\\n)*.*)", re.M)
+
+
+def functions(text: str) -> Iterator[tuple[str, str]]:
+    """(name, body) of each function in C text, and of each macro with arguments. What stands
+    between braces in the first column and has no parameters, as a struct, is none."""
+    whole = blank(text)
+    plain = whole.split("\n")
+    for first, end in bodies(plain):
+        above = first
+        while above and plain[above - 1].strip() and plain[above - 1][0] not in "}#":
+            above -= 1
+        head = _HEAD.search("\n".join(plain[above:first]))
+        if head:
+            yield head[1], "\n".join(plain[first:end])
+    for macro in _MACRO.finditer(whole):
+        yield macro[1], macro[2]
+
+
 def has_all(text: str, needed: Iterable[set[str]]) -> bool:
     """Whether a word of each set is in the text."""
     there = set(re.findall(r"\w+", text))
@@ -228,52 +281,86 @@ def written(text: str, names: Iterable[str]) -> list[tuple[int, str]]:
 
 
 def static_ones(file: str, text: str) -> set[str]:
-    """Functions that a file with C text defines for itself alone."""
+    """Functions and macros that a file with C text defines for itself alone."""
     if file.endswith(".h"):
         return set()
-    return set(re.findall(r"^static\b[^;{}()=]*\b(\w+)\s*\(", text, re.M))
+    return {*re.findall(r"^static\b[^;{}()=]*\b(\w+)\s*\(", text, re.M),
+            *(macro[1] for macro in _MACRO.finditer(text))}
 
 
-def pin_words(script: str) -> set[str]:
-    """The words of a script's `identifier pin` lists: a file without any has no hit."""
-    lists = re.findall(r"identifier pin = \{([^}]*)\}", script)
-    return {word for names in lists for word in re.findall(r"\w+", names)}
+def pin_words(asked: Iterable[Kind]) -> set[str]:
+    """A file without any of these words has no hit."""
+    return set().union(*(kind.words for kind in asked))
 
 
-def fill(script: str, family: Iterable[str], calls: Iterable[str]) -> str:
-    """The script with its placeholders filled in."""
-    return script.replace("{ FAMILY }", "{ " + ", ".join(sorted(set(family))) + " }").replace(
-        "{ CALLS }", "{ " + ", ".join(sorted(set(calls))) + " }")
+def names(words_: Iterable[str]) -> str:
+    """A list as SmPL has it."""
+    return "{ " + ", ".join(sorted(set(words_))) + " }"
+
+
+def pinned_script(asked: Iterable[Kind], family: Iterable[str], calls: Iterable[str]) -> str:
+    """A rule for each kind of pinning."""
+    rule = script_of("pinned")
+    rule = rule[rule.index("@in_KIND"):]
+    rules = []
+    for kind in asked:
+        text = rule if kind.unpin else re.sub(r"^identifier unpin .*\n", "", rule, flags=re.M)
+        if "lock" not in kind.match:
+            text = re.sub(r"^expression lock;\n", "", text, flags=re.M)
+        for key, value in (("{ PINS }", names(kind.pin)), ("{ UNPINS }", names(kind.unpin)),
+                           ("{ CALLS }", names(family if kind.family else calls)),
+                           ("MATCH", kind.match), ("PREFIX", '"guard "' if kind.guard else '""'),
+                           ("KIND", kind.name)):
+            text = text.replace(key, value)
+        rules.append(text)
+    return "\n".join(rules)
 
 
 @dataclass(frozen=True)
-class Callers:
+class Makers:
     """Functions that make cross-CPU calls."""
 
     everywhere: frozenset[str]
     in_file: frozenset[tuple[str, str]]     # (file, function) of static ones
 
-    def ours(self, hit: Hit, known: Iterable[str], own: set[str]) -> bool:
-        """Whether the called function is one of them, not another one of the same name; own are
-        the functions that the file defines for itself."""
-        if hit.call in own:
-            return (hit.file, hit.call) in self.in_file
-        return hit.call in known or hit.call in self.everywhere
+    @property
+    def names(self) -> set[str]:
+        """All their names."""
+        return {*self.everywhere, *(function for _, function in self.in_file)}
+
+    def has(self, file: str, name: str, own: set[str]) -> bool:
+        """Whether a function that is called in a file is one of them, not another one of the same
+        name; own are the functions that the file defines for itself."""
+        return (file, name) in self.in_file if name in own else name in self.everywhere
+
+    def plus(self, found: Iterable[tuple[str, str]], texts: dict[str, str],
+             ignored: Iterable[str]) -> Makers:
+        """With these (file, function), as far as their callers are asked for."""
+        everywhere, in_file = set(self.everywhere), set(self.in_file)
+        for file, function in found:
+            if function in ignored or not function.isidentifier():
+                continue
+            if function in static_ones(file, texts[file]):
+                in_file.add((file, function))
+            else:
+                everywhere.add(function)
+        return Makers(frozenset(everywhere), frozenset(in_file))
 
 
-def callers(calls: set[tuple[str, str]], texts: dict[str, str],
-            ignored: Iterable[str]) -> Callers:
-    """The functions of (file, function) calls, as far as their callers are asked for."""
-    everywhere, in_file = set(), set()
-    static = {file: static_ones(file, texts[file]) for file, _ in calls}
-    for file, function in calls:
-        if function in ignored or not function.isidentifier():
+_CALLED = re.compile(r"(?<![\w.>])(\w+)\s*\(")
+
+
+def one_step(texts: dict[str, str], makers: Makers) -> set[tuple[str, str]]:
+    """(file, function) of those that call one of the makers."""
+    found = set()
+    for file, text in texts.items():
+        if not has_all(text, [makers.names]):
             continue
-        if function in static[file]:
-            in_file.add((file, function))
-        else:
-            everywhere.add(function)
-    return Callers(frozenset(everywhere), frozenset(in_file))
+        own = static_ones(file, text)
+        found |= {(file, name) for name, body in functions(text)
+                  if any(called != name and makers.has(file, called, own)
+                         for called in set(_CALLED.findall(body)))}
+    return found
 
 
 # --- running Coccinelle
@@ -338,7 +425,7 @@ def script_of(name: str) -> str:
 def calls_in(spatch: Spatch, texts: dict[str, str],
              asked: Words) -> tuple[list[list[str]], set[Hit]]:
     """Coccinelle's lines for the calls in C texts, and a hit for each call it does not see."""
-    lines = spatch.run("calls", fill(script_of("calls"), asked.family, ()),
+    lines = spatch.run("calls", script_of("calls").replace("{ FAMILY }", names(asked.family)),
                        {file: slim(text, {*asked.family}) for file, text in texts.items()})
     seen = Counter((line[0], int(line[3]), line[2]) for line in lines)
     return lines, {Hit(file, NOT_SEEN, "not seen by the script", name)
@@ -346,66 +433,78 @@ def calls_in(spatch: Spatch, texts: dict[str, str],
                    if not seen[(file, line, name)]}
 
 
-def selftest(spatch: Spatch, asked: Words) -> list[str]:
-    """What is wrong with the scripts, told by sample.c."""
-    sample = (FOLDER / "sample.c").read_text("utf-8")
-    script = script_of("pinned")
-    slimmed = slim(sample, {*asked.family}, pin_words(script))
-    lines = spatch.run("sample", fill(script, asked.family, asked.family), {"sample.c": slimmed})
-    found = {line[1] for line in lines}
-    functions = re.findall(r"^static void (\w+)\(", sample, re.M)
-    wrong = [f"sample.c: {name}() is {'not ' if name.startswith('hit') else ''}found"
-             for name in functions if name.startswith("hit") != (name in found)]
-    hidden = re.findall(r"^#define hidden_(\w+)", sample, re.M)
-    unseen = sorted(hit.call for hit in calls_in(spatch, {"sample.c": sample}, asked)[1])
-    if unseen != sorted(hidden):
-        wrong.append(f"sample.c: the calls that are not seen are {unseen}, not {sorted(hidden)}")
-    return wrong
-
-
-def audit(src: Path, spatch: Spatch, asked: Words, before: dict[str, str]) -> Found:
+def audit(src: Path, spatch: Spatch, asked: Words, pinning: list[Kind],
+          before: dict[str, str]) -> Found:
     """All hits in a kernel tree, and in other versions of some of its files."""
     texts = {file: text for file, text in _grep(src, asked.family, asked).items()
              if written(text, asked.family)}
     calls, hits = calls_in(spatch, texts, asked)
-    made_by = callers({(line[0], line[1]) for line in calls}, texts, asked.not_asked)
-    known = {*asked.family, *asked.wrappers}
-    names = {*known, *made_by.everywhere, *(function for _, function in made_by.in_file)}
-    texts |= _grep(src, {*known, *made_by.everywhere}, asked)
-    script = script_of("pinned")
-    needed = names, pin_words(script)
+    makers = Makers(frozenset(name for name in (*asked.family, *asked.wrappers) if ":" not in name),
+                    frozenset((file, name) for wrapper in asked.wrappers
+                              for file, colon, name in [wrapper.partition(":")] if colon))
+    direct = {(line[0], line[1]) for line in calls}
+    for _ in range(STEPS):
+        texts |= _grep(src, makers.names, asked)
+        makers = makers.plus(direct | one_step(texts, makers), texts, asked.not_asked)
+    texts |= _grep(src, makers.names, asked)
     texts |= {BEFORE + file: text for file, text in before.items()}
+    needed = makers.names, pin_words(pinning)
     texts = {file: slim(text, *needed) for file, text in texts.items() if has_all(text, needed)}
     texts = {file: text for file, text in texts.items() if has_all(text, needed)}
-    lines = spatch.run("pinned", fill(script, asked.family, names), texts)
+    lines = spatch.run("pinned", pinned_script(pinning, asked.family, makers.names), texts)
 
     own = {file: static_ones(file, text) for file, text in texts.items()}
 
     def pinned(chosen: Iterable[list[str]]) -> set[Hit]:
         found = {(Hit(line[0].removeprefix(BEFORE), *line[1:4]), line[0]) for line in chosen}
         return {hit for hit, file in found
-                if made_by.ours(hit, known, own[file]) and hit.function != hit.call}
+                if makers.has(hit.file, hit.call, own[file]) and hit.function != hit.call}
 
     old = [line for line in lines if line[0].startswith(BEFORE)]
     hits |= pinned(line for line in lines if line not in old)
     return Found(hits, pinned(old), len(calls))
 
 
+def selftest(spatch: Spatch, asked: Words, pinning: list[Kind]) -> list[str]:
+    """What is wrong with the audit, told by sample/, a small tree of C files."""
+    found = audit(SAMPLE, spatch, asked, pinning, {})
+    pins = {(hit.function, hit.pin.removeprefix("guard ")) for hit in found.hits}
+    wrong = []
+    for path in sorted(SAMPLE.glob("*.c")):
+        for name in re.findall(r"^(?:static )?void ((?:hit|miss)_\w+)\(",
+                               path.read_text("utf-8"), re.M):
+            of_kind = [kind for kind in pinning if name.startswith("hit_" + kind.name)]
+            # hit_lock_passed is of the kind lock_passed, not lock.
+            allowed = max(of_kind, key=lambda kind: len(kind.name)).pin if of_kind else ()
+            if name.startswith("hit") and not any((name, pin) in pins for pin in allowed):
+                wrong.append(f"{path.name} of the samples: {name}() is not found")
+            if name.startswith("miss") and any(function == name for function, _ in pins):
+                wrong.append(f"{path.name} of the samples: {name}() is found")
+    tested = "\n".join(path.read_text("utf-8") for path in SAMPLE.glob("*.c"))
+    wrong += [f"the samples have no function hit_{kind.name}...() for that kind of pins.toml"
+              for kind in pinning if f" hit_{kind.name}" not in tested]
+    hidden = sorted(re.findall(r"^#define hidden_(\w+)", tested, re.M))
+    unseen = sorted(hit.call for hit in found.hits if hit.function == NOT_SEEN)
+    if unseen != hidden:
+        wrong.append(f"samples: the calls that are not seen are {unseen}, not {hidden}")
+    return wrong
+
+
 def parts(opts: Options, progress: Progress) -> list[Part]:
     """The audit on the patched tree, against the table."""
     start = time.monotonic()
     provision.need("spatch")
-    asked = words()
+    asked, pinning = words(), kinds()
     text = TABLE.read_text("utf-8")
     rows = read_table(text, str(TABLE.relative_to(settings.REPO)))
     info = tree.ensure_tree(opts, progress)
     spatch = Spatch(settings.build_dir() / "runs/prove/callers", progress)
-    wrong = miscounted(text, rows) + selftest(spatch, asked)
+    wrong = miscounted(text, rows) + selftest(spatch, asked, pinning)
     touched = git(info.path, "diff", "--name-only", info.base_commit, info.tip_commit, "--",
                   "*.c", "*.h").output.split()
     before = {file: git(info.path, "show", f"{info.base_commit}:{file}", check=False).output
               for file in touched if not left_out(file, asked)}
-    found = audit(info.path, spatch, asked, before)
+    found = audit(info.path, spatch, asked, pinning, before)
     subjects = git(info.path, "log", "--format=%s",
                    f"{info.base_commit}..{info.tip_commit}").output.splitlines()
     listed = {row.hit for row in rows}

@@ -145,29 +145,57 @@ class Source(unittest.TestCase):
                 self.assertEqual(self.slim(text + "\nint h(void)\n{\n\tother();\n}\n"),
                                  text + "\nint h(void)\n{\n}")
 
-    def test_callers(self) -> None:
+    def test_functions(self) -> None:
+        text = ("struct a {\n\tint b;\n};\nstatic int f(int a,\n\t     void (*b)(int))\n"
+                "{\n\tg(a);\n}\n"
+                "#define m(x) \\\n\tdo { \\\n\t\th(x); \\\n\t} while (0)\n#define N (1)\n"
+                "void k(void) __releases(&lock)\n{\n\t/* l() */\n}\n"
+                "static struct s t[] = {\n\t{ f() },\n};\nint u[] =\n{\n\tf(),\n};\n")
+        found = dict(callers.functions(text))
+        self.assertEqual(set(found), {"f", "k", "m"})
+        self.assertIn("g(a)", found["f"])
+        self.assertIn("h(x)", found["m"])
+        self.assertNotIn("l()", found["k"])
+
+    def test_makers(self) -> None:
         texts = {"a.c": "static void s(void)\n{\n}\nvoid g(void)\n{\n}\n",
                  "a.h": "static inline void h(void)\n{\n}\n"}
-        made_by = callers.callers({("a.c", "s"), ("a.c", "g"), ("a.h", "h"), ("a.c", "stop"),
-                                   ("a.c", "something else")}, texts, ["stop"])
-        self.assertEqual(made_by.everywhere, {"g", "h"})
-        self.assertEqual(made_by.in_file, {("a.c", "s")})
-        self.assertTrue(made_by.ours(Hit("a.c", "f", "get_cpu", "s"), (), {"s"}))
-        self.assertFalse(made_by.ours(Hit("b.c", "f", "get_cpu", "s"), (), set()))
-        self.assertTrue(made_by.ours(Hit("b.c", "f", "get_cpu", "g"), (), {"s"}))
-        self.assertFalse(made_by.ours(Hit("b.c", "f", "get_cpu", "g"), (), {"g"}))
-        self.assertTrue(made_by.ours(A, ["on_each_cpu"], set()))
+        known = callers.Makers(frozenset({"on_each_cpu"}), frozenset())
+        makers = known.plus({("a.c", "s"), ("a.c", "g"), ("a.h", "h"), ("a.c", "stop"),
+                             ("a.c", "something else")}, texts, ["stop"])
+        self.assertEqual(makers.everywhere, {"g", "h", "on_each_cpu"})
+        self.assertEqual(makers.in_file, {("a.c", "s")})
+        self.assertEqual(makers.names, {"g", "h", "s", "on_each_cpu"})
+        self.assertTrue(makers.has("a.c", "s", {"s"}))
+        self.assertFalse(makers.has("b.c", "s", set()))
+        self.assertTrue(makers.has("b.c", "g", {"s"}))
+        self.assertFalse(makers.has("b.c", "g", {"g"}))
+
+    def test_one_step(self) -> None:
+        makers = callers.Makers(frozenset({"g"}), frozenset({("a.c", "s")}))
+        texts = {"a.c": "static void s(void)\n{\n}\nvoid by_static(void)\n{\n\ts();\n}\n"
+                        "void by_pointer(void)\n{\n\tops->s();\n\tops.g();\n}\n",
+                 "b.c": "void other(void)\n{\n\ts();\n}\nvoid f(void)\n{\n\tg();\n}\n"
+                        "void g(void)\n{\n\tg();\n}\n#define mac(x) g(x)\n"}
+        self.assertEqual(callers.one_step(texts, makers),
+                         {("a.c", "by_static"), ("b.c", "f"), ("b.c", "mac")})
 
     def test_scripts(self) -> None:
-        asked = callers.words()
-        script = callers.script_of("pinned")
-        filled = callers.fill(script, asked.family, [*asked.family, "mine"])
-        self.assertNotIn("FAMILY }", filled)
-        self.assertNotIn("CALLS }", filled)
-        self.assertIn("mine", filled)
-        pins = callers.pin_words(script)
-        for pin in ("get_cpu", "spin_lock", "preempt", "smp_processor_id"):
-            self.assertIn(pin, pins)
+        asked, pinning = callers.words(), callers.kinds()
+        script = callers.pinned_script(pinning, asked.family, [*asked.family, "mine"])
+        for left in ("{ PINS }", "{ UNPINS }", "{ CALLS }", "MATCH", "KIND", "PREFIX"):
+            self.assertNotIn(left, script)
+        self.assertEqual(script.count("@script:python@"), len(pinning))
+        self.assertEqual(script.count("mine"), sum(not kind.family for kind in pinning))
+        words = callers.pin_words(pinning)
+        for pin in ("get_cpu", "spin_lock", "guard", "smp_processor_id", "KVM_MMU_LOCK"):
+            self.assertIn(pin, words)
+        self.assertNotIn("preempt", words)
+
+    def test_each_kind_of_pinning_has_a_sample(self) -> None:
+        text = "".join(path.read_text("utf-8") for path in callers.SAMPLE.glob("*.c"))
+        for kind in callers.kinds():
+            self.assertRegex(text, rf"void hit_{kind.name}\w*\(", kind.name)
 
     def test_words_with_a_list_missing(self) -> None:
         with tempfile.TemporaryDirectory() as name:
