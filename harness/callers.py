@@ -517,5 +517,5 @@ def parts(opts: Options, progress: Progress) -> list[Part]:
             ", ".join(f"{verdicts[name]} {name}" for name in VERDICTS))
     if wrong:
         note = f"{len(wrong)} complaints, the first: {wrong[0]}"
-    return [Part("callers", Exit.TEST if wrong else Exit.OK, len(rows) if not wrong else 0,
-                 len(wrong), 0, time.monotonic() - start, note)]
+    return [Part("callers", Exit.TEST if wrong else Exit.OK, int(not wrong), int(bool(wrong)), 0,
+                 time.monotonic() - start, note)]

@@ -31,9 +31,9 @@ lane x86_64 comes the subset of the mutants (./run help mutants).
   --quick   only what needs no kernel build
 
 Prints a summary table and the line "N passed, N failed, N skipped", which counts unit
-tests, queue checks, litmus tests, audited calls, executed KUnit cases (all runs), torture
-tests and mutants. Goes on after a failure; the exit code is that of the first. Runs leave
-their files in build/<base>/runs/.
+tests, queue checks, litmus tests, the audit of callers (as one), executed KUnit cases (all
+runs), torture tests and mutants. Goes on after a failure; the exit code is that of the first.
+Runs leave their files in build/<base>/runs/.
 """
 
 _RAN = re.compile(r"^Ran (\d+) tests? in", re.M)
