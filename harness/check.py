@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 import sys
 
-from . import (lanerun, lanes, mutants, mutantsverb, proc, prove, provision, queuecheck, report,
-               settings, tree)
+from . import (lanerun, lanes, mutants, mutantsverb, proc, prove, provision, queuecheck, record,
+               report, settings, tree)
 from .arguments import Parser
 from .errors import Exit, HarnessError
 from .progress import Progress
@@ -21,8 +21,10 @@ HELP = """\
 
 The test command. In order: the harness's unit tests; the checks of the patch queue
 (series and files agree, it applies, round trip, checkpatch, kernel-doc, objects of every
-prefix, and that the patterns for kernel reports are no fewer than the kernel's own); the proofs that ./run prove makes, less those that take long; then lanes: kernel
-built, booted, KUnit suites run at boot and after boot, then torture tests if it has any.
+prefix, and that the patterns for kernel reports are no fewer than the kernel's own); the
+proofs that ./run prove makes, less those that take long; then lanes: kernel built, booted,
+KUnit suites run at boot and after boot, then torture tests if it has any; with --all, the
+calls that running kernels make with preemption disabled (./run help record).
 The lanes are the ones whose file in lanes/ says when = "check", or the LANEs given. With
 lane x86_64 comes the subset of the mutants (./run help mutants).
 
@@ -32,8 +34,8 @@ lane x86_64 comes the subset of the mutants (./run help mutants).
 
 Prints a summary table and the line "N passed, N failed, N skipped", which counts unit
 tests, queue checks, litmus tests, the audit of callers (as one), executed KUnit cases (all
-runs), torture tests and mutants. Goes on after a failure; the exit code is that of the first.
-Runs leave their files in build/<base>/runs/.
+runs), torture tests, mutants, and lanes whose calls were recorded. Goes on after a failure; the
+exit code is that of the first. Runs leave their files in build/<base>/runs/.
 """
 
 _RAN = re.compile(r"^Ran (\d+) tests? in", re.M)
@@ -111,7 +113,8 @@ def main(args: list[str]) -> int:
     opts = options(parsed)
     steps = [] if parsed.quick else [step for step in prove.STEPS if step.quick]
     with_mutants = any(lane.name == mutants.SUBSET_LANE for lane in chosen)
-    progress = Progress(2 + len(steps) + len(chosen) + with_mutants)
+    recorded = record.words().lanes if parsed.all else ()
+    progress = Progress(2 + len(steps) + len(chosen) + with_mutants + len(recorded))
 
     progress.phase("unit tests of the harness")
     parts = guarded("unit tests", progress, lambda: unit_tests(progress))
@@ -124,6 +127,7 @@ def main(args: list[str]) -> int:
     if with_mutants:
         progress.phase("mutants: broken kernels must be noticed")
         parts += guarded("mutants", progress, lambda: mutantsverb.subset_part(opts, progress))
+    parts += record.parts(recorded, opts, progress)
     print()
     print(report.table(parts))
     if chosen:

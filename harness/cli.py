@@ -35,6 +35,7 @@ VERBS = {
     "export": Verb("export", "", "write the tree's commits back as patches"),
     "boot": Verb("bootverb", "ARCH", "boot the patched kernel and give a shell in it"),
     "kunit": Verb("kunitverb", "LANE [GLOB]", "one lane, one run, its console shown"),
+    "record": Verb("record", "[LANE...]", "calls that a running kernel makes pinned: all known?"),
     "mutants": Verb("mutantsverb", "[NAME...]", "break the series on purpose: is it noticed?"),
     "judge": Verb("judge", "DIR", "judge the log of an earlier run again", locks=False),
 }
