@@ -174,8 +174,8 @@ class Fake(World):
                               for version in versions)
             self.fake("apt-cache", 'case "$*" in *showsrc*) printf "' + stanzas +
                       '";; *show*) printf "Source: linux\\n";; esac')
-            self.fake("apt-get", 'for word; do version=${word#linux=}; done; '
-                      'printf tarball > "linux_${version%%-*}.orig.tar.xz"')
+            self.fake("apt-get", 'for word; do version=${word#linux=}; done; case "$*" in '
+                      '*" source "*) printf tarball > "linux_${version%%-*}.orig.tar.xz";; esac')
             found = aptsource.upstream_tarball("linux-source-9.8")
             shutil.rmtree(settings.build_dir() / "downloads")
             return found.version if found else ""
