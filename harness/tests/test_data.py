@@ -14,7 +14,7 @@ from harness import settings
 FILES = sorted(path for folder in ("harness/data", "lanes", "bench", "demo", "proof/*", "patches/*")
                for path in settings.REPO.glob(f"{folder}/*.toml"))
 # Tables whose keys are names of something else: options of a kernel, totals of a test, files.
-NAMES = {"config", "options", "optional", "totals", "added", "minimum", "built_as"}
+NAMES = {"config", "inlined", "options", "optional", "totals", "added", "minimum", "built_as"}
 # Files whose tables are a list of things with names.
 LISTS = {"mutants.toml", "pins.toml"}
 EXPLAINED = re.compile(r"# {1,6}(?:\[*[\w.]+\]* +)?(\[*[a-z_]+\]*(?:, [a-z_]+)*) {2,}\S")

@@ -207,7 +207,7 @@ class DataTest(unittest.TestCase):
         _, variants = spin.load(spin.DATA)
         model = spin.MODEL.read_text()
         known = set(re.findall(r"^#\s*(?:ifn?def|elif !?defined\()\s*(\w+)", model, re.M))
-        known -= {"NTASK", "HOTPLUG", "MENU", "STARVED"}
+        known -= {"NCPU", "NTASK", "HOTPLUG", "MENU", "STARVED"}
         used = set()
         for item in variants:
             mutants = {text for text in item.defines if "=" not in text}
