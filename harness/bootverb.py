@@ -27,9 +27,10 @@ def main(args: list[str]) -> int:
     parser.add_argument("arch")
     add_options(parser)
     parsed = parser.parse_args(args)
-    if parsed.arch not in lanes.names() or parsed.arch not in lanes.arch_names():
+    known = [name for name in lanes.arch_names() if name in lanes.names()]
+    if parsed.arch not in known:
         raise HarnessError(Exit.USAGE, f"there is no architecture {parsed.arch!r} to boot; known "
-                           f"are: {', '.join(lanes.arch_names())}.")
+                           f"are: {', '.join(known)}.")
     lane = lanes.load(parsed.arch)
     lanerun.need(lane)
     progress = Progress(2)

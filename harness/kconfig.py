@@ -84,6 +84,8 @@ def configure(kernel: Kernel, src: Path, out: Path, env: dict[str, str]) -> None
             f"--make_options=CC={kernel.arch.cc}"]
     if kernel.arch.cross:
         argv.append(f"--cross_compile={kernel.arch.cross}")
+    if kernel.arch.kunit:
+        argv.append(f"--qemu_config={settings.REPO / kernel.arch.kunit}")
     result = proc.run(argv, step=f"configuration of {kernel.name}", cwd=src, env=env,
                       limit=settings.limit("kconfig"), log=out / "config.log", check=False,
                       code=Exit.CONFIG)

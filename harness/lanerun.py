@@ -87,8 +87,9 @@ def torture_entries(lane: Lane, tree: Path, out: Path) -> tuple[guest.Entry, ...
                                "lane must set the option of that module to \"m\".")
     for kind in torture.chosen(lane.torture):
         if kind.source:
-            files.append(module.make(lane.kernel, tree, out, settings.REPO / kind.source,
-                                     kind.module, out / f"torture-{kind.name}"))
+            made = module.make(lane.kernel, tree, out, settings.REPO / kind.source, kind.module,
+                               out / f"torture-{kind.name}")
+            files += [made.with_name(name) for name in (kind.needs, kind.module) if name]
         if kind.program:
             source = settings.REPO / kind.program
             entries.append(guest.program(f"bin/{source.stem}", guest.compile_static(
@@ -102,12 +103,24 @@ def torture_entries(lane: Lane, tree: Path, out: Path) -> tuple[guest.Entry, ...
     return tuple(entries)
 
 
+def qemu_args(lane: Lane) -> tuple[str, ...]:
+    """The lane's own arguments for QEMU; its ACPI table is compiled for that."""
+    if not lane.acpi:
+        return lane.qemu
+    table = guest_dir() / f"{lane.acpi.stem}.aml"
+    table.parent.mkdir(parents=True, exist_ok=True)
+    proc.run(["iasl", "-p", table.with_suffix(""), lane.acpi], step=f"compiling {lane.acpi.name}",
+             limit=settings.limit("tool"))
+    return (*lane.qemu, "-acpitable", f"file={table}")
+
+
 def boot_spec(lane: Lane, kernel: Path, glob: str | None = None,
               extra: tuple[guest.Entry, ...] = ()) -> boot.BootSpec:
     return boot.BootSpec(arch=lane.arch, kernel=kernel,
                          initrd=guest.initramfs(lane.arch, guest_dir(), extra),
                          cmdline=cmdline(lane, glob), smp=lane.cpus, memory_mib=lane.memory_mib,
-                         limit_s=settings.scaled(lane.boot_limit_s), icount=lane.icount)
+                         limit_s=settings.scaled(lane.boot_limit_s), icount=lane.icount,
+                         extra=qemu_args(lane))
 
 
 def accelerated(lane: Lane, spec: boot.BootSpec) -> boot.BootSpec:
@@ -139,6 +152,7 @@ def second_opinion(src: Path, console: str) -> dict[str, int] | None:
 def need(lane: Lane) -> None:
     """Sees to it that the tools for building and booting the lane are there."""
     own = ["selftests"] if any(kind.programs for kind in torture.chosen(lane.torture)) else []
+    own += ["acpi"] if lane.acpi else []
     provision.need("build", "boot", lane.arch.name, *own)
 
 

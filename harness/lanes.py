@@ -37,6 +37,7 @@ class Arch:
     debian: str                  # Debian's name of the architecture
     init_cc: str                 # compiler for the guest's programs
     config: tuple[tuple[str, str], ...]   # options that every kernel gets
+    kunit: str = ""              # file of this repository for kunit.py, instead of its own
 
     @property
     def cc(self) -> str:
@@ -86,6 +87,8 @@ class Lane:
     when: str = "check"          # one of WHEN
     torture: tuple[torture.Wanted, ...] = ()
     icount: bool = False         # the guest's clock counts instructions
+    qemu: tuple[str, ...] = ()   # more arguments for QEMU
+    acpi: Path | None = None     # source of a table that QEMU adds to its own
 
 
 def _wrong(path: Path, what: str) -> HarnessError:
@@ -110,8 +113,8 @@ def arch(name: str) -> Arch:
                 console=entry["console"], qemu=entry["qemu"], machine=tuple(entry["machine"]),
                 kvm=tuple(entry["kvm"]), cmdline=entry.get("cmdline", ""),
                 clocksource=entry.get("clocksource", ""), debian=entry["debian"],
-                init_cc=entry["init_cc"],
-                config=tuple(config.items()))
+                init_cc=entry["init_cc"], config=tuple(config.items()),
+                kunit=entry.get("kunit", ""))
 
 
 def arch_names() -> list[str]:
@@ -137,7 +140,7 @@ def load(name: str, folder: Path = LANES) -> Lane:
 _KEYS: dict[str, type] = {
     "proves": str, "when": str, "kernel": str, "arch": str, "cpus": int, "boot_cpus": int,
     "memory_mib": int, "cmdline": str, "kunitconfig": str, "boot_limit_s": int, "suite": list,
-    "torture": list, "config": dict, "icount": bool}
+    "torture": list, "config": dict, "icount": bool, "qemu": list, "acpi": str}
 _SUITE_KEYS: dict[str, type] = {"name": str, "min_cases": int, "skips": list, "why": str,
                                 "after_boot": int}
 _TORTURE_KEYS: dict[str, type] = {"test": str, "seconds": int, "params": str, "minimum": dict,
@@ -233,9 +236,13 @@ def read(path: Path) -> Lane:
         raise _wrong(path, "boot_cpus must be from 1 to cpus")
     suites = tuple(_suite(path, entry) for entry in data.get("suite", []))
     tests = tuple(_torture(path, entry) for entry in data.get("torture", []))
+    acpi = settings.REPO / data["acpi"] if "acpi" in data else None
+    if acpi and not acpi.is_file():
+        raise _wrong(path, f"acpi names {data['acpi']}, which is no file of this repository")
     kernel = _other_kernel(path, data) if "kernel" in data else _own_kernel(path, data)
     return Lane(
         name=path.stem, proves=data["proves"], arch=kernel.arch, cpus=data["cpus"],
         boot_cpus=boot_cpus, memory_mib=data["memory_mib"], cmdline=data.get("cmdline", ""),
         boot_limit_s=data["boot_limit_s"], suites=suites, kernel=kernel, when=when,
-        torture=tests, icount=data.get("icount", False))
+        torture=tests, icount=data.get("icount", False), qemu=tuple(data.get("qemu", ())),
+        acpi=acpi)

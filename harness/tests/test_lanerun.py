@@ -129,6 +129,32 @@ class Run(unittest.TestCase):
         self.assertTrue((source / "hold.c").is_file() and (source / "Makefile").is_file())
         self.assertTrue((settings.REPO / torture.kinds()["tlb"].program).is_file())
 
+    def test_two_modules_from_one_folder(self):
+        self.lane = dataclasses.replace(self.lane, torture=(torture.Wanted("converted", 1),))
+        for name in ("hold.ko", "calls.ko"):
+            (self.dir / name).write_text("module")
+        with mock.patch.object(lanerun.module, "make", return_value=self.dir / "calls.ko"), \
+                mock.patch.object(lanerun.guest, "compile_static",
+                                  return_value=self.dir / "hold.ko"):
+            entries = lanerun.torture_entries(self.lane, self.dir, self.dir)
+        self.assertEqual([entry.name for entry in entries],
+                         ["steps", "modules", "bin/converted", "modules/hold.ko",
+                          "modules/calls.ko"])
+        self.assertEqual(entries[0].data, b"load hold\nload calls\nrun converted\n"
+                                          b"unload calls\nunload hold\n")
+
+    def test_the_emulators_own_arguments(self):
+        self.lane = dataclasses.replace(self.lane, qemu=("-cpu", "max"),
+                                        acpi=self.dir / "some.asl")
+        with mock.patch.object(lanerun.proc, "run") as ran:
+            args = lanerun.qemu_args(self.lane)
+        table = self.dir / "build/guest/some.aml"
+        self.assertEqual(args, ("-cpu", "max", "-acpitable", f"file={table}"))
+        self.assertEqual(ran.call_args[0][0],
+                         ["iasl", "-p", table.with_suffix(""), self.dir / "some.asl"])
+        self.assertEqual(lanerun.qemu_args(dataclasses.replace(self.lane, acpi=None)),
+                         ("-cpu", "max"))
+
     def test_counted_instructions(self):
         self.lane = dataclasses.replace(self.lane, icount=True)
         with mock.patch.object(lanerun.boot, "probe_kvm") as probe:

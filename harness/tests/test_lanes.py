@@ -4,7 +4,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from harness import kconfig, lanerun, lanes, torture
+from harness import kconfig, lanerun, lanes, settings, torture
 from harness.errors import Exit, HarnessError
 
 MINIMAL = """\
@@ -95,6 +95,18 @@ SCF_TORTURE_TEST = "m\"""")
     def test_counted_instructions(self):
         self.assertFalse(self.read(MINIMAL).icount)
         self.assertTrue(self.read("icount = true\n" + MINIMAL).icount)
+
+    def test_the_emulators_own_arguments(self):
+        self.assertEqual((self.read(MINIMAL).qemu, self.read(MINIMAL).acpi), ((), None))
+        lane = self.read('qemu = ["-cpu", "max"]\nacpi = "run"\n' + MINIMAL)
+        self.assertEqual(lane.qemu, ("-cpu", "max"))
+        self.assertTrue(lane.acpi.is_file())
+        self.assertIn("is no file", self.refused('acpi = "none.asl"\n' + MINIMAL))
+
+    def test_every_file_for_kunit_is_there(self):
+        for name in lanes.arch_names():
+            if lanes.arch(name).kunit:
+                self.assertTrue((settings.REPO / lanes.arch(name).kunit).is_file(), name)
 
     def test_modules_of_this_repository_need_a_kernel_with_modules(self):
         self.assertTrue(self.read(MINIMAL + 'MODULES = "y"\n').kernel.modules)

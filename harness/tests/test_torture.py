@@ -49,6 +49,18 @@ TLB = """\
 [   10.100000] tlbtest: TLB-LAT-MAX,membarrier_global,16000000,5,20000
 [   11.000000] tlbtest: TLB-END,0
 """
+CONVERTED = """\
+[    5.000000] converted: CONV-BEGIN
+[    5.100000] converted: CONV-CASES,2
+[    5.200000] converted: CONV-POINT,perf_read,4000000,1,1800,1
+[    6.100000] converted: CONV-LAT,perf_read,4000000,5,5,1900,__perf_event_read
+[    6.200000] converted: CONV-VERDICT,lat,perf_read,pass,5 points of 5
+[    7.100000] converted: CONV-LAT,icache,4000000,5,6,1950,ipi_remote_fence_i
+[    7.200000] converted: CONV-VERDICT,lat,icache,pass,5 points of 5
+[    8.000000] converted: CONV-CHURN,perf_read,40,41,12,3,0
+[    8.100000] converted: CONV-VERDICT,churn,perf_read,pass,40 operations
+[    9.000000] converted: CONV-END,0
+"""
 
 
 def asked(test: str, seconds: int = 10, **minimum: int) -> dict:
@@ -118,6 +130,16 @@ class Judged(unittest.TestCase):
         self.assertIn("has no verdict stale.page, which", problems(TLB, "stale.page"))
         self.assertIn("stale.munmap_1 must be skipped (it is so), but was not",
                       problems(TLB, "stale.*"))
+
+    def test_two_tables(self):
+        result = self.judge(CONVERTED, "converted", 1, points=10, called=11)
+        self.assertEqual(result.problems, [])
+        self.assertEqual(result.totals, {
+            "cases": 2, "points": 10, "called": 11, "operations": 40, "called under churn": 41,
+            "migrations": 12, "hotplugs": 3})
+        self.assertEqual([len(table) for table in result.tables], [3, 2])
+        failed = CONVERTED.replace("churn,perf_read,pass", "churn,perf_read,fail")
+        self.assertIn("churn.perf_read failed: 40", self.problem(failed, "converted", 1))
 
     def test_own_verdict_counts(self):
         for said in ("FAILURE", "LOCK_HOTPLUG"):
