@@ -18,6 +18,17 @@
  */
 #define SHORT_TURNS_NS	NSEC_PER_MSEC
 
+/* What ends the turn of a CPU. */
+static inline void spin_relax(void)
+{
+#ifdef CONFIG_RISCV
+	/* QEMU's pause does not. It goes on when an interrupt is pending, enabled or not. */
+	__asm__ volatile("wfi" : : : "memory");
+#else
+	cpu_relax();
+#endif
+}
+
 static void spin_until(u64 end)
 {
 	u64 now = ktime_get_ns();
@@ -28,7 +39,7 @@ static void spin_until(u64 end)
 
 		for (i = 0; now >= longer && i < 256; i++)
 			barrier();
-		cpu_relax();
+		spin_relax();
 	}
 }
 
