@@ -35,6 +35,7 @@ class Config:
     not_here: list[str] = field(default_factory=list)
     built_as: dict[str, str] = field(default_factory=dict)
     prefixes: bool = False
+    llvm: str = ""
 
     @property
     def out(self) -> Path:
@@ -43,8 +44,11 @@ class Config:
     def make(self, src: Path, *words: str, step: str, limit: str, check: bool = True,
              on_line: Callable[[str], None] | None = None) -> proc.Result:
         cross = [f"CROSS_COMPILE={self.cross}"] if self.cross else []
+        compiler = f"{self.cross}gcc"
+        if self.llvm:
+            cross, compiler = [f"LLVM={self.llvm}"], f"clang{self.llvm}"
         return proc.run(["make", "-C", src, f"O={self.out}", f"ARCH={self.arch}", *cross,
-                         f"CC=ccache {self.cross}gcc", f"-j{(os.cpu_count() or 1) + 1}", *words],
+                         f"CC=ccache {compiler}", f"-j{(os.cpu_count() or 1) + 1}", *words],
                         step=step, limit=settings.limit(limit), env=REPRODUCIBLE, check=check,
                         on_line=on_line)
 
