@@ -9,10 +9,16 @@
  * context: the CPU runs the task's mm, and a flush of that mm has to wait for it.
  * A kernel thread would not do, its CPU is in lazy TLB mode and is left out.
  *
+ * HOLD_LAZY does that on another CPU, in a kernel thread: there the CPU keeps the mm of
+ * the task before, which may be one that has exited. HOLD_LAZY_END waits for its end.
+ *
  * HOLD_VMALLOC and HOLD_VUNMAP: a flush of kernel addresses.
  */
+#include <linux/completion.h>
+#include <linux/cpumask.h>
 #include <linux/fs.h>
 #include <linux/irqflags.h>
+#include <linux/kthread.h>
 #include <linux/ktime.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
@@ -52,6 +58,58 @@ static long hold_cpu(struct hold_request __user *user)
 	return copy_to_user(user, &req, sizeof(req)) ? -EFAULT : 0;
 }
 
+static struct {
+	struct task_struct *task;
+	u64 until_ns, released_ns;
+	struct completion held, done;
+} lazy;
+
+static int lazy_thread(void *unused)
+{
+	local_irq_disable();
+	complete(&lazy.held);
+	spin_until(min(lazy.until_ns, ktime_get_ns() + HOLD_LIMIT_NS));
+	lazy.released_ns = ktime_get_ns();
+	local_irq_enable();
+	/* The module may go away as soon as that is seen. */
+	kthread_complete_and_exit(&lazy.done, 0);
+}
+
+static long hold_lazy(struct hold_request __user *user)
+{
+	struct hold_request req;
+
+	if (copy_from_user(&req, user, sizeof(req)))
+		return -EFAULT;
+	if (lazy.task || req.cpu >= nr_cpu_ids || !cpu_online(req.cpu))
+		return -EINVAL;
+	init_completion(&lazy.held);
+	init_completion(&lazy.done);
+	lazy.until_ns = req.until_ns;
+	lazy.task = kthread_create_on_cpu(lazy_thread, NULL, req.cpu, "hold/%u");
+	if (IS_ERR(lazy.task)) {
+		long error = PTR_ERR(lazy.task);
+
+		lazy.task = NULL;
+		return error;
+	}
+	wake_up_process(lazy.task);
+	wait_for_completion(&lazy.held);
+	return 0;
+}
+
+static long hold_lazy_end(struct hold_request __user *user)
+{
+	struct hold_request req = {};
+
+	if (!lazy.task)
+		return -EINVAL;
+	wait_for_completion(&lazy.done);
+	lazy.task = NULL;
+	req.released_ns = lazy.released_ns;
+	return copy_to_user(user, &req, sizeof(req)) ? -EFAULT : 0;
+}
+
 static long hold_vmalloc(unsigned long pages)
 {
 	/* Nothing of others is left to make the range of the flush longer. */
@@ -78,6 +136,10 @@ static long hold_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	switch (cmd) {
 	case HOLD_CPU:
 		return hold_cpu((struct hold_request __user *)arg);
+	case HOLD_LAZY:
+		return hold_lazy((struct hold_request __user *)arg);
+	case HOLD_LAZY_END:
+		return hold_lazy_end((struct hold_request __user *)arg);
 	case HOLD_VMALLOC:
 		return hold_vmalloc(arg);
 	case HOLD_VUNMAP:

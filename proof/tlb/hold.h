@@ -10,10 +10,13 @@ struct hold_request {
 	__u64 until_ns;		/* in: end of the hold, CLOCK_MONOTONIC */
 	__u64 flag;		/* in: address of a __u32 that becomes 1 when held */
 	__u64 released_ns;	/* out: when interrupts came back */
+	__u64 cpu;		/* in: HOLD_LAZY: which CPU */
 };
 
 #define HOLD_CPU	_IOWR('h', 1, struct hold_request)
 #define HOLD_VMALLOC	_IO('h', 2)	/* argument: number of pages */
 #define HOLD_VUNMAP	_IO('h', 3)
+#define HOLD_LAZY	_IOW('h', 4, struct hold_request)	/* returns when held */
+#define HOLD_LAZY_END	_IOR('h', 5, struct hold_request)	/* waits for the release */
 
 #endif

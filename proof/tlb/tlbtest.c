@@ -3,13 +3,14 @@
  * tlbtest: TLB flushes of a process with several threads, and membarrier(2)
  *
  * In:  /dev/hold (hold.c), /proc, /sys, /dev; at least 4 CPUs; as arguments
- *        mode=lat,stale,stat,ratio   what to run, in this order
- *        cases=*                     lat, stale: which cases, patterns as of the shell
- *        holds_us=4000,16000         lat: how long the remote CPU is held
- *        reps=5                      lat: points for each operation and hold
- *        lead_us=500                 lat: from the preparation to the wake-up
- *        limit_us=1000               lat: latency that fails
- *        busy=1                      lat: other CPUs that run the process, 0: all there are
+ *        mode=lat,stale,stat,ratio   what to run, in this order; there are mm and background, too
+ *        cases=*                     lat, mm, background, stale: which cases, patterns as of
+ *                                    the shell
+ *        holds_us=4000,16000         lat, mm, background: how long the remote CPU is held
+ *        reps=5                      lat, mm: points for each operation and hold
+ *        lead_us=500                 lat, mm: from the preparation to the wake-up, at least
+ *        limit_us=1000               lat, mm, background: latency that fails
+ *        busy=1                      lat, mm: other CPUs that run the process, 0: all there are
  *        seconds=5                   stale: for each case, may have a fraction
  *        least_ops=10                stale: operations without which a case shows nothing;
  *                                    it takes up to 4 times as long to get there
@@ -21,6 +22,7 @@
  *   TLB-INFO,<what>,<value>
  *   TLB-LAT,<operation>,<hold>,<rep>,<latency>
  *   TLB-DISCARD,<operation>,<hold>,<reason>        a try that shows nothing
+ *   TLB-BACKGROUND,<case>,<hold>,<done>,<wake-ups>,<greatest latency>     done: pages, huge pages
  *   TLB-LAT-MAX,<operation>,<hold>,<points>,<latency>
  *   TLB-STALE,<case>,ops=..,checked=..,faults=..,migrations=..,others=..,hotplugs=..,stale=..
  *   TLB-STAT,<operation>,ops=..,moves=..,remote=..,received=..,local_one=..,local_all=..
@@ -48,6 +50,10 @@
  * It needs a clock that counts instructions: a host that runs the CPUs in turn makes
  * latencies of its own.
  *
+ * mm: the same for what programs do with more memory, or other kinds of it (mm.h).
+ *
+ * background: the same for what the kernel does by itself (background.h).
+ *
  * stale: readers on all CPUs use a mapping while the flusher changes it. One word
  * says what the mapping looks like: it is changed before an operation begins, and
  * after it has returned. A reader that finds the same word before and after its
@@ -73,6 +79,7 @@
 #include <fnmatch.h>
 #include <linux/futex.h>
 #include <linux/membarrier.h>
+#include <linux/mempolicy.h>
 #include <pthread.h>
 #include <sched.h>
 #include <setjmp.h>
@@ -100,10 +107,14 @@
 #endif
 
 #define PAGE 4096UL
+#define MIB (1024 * 1024UL)
 #define MAX_CPUS 64
 #define MANY 64				/* pages; more than a flush does one by one */
+#define FULL_GATHER 10240		/* more than are gathered before a flush */
 #define US 1000ULL
 #define MS (1000 * US)
+
+#define URGENT_STACK (256 * 1024UL)
 
 #define CALLER_CPU 1
 #define HELD_CPU 2
@@ -258,6 +269,21 @@ static void hold(uint64_t until_ns, _Atomic uint32_t *flag, uint64_t *released)
 		*released = req.released_ns;
 }
 
+static long vmstat(const char *name)
+{
+	FILE *file = fopen("/proc/vmstat", "r");
+	char line[128];
+	long value = -1;
+	size_t len = strlen(name);
+
+	while (file && fgets(line, sizeof(line), file))
+		if (!strncmp(line, name, len) && line[len] == ' ')
+			value = atol(line + len);
+	if (file)
+		fclose(file);
+	return value;
+}
+
 /* A random number for a choice; each thread has its own. */
 static uint32_t rnd(uint32_t *state)
 {
@@ -270,7 +296,7 @@ static uint32_t rnd(uint32_t *state)
  * tables have no other user.
  */
 #define AREA ((void *)(1UL << 40))
-#define AREA_PAGES 1024
+#define AREA_PAGES (128 * MIB / PAGE)
 
 static uint64_t *map(size_t pages, int prot)
 {
@@ -303,12 +329,35 @@ static struct {
 	_Atomic uint32_t quit;
 	uint64_t t_wake, t_release_at;
 	uint64_t released, t_run;
-} lat;
+} __attribute__((aligned(PAGE))) lat;	/* in pages of its own: see share_lat() */
+
+static pid_t holder_tid;
+
+/*
+ * While fork() waits, the pages of the process are write-protected, and mmap_lock is
+ * held: a thread that writes to one of them waits for that, and not for its CPU. So
+ * what the urgent thread writes to is shared memory, which fork() leaves alone.
+ */
+static void *share(void *where, size_t size)
+{
+	void *p = mmap(where, size, PROT_READ | PROT_WRITE,
+		       MAP_SHARED | MAP_ANONYMOUS | (where ? MAP_FIXED : 0), -1, 0);
+
+	if (p == MAP_FAILED)
+		finish("shared memory");
+	return p;
+}
+
+static void share_lat(void)
+{
+	share(&lat, sizeof(lat));
+}
 
 static void *lat_holder(void *arg)
 {
 	(void)arg;
 	bind_cpu(0, HELD_CPU);
+	holder_tid = gettid();
 	while (!lat.quit) {
 		if (lat.holder_step != STEP_GO) {
 			relax();
@@ -366,6 +415,10 @@ struct op {
 	int arg;
 	/* If not NULL, why the wait may be pinned: the latency is shown, no more. */
 	const char *info;
+	/* From the preparation to the wake-up, if it takes longer to get to the flush. */
+	uint64_t lead_us;
+	void (*cleanup)(const struct op *op);
+	bool lazy;		/* CPU 2 is held by a kernel thread */
 };
 
 /* One page more at the end, so that no page table is left empty. */
@@ -492,54 +545,88 @@ static void run_membarrier_cpu(const struct op *op, uint64_t *p)
 }
 
 static const struct op ops[] = {
-	{ "munmap_1", 1, prep_map, run_munmap, 0, NULL },
-	{ "munmap_64", MANY, prep_map, run_munmap, 0, NULL },
-	{ "munmap_tables", 1, prep_map_alone, run_munmap, 0, NULL },
-	{ "mprotect_1", 1, prep_map, run_mprotect, 0, NULL },
-	{ "mprotect_64", MANY, prep_map, run_mprotect, 0, NULL },
-	{ "madvise_1", 1, prep_map, run_madvise, MADV_DONTNEED, NULL },
-	{ "madvise_64", MANY, prep_map, run_madvise, MADV_DONTNEED, NULL },
-	{ "pageout_64", MANY, prep_map, run_madvise, MADV_PAGEOUT, NULL },
-	{ "vunmap_1", 1, prep_vunmap, run_vunmap, 0, NULL },
-	{ "vunmap_64", MANY, prep_vunmap, run_vunmap, 0, NULL },
-	{ "membarrier_global_expedited", 0, prep_membarrier, run_membarrier,
-	  MEMBARRIER_CMD_GLOBAL_EXPEDITED, NULL },
-	{ "membarrier_private_expedited", 0, prep_membarrier, run_membarrier,
-	  MEMBARRIER_CMD_PRIVATE_EXPEDITED, NULL },
-	{ "membarrier_private_sync_core", 0, prep_membarrier, run_membarrier,
-	  MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE, NULL },
-	{ "membarrier_private_rseq", 0, prep_membarrier, run_membarrier,
-	  MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ, NULL },
-	{ "membarrier_private_rseq_cpu", 0, prep_membarrier, run_membarrier_cpu,
-	  MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ, NULL },
-	{ "mremap_64", MANY, prep_mremap, run_mremap, 0,
-	  "flushes with the page table lock held" },
-	{ "cow_fault", 1, prep_cow, run_cow, 0,
-	  "flushes with the page table lock held" },
+	{ .name = "munmap_1", .prepare = prep_map, .run = run_munmap, .pages = 1 },
+	{ .name = "munmap_64", .prepare = prep_map, .run = run_munmap, .pages = MANY },
+	{ .name = "munmap_tables", .prepare = prep_map_alone, .run = run_munmap, .pages = 1 },
+	{ .name = "mprotect_1", .prepare = prep_map, .run = run_mprotect, .pages = 1 },
+	{ .name = "mprotect_64", .prepare = prep_map, .run = run_mprotect, .pages = MANY },
+	{ .name = "madvise_1", .prepare = prep_map, .run = run_madvise, .pages = 1,
+	  .arg = MADV_DONTNEED },
+	{ .name = "madvise_64", .prepare = prep_map, .run = run_madvise, .pages = MANY,
+	  .arg = MADV_DONTNEED },
+	{ .name = "pageout_64", .prepare = prep_map, .run = run_madvise, .pages = MANY,
+	  .arg = MADV_PAGEOUT },
+	{ .name = "vunmap_1", .prepare = prep_vunmap, .run = run_vunmap, .pages = 1 },
+	{ .name = "vunmap_64", .prepare = prep_vunmap, .run = run_vunmap, .pages = MANY },
+	{ .name = "membarrier_global_expedited", .prepare = prep_membarrier, .run = run_membarrier,
+	  .arg = MEMBARRIER_CMD_GLOBAL_EXPEDITED },
+	{ .name = "membarrier_private_expedited", .prepare = prep_membarrier, .run = run_membarrier,
+	  .arg = MEMBARRIER_CMD_PRIVATE_EXPEDITED },
+	{ .name = "membarrier_private_sync_core", .prepare = prep_membarrier, .run = run_membarrier,
+	  .arg = MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE },
+	{ .name = "membarrier_private_rseq", .prepare = prep_membarrier, .run = run_membarrier,
+	  .arg = MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ },
+	{ .name = "membarrier_private_rseq_cpu", .prepare = prep_membarrier, .run = run_membarrier_cpu,
+	  .arg = MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ },
+	{ .name = "mremap_64", .prepare = prep_mremap, .run = run_mremap, .pages = MANY,
+	  .info = "flushes with the page table lock held" },
+	{ .name = "cow_fault", .prepare = prep_cow, .run = run_cow, .pages = 1,
+	  .info = "flushes with the page table lock held" },
 };
+
+static void lat_hold(const struct op *op)
+{
+	struct hold_request req = { .until_ns = lat.t_release_at, .cpu = HELD_CPU };
+
+	if (op->lazy) {
+		if (ioctl(hold_fd, HOLD_LAZY, &req))
+			finish("HOLD_LAZY");
+		return;
+	}
+	lat.holder_step = STEP_GO;
+	while (!lat.held)
+		relax();
+}
+
+static void lat_release(const struct op *op)
+{
+	struct hold_request req;
+
+	if (op->lazy) {
+		if (ioctl(hold_fd, HOLD_LAZY_END, &req))
+			finish("HOLD_LAZY_END");
+		lat.released = req.released_ns;
+		return;
+	}
+	while (lat.holder_step != STEP_DONE)
+		relax();
+	lat.holder_step = STEP_IDLE;
+}
 
 /* Returns why the try shows nothing, or NULL. */
 static const char *lat_try(const struct op *op, uint64_t hold_ns, uint64_t *latency)
 {
 	uint64_t *p = op->prepare(op);
-	uint64_t t_call, t_return;
+	uint64_t t_call, t_return, lead_us = atoi(opt_lead);
 	const char *reason = NULL;
 
-	lat.t_wake = now_ns() + atoi(opt_lead) * US;
+	if (lead_us < op->lead_us)
+		lead_us = op->lead_us;
+	lat.t_wake = now_ns() + lead_us * US;
 	lat.t_release_at = lat.t_wake + hold_ns;
 	lat.held = 0;
 	/* More urgent than this one: it has set up its timer when this returns. */
 	urgent_tell(STEP_GO);
-	lat.holder_step = STEP_GO;
-	while (!lat.held)
-		relax();
+	lat_hold(op);
 	t_call = now_ns();
 	op->run(op, p);
 	t_return = now_ns();
 
-	while (lat.holder_step != STEP_DONE || lat.urgent_step != STEP_DONE)
+	lat_release(op);
+	while (lat.urgent_step != STEP_DONE)
 		relax();
-	lat.holder_step = STEP_IDLE;
+	if (op->cleanup)
+		op->cleanup(op);
 	if (p)
 		munmap(AREA, AREA_PAGES * PAGE);
 
@@ -588,16 +675,21 @@ static void lat_op(const struct op *op, uint64_t hold_ns)
 	verdict("lat", op->name, points == reps && max <= limit, reason);
 }
 
-static void mode_lat(void)
+#include "mm.h"
+
+static void mode_lat(const struct op *list, size_t count)
 {
 	pthread_t urgent, holder, filler[MAX_CPUS];
+	pthread_attr_t attr;
 	char holds[sizeof(opt_holds)], *hold_us;
 	int most = nr_cpus < MAX_CPUS ? nr_cpus : MAX_CPUS, wanted = atoi(opt_busy), cpu;
 	size_t i;
 
 	memset(&lat, 0, sizeof(lat));
 	bind_cpu(0, CALLER_CPU);
-	pthread_create(&urgent, NULL, lat_urgent, NULL);
+	pthread_attr_init(&attr);
+	pthread_attr_setstack(&attr, share(NULL, URGENT_STACK), URGENT_STACK);
+	pthread_create(&urgent, &attr, lat_urgent, NULL);
 	pthread_create(&holder, NULL, lat_holder, NULL);
 	/* From BUSY_CPU on, as CPU 0 has other things to do, too. */
 	if (wanted <= 0 || wanted > most - BUSY_CPU)
@@ -607,16 +699,18 @@ static void mode_lat(void)
 
 	strcpy(holds, opt_holds);
 	for (hold_us = strtok(holds, ","); hold_us; hold_us = strtok(NULL, ","))
-		for (i = 0; i < sizeof(ops) / sizeof(*ops); i++) {
-			if (!chosen(ops[i].name))
+		for (i = 0; i < count; i++) {
+			const struct op *op = &list[i];
+
+			if (!chosen(op->name))
 				continue;
-			if ((ops[i].run == run_madvise && ops[i].arg == MADV_PAGEOUT &&
-			     !have_swap) || (ops[i].prepare == prep_membarrier &&
-			     !membarrier_is_there(&ops[i]))) {
-				printf("TLB-VERDICT,lat,%s,skip,not in this guest\n", ops[i].name);
+			if ((op->run == run_madvise && op->arg == MADV_PAGEOUT && !have_swap) ||
+			    (op->prepare == prep_reclaimed && !have_swap) ||
+			    (op->prepare == prep_membarrier && !membarrier_is_there(op))) {
+				printf("TLB-VERDICT,lat,%s,skip,not in this guest\n", op->name);
 				continue;
 			}
-			lat_op(&ops[i], strtoull(hold_us, NULL, 10) * US);
+			lat_op(op, strtoull(hold_us, NULL, 10) * US);
 		}
 
 	lat.quit = 1;
@@ -627,10 +721,13 @@ static void mode_lat(void)
 		pthread_join(filler[cpu], NULL);
 }
 
+#include "background.h"
+
 /* ---- stale ---- */
 
 enum {
 	TRANS,		/* being changed */
+	GOING,		/* being unmapped: an access faults, or a read gives the generation */
 	LIVE,		/* readable and writable, each page holds the generation */
 	ZERO,		/* reads zero */
 	GONE,		/* an access faults */
@@ -738,6 +835,9 @@ static void *stale_reader(void *arg)
 			break;
 		case ZERO:
 			bad = !ok || value;
+			break;
+		case GOING:
+			bad = ok && value != gen;
 			break;
 		case GONE:
 			bad = ok;
@@ -953,19 +1053,26 @@ static void brace(void)
 	other->cpu = sched_getcpu();
 }
 
-static void live(void)
+/* Leaves the pages in that state. */
+static void live_until(int kind)
 {
 	generation++;
 	fill(st.area, st.pages, generation);
 	publish(LIVE);
 	linger();
-	publish(TRANS);
+	publish(kind);
 	brace();
 }
 
+static void live(void)
+{
+	live_until(TRANS);
+}
+
+/* With init_on_free=1, GOING also shows that no page is freed before the flush. */
 static void case_munmap(void)
 {
-	live();
+	live_until(GOING);
 	munmap((void *)st.area, st.pages * PAGE);
 	publish(GONE);
 	linger();
@@ -1036,12 +1143,13 @@ static void case_pageout(void)
 static const struct {
 	const char *name;
 	void (*step)(void);
+	size_t more;		/* also with so many pages */
 } cases[] = {
-	{ "munmap", case_munmap },
-	{ "mprotect", case_mprotect },
-	{ "madvise", case_madvise },
-	{ "remap", case_remap },
-	{ "pageout", case_pageout },
+	{ "munmap", case_munmap, FULL_GATHER },
+	{ "mprotect", case_mprotect, 0 },
+	{ "madvise", case_madvise, 0 },
+	{ "remap", case_remap, 0 },
+	{ "pageout", case_pageout, 0 },
 };
 
 static void stale_case(size_t i, size_t pages)
@@ -1057,6 +1165,9 @@ static void stale_case(size_t i, size_t pages)
 	snprintf(name, sizeof(name), "%s_%zu", cases[i].name, pages);
 	if (!chosen(name))
 		return;
+	/* It takes long to fill so many. */
+	if (pages > MANY)
+		least = (least + 3) / 4;
 	memset(&st, 0, sizeof(st));
 	memset(readers, 0, sizeof(readers));
 	st.pages = pages;
@@ -1134,7 +1245,8 @@ static void stale_case(size_t i, size_t pages)
 	/* What hardly did anything shows nothing. */
 	snprintf(reason, sizeof(reason), "%llu operations and 20 checks for each are wanted",
 		 (unsigned long long)least);
-	verdict("enough", name, st.ops >= least && checked >= 20 * st.ops && useful > 1 && st.migrations && flushes &&
+	verdict("enough", name, st.ops >= least && checked >= 20 * st.ops && useful > 1 &&
+		st.migrations && flushes &&
 		(!plug || st.hotplugs), reason);
 }
 
@@ -1148,11 +1260,12 @@ static void mode_stale(void)
 	sigaction(SIGSEGV, &act, NULL);
 	sigaction(SIGBUS, &act, NULL);
 	for (i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-		char one[64], many[64];
+		char one[64], many[64], more[64];
 
 		snprintf(one, sizeof(one), "%s_1", cases[i].name);
 		snprintf(many, sizeof(many), "%s_%d", cases[i].name, MANY);
-		if (!chosen(one) && !chosen(many))
+		snprintf(more, sizeof(more), "%s_%zu", cases[i].name, cases[i].more);
+		if (!chosen(one) && !chosen(many) && !chosen(more))
 			continue;
 		if (cases[i].step == case_pageout && !have_swap) {
 			printf("TLB-VERDICT,stale,pageout,skip,no swap in this guest\n");
@@ -1167,6 +1280,8 @@ static void mode_stale(void)
 		}
 		stale_case(i, 1);
 		stale_case(i, MANY);
+		if (cases[i].more)
+			stale_case(i, cases[i].more);
 	}
 	stop_other(pid);
 	for (cpu = 1; cpu < nr_cpus; cpu++) {
@@ -1178,21 +1293,6 @@ static void mode_stale(void)
 }
 
 /* ---- stat ---- */
-
-static long vmstat(const char *name)
-{
-	FILE *file = fopen("/proc/vmstat", "r");
-	char line[128];
-	long value = -1;
-	size_t len = strlen(name);
-
-	while (file && fgets(line, sizeof(line), file))
-		if (!strncmp(line, name, len) && line[len] == ' ')
-			value = atol(line + len);
-	if (file)
-		fclose(file);
-	return value;
-}
 
 struct vm_counts {
 	long remote, received, one, all;
@@ -1379,6 +1479,7 @@ int main(int argc, char **argv)
 	for (i = 1; i < argc; i++)
 		option(argv[i]);
 
+	share_lat();
 	nr_cpus = sysconf(_SC_NPROCESSORS_ONLN);
 	printf("TLB-INFO,cpus,%d\n", nr_cpus);
 	info_flags();
@@ -1396,7 +1497,11 @@ int main(int argc, char **argv)
 		size_t len = strcspn(mode, ",");
 
 		if (len == 3 && !strncmp(mode, "lat", len))
-			mode_lat();
+			mode_lat(ops, sizeof(ops) / sizeof(*ops));
+		else if (len == 2 && !strncmp(mode, "mm", len))
+			mode_lat(mm_ops, sizeof(mm_ops) / sizeof(*mm_ops));
+		else if (len == 10 && !strncmp(mode, "background", len))
+			mode_background();
 		else if (len == 5 && !strncmp(mode, "stale", len))
 			mode_stale();
 		else if (len == 4 && !strncmp(mode, "stat", len))
