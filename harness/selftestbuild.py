@@ -24,8 +24,9 @@ from .selftests import Listed
 FOLDER = "selftests"             # in the guest
 _KNOWN = "known-programs"        # make target that prints what a Makefile would build or run
 # Where they have them. BINARIES_32 are not in the others when they are not built.
-_PROGRAMS = "$(notdir $(TEST_GEN_PROGS) $(TEST_GEN_FILES) $(TEST_GEN_PROGS_EXTENDED) " \
-            "$(TEST_CUSTOM_PROGS) $(TEST_PROGS) $(TEST_FILES) $(BINARIES_32))"
+_PROGRAMS = "$(patsubst $(OUTPUT)/%,%,$(TEST_GEN_PROGS) $(TEST_GEN_FILES) " \
+            "$(TEST_GEN_PROGS_EXTENDED) $(TEST_CUSTOM_PROGS) $(TEST_PROGS) $(TEST_FILES) " \
+            "$(BINARIES_32))"
 
 
 def _copy(listed: Listed, tree: Path, folder: Path) -> None:
@@ -48,7 +49,7 @@ def _copy(listed: Listed, tree: Path, folder: Path) -> None:
 
 
 def make(listed: Listed, kernel: Kernel, tree: Path, out: Path, folder: Path) -> dict[str, Path]:
-    """Builds the programs in FOLDER: {target/name: file}. Nothing is run if nothing changed."""
+    """Builds the programs in FOLDER: {target/path: file}. Nothing is run if nothing changed."""
     source = build.source_state(tree)
     state = json.dumps([source, listed.targets, listed.copied, listed.cflags, listed.make,
                         listed.built, list(listed.left_out)])
@@ -95,7 +96,8 @@ def make(listed: Listed, kernel: Kernel, tree: Path, out: Path, folder: Path) ->
 
 def entries(listed: Listed, files: dict[str, Path]) -> list[guest.Entry]:
     """What the guest needs besides the runner."""
-    return [guest.directory(FOLDER), *(guest.directory(f"{FOLDER}/{target}")
-                                       for target in listed.targets),
+    folders = {*listed.targets, *(str(PurePosixPath(name).parent) for name in files)}
+    return [guest.directory(FOLDER), *(guest.directory(f"{FOLDER}/{name}")
+                                       for name in sorted(folders)),
             guest.Entry(f"{FOLDER}/list", stat.S_IFREG | 0o644, selftests.steps(listed).encode()),
             *(guest.program(f"{FOLDER}/{name}", path) for name, path in files.items())]

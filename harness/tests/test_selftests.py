@@ -199,11 +199,12 @@ class Build(Case):
 
     MAKEFILE = """\
 TEST_GEN_FILES := $(OUTPUT)/cow $(OUTPUT)/ksm
+TEST_GEN_PROGS_EXTENDED := $(SUB)
 TEST_PROGS := run.sh
 $(OUTPUT)/%:
 \ttouch beside
 \t@test "$*" != "$(BROKEN)" || { echo "$*.c:1: error: no"; exit 1; }
-\techo "$(USERCFLAGS) $(A)" > $@
+\tmkdir -p $(@D) && echo "$(USERCFLAGS) $(A)" > $@
 """
 
     def make(self, text: str = LIST, makefile: str = MAKEFILE) -> dict[str, Path]:
@@ -233,6 +234,16 @@ $(OUTPUT)/%:
         names = [entry.name for entry in selftestbuild.entries(self.load(), files)]
         self.assertEqual(names, ["selftests", "selftests/mm", "selftests/list", "selftests/mm/cow",
                                  "selftests/mm/ksm"])
+
+    def test_a_program_in_a_folder_of_its_target(self):
+        text = LIST.replace("[[left_out]]", '[[run]]\nprogram = "mm/x86/sub"\n[[left_out]]')
+        makefile = self.MAKEFILE.replace("$(SUB)", "$(OUTPUT)/x86/sub")
+        files = self.make(text, makefile)
+        self.assertEqual(files["mm/x86/sub"].read_text(), "-static -DX 1\n")
+        names = [entry.name for entry in selftestbuild.entries(self.load(text), files)]
+        self.assertEqual(names[:3], ["selftests", "selftests/mm", "selftests/mm/x86"])
+        self.assertIn("mm/x86/sub is not in the list", self.refused(
+            Exit.TEST, text=LIST, makefile=makefile))
 
     def refused(self, code: Exit, **texts) -> str:
         with self.assertRaises(HarnessError) as caught:
