@@ -37,6 +37,17 @@ STORM = """\
 had left; CPUs taken 5 \
 times offline, 4 times online
 """
+KICK = """\
+[    1.000000] kicktest: KICK-BEGIN
+[    1.100000] kicktest: KICK-VERDICT,kick,quiet,pass,no exit in 9 of 10
+[    1.200000] kicktest: KICK-VERDICT,kick,dirty_log_request,pass,20 of 20
+[    2.000000] kicktest: KICK-DELAY,dirty_log,6540,10,6,0,9809,10050
+[    2.000000] kicktest: KICK-VERDICT,kick,dirty_log,pass,0 of 10 late
+[    2.100000] kicktest: KICK-VERDICT,kick,clock_request,pass,20 of 20
+[    3.000000] kicktest: KICK-DELAY,clock,1362,10,4,0,8027,8800
+[    3.000000] kicktest: KICK-VERDICT,kick,clock,pass,0 of 10 late
+[    3.100000] kicktest: KICK-END,0
+"""
 TLB = """\
 [    5.000000] tlbtest: TLB-BEGIN
 [    5.100000] tlbtest: TLB-INFO,cpus,4
@@ -140,6 +151,19 @@ class Judged(unittest.TestCase):
         self.assertEqual([len(table) for table in result.tables], [3, 2])
         failed = CONVERTED.replace("churn,perf_read,pass", "churn,perf_read,fail")
         self.assertIn("churn.perf_read failed: 40", self.problem(failed, "converted", 1))
+
+    def test_kick(self):
+        wanted = asdict(torture.Wanted("kick", 2, minimum={"requests": 40, "inside": 9}))
+        result = torture.judge(wanted, KICK.splitlines())
+        self.assertEqual(result.problems, [])
+        self.assertEqual(result.totals, {"points": 20, "inside": 10, "requests": 40})
+        self.assertIn("clock         1362      10       4     0       8027      8800", result.text())
+        late = torture.judge(wanted, KICK.replace("clock,pass", "clock,fail").splitlines())
+        self.assertEqual(late.problems, ["kick.clock failed: 0 of 10 late"])
+        few = torture.judge(wanted, KICK.replace("clock_request,pass,20 of", "clock_request,fail,19 of")
+                            .splitlines())
+        self.assertIn("kick.clock_request failed: 19 of 20", few.problems)
+        self.assertIn("requests is 20, at least 40 are wanted", few.problems)
 
     def test_own_verdict_counts(self):
         for said in ("FAILURE", "LOCK_HOTPLUG"):
