@@ -30,7 +30,7 @@ VERBS = {
     "bench": Verb("bench", "", "measure beside the unpatched kernel and mainline's versions",
                   locks=False),     # it does itself, where it builds
     "check": Verb("check", "[LANE...]", "the test command: unit tests, queue checks, boots"),
-    "prove": Verb("prove", "", "litmus tests under the kernel's memory model"),
+    "prove": Verb("prove", "", "litmus tests, a model of the calls, the audit of callers"),
     "tree": Verb("tree", "", "make a git tree with the series on top, and say where it is"),
     "export": Verb("export", "", "write the tree's commits back as patches"),
     "boot": Verb("bootverb", "ARCH", "boot the patched kernel and give a shell in it"),
@@ -41,8 +41,8 @@ VERBS = {
 }
 
 TAIL = """\
-Options: --linux PATH or --tarball FILE give another Linux source to tree, check, demo,
-bench, kunit and boot. All output goes to build/ (or $BUILD_DIR).
+Options: --linux PATH or --tarball FILE give another Linux source to all verbs that need
+a kernel tree (not to export and judge). All output goes to build/ (or $BUILD_DIR).
 Details of one verb: ./run help VERB
 """
 
@@ -69,7 +69,9 @@ def dispatch(argv: list[str]) -> int:
     """Runs one verb; errors come out as exceptions."""
     name, args = (argv[0], argv[1:]) if argv else ("help", [])
     if name in ("help", "-h", "--help"):
-        if not args:
+        if len(args) > 1:
+            raise HarnessError(Exit.USAGE, "help takes one verb; see ./run help.")
+        if not args or args[0] == "help":
             sys.stdout.write(overview())
             return Exit.OK
         if args[0] not in VERBS:

@@ -8,6 +8,7 @@ What each key of a lane's file means is said in the header of lanes/x86_64.toml.
 
 from __future__ import annotations
 
+import difflib
 import functools
 from dataclasses import dataclass
 from pathlib import Path
@@ -123,16 +124,18 @@ def arch_names() -> list[str]:
 
 
 def names(folder: Path = LANES) -> list[str]:
-    """Every lane's name: x86_64 lanes first, shorter names first."""
+    """Every lane's name: x86_64 lanes first."""
     return sorted((path.stem for path in folder.glob("*.toml")),
-                  key=lambda name: (not name.startswith("x86_64"), len(name), name))
+                  key=lambda name: (not name.startswith("x86_64"), name))
 
 
 def load(name: str, folder: Path = LANES) -> Lane:
     """Reads lanes/NAME.toml; an unknown name is a usage error that lists the lanes."""
     known = names(folder)
     if name not in known:
-        raise HarnessError(Exit.USAGE, f"there is no lane {name!r}; the lanes are: "
+        near = difflib.get_close_matches(name, known, 1)
+        hint = f" (did you mean {near[0]}?)" if near else ""
+        raise HarnessError(Exit.USAGE, f"there is no lane {name!r}{hint}; the lanes are: "
                            f"{', '.join(known)}.")
     return read(folder / f"{name}.toml")
 

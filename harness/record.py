@@ -177,6 +177,8 @@ def main(args: list[str]) -> int:
     add_options(parser)
     parsed = parser.parse_args(args)
     names = parsed.lanes or words().lanes
+    for name in names:
+        lanes.load(name)        # one that there is not is said before anything begins
     found = parts(names, options(parsed), Progress(len(names)), parsed.again)
     print()
     print(report.table(found))
