@@ -30,6 +30,7 @@
 #include "spin.h"
 
 #define HOLD_LIMIT_NS	(1000ULL * 1000 * 1000)
+#define HOLD_TRIES	10
 
 static void *area;
 
@@ -37,6 +38,7 @@ static long hold_cpu(struct hold_request __user *user)
 {
 	struct hold_request req;
 	u32 __user *flag;
+	unsigned int tries = 0;
 	u32 one = 1;
 	u64 start;
 
@@ -44,12 +46,17 @@ static long hold_cpu(struct hold_request __user *user)
 		return -EFAULT;
 	flag = (u32 __user *)(unsigned long)req.flag;
 
-	local_irq_disable();
-	start = ktime_get_ns();
-	/* The page is there: the caller has written to it. */
-	if (copy_to_user_nofault(flag, &one, sizeof(one))) {
+	for (;;) {
+		/* NUMA balancing may have taken the page away for a moment: get it back. */
+		if (put_user(0, flag))
+			return -EFAULT;
+		local_irq_disable();
+		start = ktime_get_ns();
+		if (!copy_to_user_nofault(flag, &one, sizeof(one)))
+			break;
 		local_irq_enable();
-		return -EFAULT;
+		if (++tries == HOLD_TRIES)
+			return -EFAULT;
 	}
 	spin_until(min(req.until_ns, start + HOLD_LIMIT_NS));
 	req.released_ns = ktime_get_ns();
