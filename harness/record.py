@@ -56,6 +56,7 @@ class Words:
     layers: tuple[str, ...]
     frameless: tuple[str, ...]
     unlocking: tuple[str, ...]
+    before_unlocking: tuple[str, ...]
     inlined: dict[str, str]
 
 
@@ -96,7 +97,11 @@ def known(chain: tuple[str, ...], rows: Iterable[Row], asked: Words) -> bool:
         return below == row.hit.call or (row.hit.call in asked.frameless and bool(below)
                                          and below in chain[:first])
 
-    return any(row.verdict != "converted" and row.hit.call not in asked.unlocking and about(row)
+    def locked(call: str) -> bool:
+        return call not in asked.unlocking or (call in asked.before_unlocking
+                                               and call == chain[first])
+
+    return any(row.verdict != "converted" and locked(row.hit.call) and about(row)
                for row in rows)
 
 

@@ -8,7 +8,8 @@ from harness import callers, lanes, record
 from harness.callers import Hit, Row
 
 ASKED = record.Words(("x86_64",), ("smp_call_function(_\\w+)?", "flush_tlb_\\w+"),
-                     ("flush_tlb_range",), ("do_wp_page",), {"move_ptes": "move_page_tables"})
+                     ("flush_tlb_range",), ("do_wp_page", "hugetlb_wp"), ("do_wp_page",),
+                     {"move_ptes": "move_page_tables"})
 LINE = "[    1.5] pinned-call: preempt=1 irqs=on "
 COPY = ("smp_call_function_many_cond", "flush_tlb_mm_range", "ptep_clear_flush", "wp_page_copy",
         "do_wp_page")
@@ -55,6 +56,11 @@ class Known(unittest.TestCase):
     def test_a_call_that_drops_the_lock_explains_nothing(self) -> None:
         chain = (*COPY, "handle_pte_fault")
         self.assertFalse(record.known(chain, [row("handle_pte_fault", "do_wp_page")], ASKED))
+
+    def test_unless_it_waits_itself_before_it_drops_the_lock(self) -> None:
+        for name, wanted in (("do_wp_page", True), ("hugetlb_wp", False)):
+            chain = (*COPY[:2], name, "handle_fault")
+            self.assertIs(record.known(chain, [row("handle_fault", name)], ASKED), wanted)
 
     def test_a_converted_caller_is_not_known(self) -> None:
         self.assertFalse(record.known(COPY, [row("wp_page_copy", "ptep_clear_flush", "converted")],
