@@ -370,6 +370,7 @@ int main(int argc, char **argv)
 	pthread_t holder, urgent;
 	int tracing_on, i;
 	size_t which;
+	char text[64];
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	printf("PREEMPTOFF-BEGIN\n");
@@ -382,6 +383,8 @@ int main(int argc, char **argv)
 		finish("reps or hold_us is out of range");
 	if (sysconf(_SC_NPROCESSORS_ONLN) < 4)
 		finish("fewer than 4 CPUs are online");
+	if (await_clocksource(text))
+		finish("clocksource");
 
 	device = open_or_fail("/dev/waits", O_RDWR);
 	set_up_tracer();

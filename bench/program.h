@@ -73,4 +73,27 @@ static inline uint64_t middle_sum(uint64_t *times, int count)
 	return sum;
 }
 
+/*
+ * Waits until the kernel has its last clocksource, and puts its name into TEXT. The switch stops
+ * all CPUs, so it must not come while one of them is held. -1 if /sys does not say.
+ */
+static inline int await_clocksource(char text[64])
+{
+	int polls;
+
+	for (polls = 0; polls < 100; polls++) {
+		FILE *file = fopen("/sys/devices/system/clocksource/clocksource0/"
+				   "current_clocksource", "r");
+
+		if (!file || !fgets(text, 64, file))
+			return -1;
+		fclose(file);
+		text[strcspn(text, "\n")] = '\0';
+		if (strcmp(text, "tsc-early"))
+			break;
+		usleep(100000);
+	}
+	return 0;
+}
+
 #endif
