@@ -6,6 +6,7 @@
  *      measurement must not run into that.
  * Out: "WAKEUP-CLOCK,<clocksource>"; exit value 1 if it cannot be read.
  */
+#define _GNU_SOURCE
 #include <stdio.h>
 
 #include "program.h"

@@ -10,7 +10,9 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 /* For a program that has nothing more to say than this. */
 static inline void __attribute__((noreturn)) fail(const char *step)
