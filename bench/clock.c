@@ -6,14 +6,13 @@
  *      measurement must not run into that.
  * Out: "WAKEUP-CLOCK,<clocksource>"; exit value 1 if it cannot be read.
  */
-#define _GNU_SOURCE
 #include <stdio.h>
 
-#include "program.h"
+#include "../harness/guest/clocksource.h"
 
 int main(void)
 {
-	char text[64];
+	char text[CLOCKSOURCE_SIZE];
 
 	if (await_clocksource(text))
 		return 1;

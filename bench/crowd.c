@@ -35,7 +35,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "program.h"
+#include "../harness/guest/program.h"
 
 #define PAGE 4096UL
 #define MAX_THREADS 256

@@ -20,7 +20,7 @@
 #include <stdbool.h>
 #include <sys/mman.h>
 
-#include "program.h"
+#include "../harness/guest/program.h"
 
 #define PAGE 4096UL
 #define MANY 64			/* above this, x86 flushes everything, or nearly */

@@ -14,7 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "program.h"
+#include "../harness/guest/program.h"
 
 #define MAX_CHILDREN 1000
 #define HOME_CPU 0

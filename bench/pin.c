@@ -8,7 +8,7 @@
  * For kthreadd, which is 2: where it happens to make a new thread is chance otherwise.
  */
 #define _GNU_SOURCE
-#include "program.h"
+#include "../harness/guest/program.h"
 
 int main(int argc, char **argv)
 {

@@ -40,7 +40,6 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
-#include <fnmatch.h>
 #include <linux/membarrier.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -52,7 +51,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "program.h"
+#include "../harness/guest/program.h"
 #include "waits.h"
 
 #define CALLER_CPU	1
@@ -147,18 +146,6 @@ static uint64_t read_number(const char *path)
 		finish(path);
 	close(fd);
 	return strtoull(text, NULL, 10);
-}
-
-static bool chosen(const char *name)
-{
-	char patterns[sizeof(entries)], *pattern, *rest;
-
-	strcpy(patterns, entries);
-	for (pattern = strtok_r(patterns, ",", &rest); pattern;
-	     pattern = strtok_r(NULL, ",", &rest))
-		if (!fnmatch(pattern, name, 0))
-			return true;
-	return false;
 }
 
 /* ---- the threads ---- */
@@ -370,7 +357,6 @@ int main(int argc, char **argv)
 	pthread_t holder, urgent;
 	int tracing_on, i;
 	size_t which;
-	char text[64];
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	printf("PREEMPTOFF-BEGIN\n");
@@ -383,8 +369,6 @@ int main(int argc, char **argv)
 		finish("reps or hold_us is out of range");
 	if (sysconf(_SC_NPROCESSORS_ONLN) < 4)
 		finish("fewer than 4 CPUs are online");
-	if (await_clocksource(text))
-		finish("clocksource");
 
 	device = open_or_fail("/dev/waits", O_RDWR);
 	set_up_tracer();
@@ -397,7 +381,7 @@ int main(int argc, char **argv)
 		finish("pthread_create");
 
 	for (which = 0; which < sizeof(cases) / sizeof(cases[0]); which++)
-		if (chosen(cases[which].name))
+		if (listed(entries, cases[which].name))
 			measure_case(&cases[which], tracing_on);
 
 	run.holder = run.urgent = QUIT;

@@ -24,13 +24,8 @@
 #include <unistd.h>
 
 #include "../harness/guest/build_id.h"
+#include "../harness/guest/clocksource.h"
 
-/* The kernel replaces its first clocksource about a second after boot. */
-#define EARLY_CLOCK "tsc-early"
-#define CLOCK_POLLS 100
-#define CLOCK_POLL_US 100000
-
-#define CLOCKSOURCE "/sys/devices/system/clocksource/clocksource0/current_clocksource"
 #define PREFIX "wakeup."
 
 /* Ends the guest; failed_step is NULL if all went well. */
@@ -73,8 +68,8 @@ static void module_parameters(char *cmdline, char *params)
 
 int main(void)
 {
-	char text[4096], params[4096], id[BUILD_ID_SIZE];
-	int module, polls;
+	char text[4096], params[4096], id[BUILD_ID_SIZE], clocksource[CLOCKSOURCE_SIZE];
+	int module;
 
 	mkdir("/proc", 0755);
 	mkdir("/sys", 0755);
@@ -85,13 +80,9 @@ int main(void)
 	kernel_build_id(id);
 	printf("harness: build %s\n", id);
 
-	for (polls = 0; polls < CLOCK_POLLS; polls++) {
-		read_file(CLOCKSOURCE, text, sizeof(text));
-		if (strcmp(text, EARLY_CLOCK))
-			break;
-		usleep(CLOCK_POLL_US);
-	}
-	printf("WAKEUP-CLOCK,%s\n", text);
+	if (await_clocksource(clocksource))
+		finish(CLOCKSOURCE_FILE);
+	printf("WAKEUP-CLOCK,%s\n", clocksource);
 	fflush(stdout);
 	tcdrain(STDOUT_FILENO);
 

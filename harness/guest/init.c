@@ -5,7 +5,8 @@
  * In (kernel command line):
  *	harness.suites=A,B	suites to run again, through KUnit's debugfs files
  *	harness.online=1	before that, bring all CPUs online that are not
- *	harness.steps=FILE	then do what FILE says, a step on each line:
+ *	harness.steps=FILE	then, with the last clocksource, do what FILE says, a step on
+ *				each line:
  *				load NAME [PARAMETERS]	of /modules/NAME.ko
  *				sleep SECONDS
  *				run NAME [ARGUMENTS]	of /bin/NAME
@@ -41,6 +42,7 @@
 #include <unistd.h>
 
 #include "build_id.h"
+#include "clocksource.h"
 
 #define KUNIT_DIR "/sys/kernel/debug/kunit"
 #define LINE_MAX_BYTES 900	/* a record of /dev/kmsg holds about 970 */
@@ -253,7 +255,7 @@ static int step(char *line)
 
 static int run_steps(const char *path)
 {
-	char line[LINE_MAX_BYTES];
+	char line[LINE_MAX_BYTES], clocksource[CLOCKSOURCE_SIZE];
 	FILE *steps = fopen(path, "r");
 	int failed = 0;
 
@@ -261,6 +263,8 @@ static int run_steps(const char *path)
 		say("cannot open %s: %s", path, strerror(errno));
 		return -1;
 	}
+	/* Steps hold CPUs and measure. A kernel that does not say has no other clocksource. */
+	await_clocksource(clocksource);
 	while (!failed && fgets(line, sizeof(line), steps)) {
 		line[strcspn(line, "\n")] = '\0';
 		failed = step(line);

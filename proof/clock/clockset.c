@@ -42,6 +42,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../../harness/guest/program.h"
+
 #define NS 1000000000ULL
 #define US 1000ULL
 #define MS (1000 * US)
@@ -68,26 +70,13 @@ static void __attribute__((noreturn)) finish(const char *failed_step)
 	exit(failed_step ? 1 : 0);
 }
 
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * NS + ts.tv_nsec;
-}
-
 /* Where one thread emulates all CPUs, others run now; not too often, that takes long. */
-static void relax(void)
+static void relax_seldom(void)
 {
 	static __thread unsigned int turn;
 
-	if (++turn % 64)
-		return;
-#if defined(__x86_64__) || defined(__i386__)
-	__builtin_ia32_pause();
-#elif defined(__aarch64__)
-	__asm__ volatile("yield");
-#endif
+	if (++turn % 64 == 0)
+		relax();
 }
 
 static void compute(uint64_t ns)
@@ -95,16 +84,12 @@ static void compute(uint64_t ns)
 	uint64_t end = now_ns() + ns;
 
 	while (now_ns() < end)
-		relax();
+		relax_seldom();
 }
 
 static void bind_cpu(int cpu)
 {
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	if (sched_setaffinity(0, sizeof(set), &set))
+	if (bind_task(0, cpu))
 		finish("sched_setaffinity");
 }
 
@@ -185,7 +170,7 @@ static void *setter(void *arg)
 			set_clock(start_s + AHEAD_S + 1);
 			set_ns = now_ns();
 		}
-		relax();
+		relax_seldom();
 	}
 	return NULL;
 }
@@ -198,7 +183,7 @@ static uint64_t lateness(bool remote)
 		set_ns = 0;
 		armed = 1;
 		while (!set_ns)
-			relax();
+			relax_seldom();
 		set = set_ns;
 	} else {
 		set_clock(start_s + AHEAD_S + 1);
@@ -206,7 +191,7 @@ static uint64_t lateness(bool remote)
 	}
 	end = set + PATIENCE_NS;
 	while (!fired_ns && now_ns() < end)
-		relax();
+		relax_seldom();
 	if (!fired_ns)
 		return PATIENCE_NS;
 	return fired_ns > set ? fired_ns - set : 0;

@@ -47,7 +47,6 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
-#include <fnmatch.h>
 #include <pthread.h>
 #include <sched.h>
 #include <setjmp.h>
@@ -65,6 +64,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../../harness/guest/program.h"
 #include "calls.h"
 #include "hold.h"
 
@@ -91,11 +91,7 @@ static char opt_mode[64] = "lat,churn", opt_cases[256] = "*", opt_holds[64] = "4
 static char opt_reps[16] = "5", opt_lead[16] = "500", opt_limit[16] = "1000";
 static char opt_ops[16] = "40", opt_hotplug[16] = "1", opt_plug_us[16] = "8000";
 
-static const struct {
-	const char *name;
-	char *value;
-	size_t size;
-} options[] = {
+static const struct option_text options[] = {
 	{ "mode", opt_mode, sizeof(opt_mode) },
 	{ "cases", opt_cases, sizeof(opt_cases) },
 	{ "holds_us", opt_holds, sizeof(opt_holds) },
@@ -120,61 +116,15 @@ static void __attribute__((noreturn)) finish(const char *failed_step)
 
 static void option(const char *word)
 {
-	const char *value = strchr(word, '=');
-	size_t i, len = value ? (size_t)(value - word) : 0;
-
-	for (i = 0; value && i < sizeof(options) / sizeof(*options); i++) {
-		if (len != strlen(options[i].name) || strncmp(word, options[i].name, len))
-			continue;
-		if (strlen(value + 1) >= options[i].size)
-			break;
-		strcpy(options[i].value, value + 1);
-		return;
-	}
-	errno = EINVAL;
-	finish(word);
-}
-
-static bool listed(const char *list, const char *name)
-{
-	char patterns[256], *pattern, *rest;
-
-	snprintf(patterns, sizeof(patterns), "%s", list);
-	for (pattern = strtok_r(patterns, ",", &rest); pattern;
-	     pattern = strtok_r(NULL, ",", &rest))
-		if (!fnmatch(pattern, name, 0))
-			return true;
-	return false;
+	if (!take_option(options, sizeof(options) / sizeof(*options), word))
+		finish(word);
 }
 
 /* ---- small things ---- */
 
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
-}
-
-static void relax(void)
-{
-#if defined(__x86_64__)
-	__builtin_ia32_pause();
-#elif defined(__riscv)
-	usleep(20);	/* no instruction gives the turn to another CPU of the emulator */
-#elif defined(__powerpc64__)
-	__asm__ volatile("or 1,1,1\n\tor 2,2,2");
-#endif
-}
-
 static bool bind_cpu(pid_t tid, int cpu)
 {
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	return !sched_setaffinity(tid, sizeof(set), &set);
+	return !bind_task(tid, cpu);
 }
 
 static void be_urgent(int priority)
@@ -195,7 +145,7 @@ static bool write_text(const char *path, const char *text)
 	return done;
 }
 
-static void sleep_until(clockid_t clock, uint64_t until)
+static void sleep_on(clockid_t clock, uint64_t until)
 {
 	struct timespec ts = { .tv_sec = until / 1000000000ULL, .tv_nsec = until % 1000000000ULL };
 
@@ -398,7 +348,7 @@ static void *sleeper_thread(void *arg)
 	bind_cpu(0, HELD_CPU);
 	be_urgent(URGENT_SLEEPER);
 	sleeper.armed = 1;
-	sleep_until(CLOCK_REALTIME, real_ns() + 500 * 1000 * MS);
+	sleep_on(CLOCK_REALTIME, real_ns() + 500 * 1000 * MS);
 	sleeper.when = now_ns();
 	sleeper.woken = 1;
 	return NULL;
@@ -885,7 +835,7 @@ static void *urgent_thread(void *arg)
 		pthread_mutex_unlock(&urgent.lock);
 		if (urgent.quit)
 			return NULL;
-		sleep_until(CLOCK_MONOTONIC, urgent.wake);
+		sleep_on(CLOCK_MONOTONIC, urgent.wake);
 		urgent.ran = now_ns();
 		urgent.done = 1;
 	}

@@ -73,6 +73,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../../harness/guest/program.h"
+
 #ifndef KVM_XEN_HVM_CONFIG_PVCLOCK_TSC_UNSTABLE		/* older headers */
 #define KVM_XEN_HVM_CONFIG_PVCLOCK_TSC_UNSTABLE (1 << 7)
 #endif
@@ -124,11 +126,7 @@ static uint64_t delay_ns;
 static char opt_cases[256] = "*", opt_step[16] = "100", opt_reps[16] = "1";
 static char opt_hold[16] = "20000", opt_limit[16] = "1000";
 
-static const struct {
-	const char *name;
-	char *value;
-	size_t size;
-} options[] = {
+static const struct option_text options[] = {
 	{ "cases", opt_cases, sizeof(opt_cases) },
 	{ "step_ns", opt_step, sizeof(opt_step) },
 	{ "reps", opt_reps, sizeof(opt_reps) },
@@ -151,19 +149,8 @@ static void __attribute__((noreturn)) finish(const char *failed_step)
 
 static void option(const char *word)
 {
-	const char *value = strchr(word, '=');
-	size_t i, len = value ? (size_t)(value - word) : 0;
-
-	for (i = 0; value && i < sizeof(options) / sizeof(*options); i++) {
-		if (len != strlen(options[i].name) || strncmp(word, options[i].name, len))
-			continue;
-		if (strlen(value + 1) >= options[i].size)
-			break;
-		strcpy(options[i].value, value + 1);
-		return;
-	}
-	errno = EINVAL;
-	finish(word);
+	if (!take_option(options, sizeof(options) / sizeof(*options), word))
+		finish(word);
 }
 
 static void verdict(const char *what, bool good, const char *reason)
@@ -173,20 +160,6 @@ static void verdict(const char *what, bool good, const char *reason)
 }
 
 /* ---- time and threads ---- */
-
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000 * MS + ts.tv_nsec;
-}
-
-/* Also gives the turn to other CPUs, where one thread of the host runs all of them. */
-static void relax(void)
-{
-	__builtin_ia32_pause();
-}
 
 /* The less often it gives the turn to others, the faster is the emulator. */
 static void spin(int rounds)
@@ -207,11 +180,7 @@ static void rest(uint64_t ns)
 
 static void bind_cpu(int cpu)
 {
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	if (sched_setaffinity(0, sizeof(set), &set))
+	if (bind_task(0, cpu))
 		finish("sched_setaffinity");
 }
 

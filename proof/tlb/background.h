@@ -245,6 +245,6 @@ static void mode_background(void)
 	strcpy(holds, opt_holds);
 	for (hold_us = strtok(holds, ","); hold_us; hold_us = strtok(NULL, ","))
 		for (i = 0; i < sizeof(bg_cases) / sizeof(*bg_cases); i++)
-			if (chosen(bg_cases[i].name))
+			if (listed(opt_cases, bg_cases[i].name))
 				background_case(&bg_cases[i], strtoull(hold_us, NULL, 10) * US);
 }

@@ -76,7 +76,6 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
-#include <fnmatch.h>
 #include <linux/futex.h>
 #include <linux/membarrier.h>
 #include <linux/mempolicy.h>
@@ -100,6 +99,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../../harness/guest/program.h"
 #include "hold.h"
 
 #ifndef MADV_PAGEOUT
@@ -138,11 +138,7 @@ static char opt_reps[16] = "5", opt_lead[16] = "500", opt_limit[16] = "1000";
 static char opt_seconds[16] = "5", opt_least_ops[16] = "10", opt_hotplug[16] = "1";
 static char opt_ops[16] = "2000", opt_busy[16] = "1";
 
-static const struct {
-	const char *name;
-	char *value;
-	size_t size;
-} options[] = {
+static const struct option_text options[] = {
 	{ "mode", opt_mode, sizeof(opt_mode) },
 	{ "cases", opt_cases, sizeof(opt_cases) },
 	{ "holds_us", opt_holds, sizeof(opt_holds) },
@@ -169,32 +165,8 @@ static void __attribute__((noreturn)) finish(const char *failed_step)
 
 static void option(const char *word)
 {
-	const char *value = strchr(word, '=');
-	size_t i, len = value ? (size_t)(value - word) : 0;
-
-	for (i = 0; value && i < sizeof(options) / sizeof(*options); i++) {
-		if (len != strlen(options[i].name) || strncmp(word, options[i].name, len))
-			continue;
-		if (strlen(value + 1) >= options[i].size)
-			break;
-		strcpy(options[i].value, value + 1);
-		return;
-	}
-	errno = EINVAL;
-	finish(word);
-}
-
-/* Whether the option "cases" has a pattern for it. */
-static bool chosen(const char *name)
-{
-	char patterns[sizeof(opt_cases)], *pattern, *rest;
-
-	strcpy(patterns, opt_cases);
-	for (pattern = strtok_r(patterns, ",", &rest); pattern;
-	     pattern = strtok_r(NULL, ",", &rest))
-		if (!fnmatch(pattern, name, 0))
-			return true;
-	return false;
+	if (!take_option(options, sizeof(options) / sizeof(*options), word))
+		finish(word);
 }
 
 /* ---- small things ---- */
@@ -205,31 +177,10 @@ static void verdict(const char *mode, const char *what, bool pass, const char *r
 	failures += !pass;
 }
 
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
-}
-
-static void relax(void)
-{
-#if defined(__x86_64__) || defined(__i386__)
-	__builtin_ia32_pause();
-#elif defined(__aarch64__)
-	__asm__ volatile("yield");
-#endif
-}
-
 static void bind_cpu(pid_t tid, int cpu)
 {
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
 	/* Fails for a CPU that is offline, then the thread stays where it is. */
-	sched_setaffinity(tid, sizeof(set), &set);
+	bind_task(tid, cpu);
 }
 
 static void unbind(void)
@@ -702,7 +653,7 @@ static void mode_lat(const struct op *list, size_t count)
 		for (i = 0; i < count; i++) {
 			const struct op *op = &list[i];
 
-			if (!chosen(op->name))
+			if (!listed(opt_cases, op->name))
 				continue;
 			if ((op->run == run_madvise && op->arg == MADV_PAGEOUT && !have_swap) ||
 			    (op->prepare == prep_reclaimed && !have_swap) ||
@@ -1163,7 +1114,7 @@ static void stale_case(size_t i, size_t pages)
 	int n = nr_cpus < MAX_READERS ? nr_cpus : MAX_READERS, k;
 
 	snprintf(name, sizeof(name), "%s_%zu", cases[i].name, pages);
-	if (!chosen(name))
+	if (!listed(opt_cases, name))
 		return;
 	/* It takes long to fill so many. */
 	if (pages > MANY)
@@ -1265,7 +1216,7 @@ static void mode_stale(void)
 		snprintf(one, sizeof(one), "%s_1", cases[i].name);
 		snprintf(many, sizeof(many), "%s_%d", cases[i].name, MANY);
 		snprintf(more, sizeof(more), "%s_%zu", cases[i].name, cases[i].more);
-		if (!chosen(one) && !chosen(many) && !chosen(more))
+		if (!listed(opt_cases, one) && !listed(opt_cases, many) && !listed(opt_cases, more))
 			continue;
 		if (cases[i].step == case_pageout && !have_swap) {
 			printf("TLB-VERDICT,stale,pageout,skip,no swap in this guest\n");

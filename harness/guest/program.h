@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the guests' programs share: time, CPUs, and how points are summed up. To be included
- * after _GNU_SOURCE is defined.
+ * What the guests' programs share: options, time, CPUs, and how points are summed up. To be
+ * included after _GNU_SOURCE is defined.
  */
 #ifndef PROGRAM_H
 #define PROGRAM_H
 
+#include <errno.h>
+#include <fnmatch.h>
 #include <sched.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,10 +42,14 @@ static inline void sleep_until(uint64_t when)
 /* A simulator that runs the CPUs in turn goes on to the next one at each of these. */
 static inline void relax(void)
 {
-#if defined(__x86_64__)
+#if defined(__x86_64__) || defined(__i386__)
 	__builtin_ia32_pause();
 #elif defined(__aarch64__)
 	__asm__ volatile("yield");
+#elif defined(__riscv)
+	usleep(20);	/* no instruction gives the turn to another CPU of the emulator */
+#elif defined(__powerpc64__)
+	__asm__ volatile("or 1,1,1\n\tor 2,2,2");
 #endif
 }
 
@@ -75,27 +82,42 @@ static inline uint64_t middle_sum(uint64_t *times, int count)
 	return sum;
 }
 
-/*
- * Waits until the kernel has its last clocksource, and puts its name into TEXT. The switch stops
- * all CPUs, so it must not come while one of them is held. -1 if /sys does not say.
- */
-static inline int await_clocksource(char text[64])
+/* An option of a program: NAME=VALUE on its command line, kept as text. */
+struct option_text {
+	const char *name;
+	char *value;
+	size_t size;
+};
+
+/* Keeps the value of such a word; false and EINVAL if no option has that name, or so much room. */
+static inline bool take_option(const struct option_text *options, size_t count, const char *word)
 {
-	int polls;
+	const char *value = strchr(word, '=');
+	size_t i, len = value ? (size_t)(value - word) : 0;
 
-	for (polls = 0; polls < 100; polls++) {
-		FILE *file = fopen("/sys/devices/system/clocksource/clocksource0/"
-				   "current_clocksource", "r");
-
-		if (!file || !fgets(text, 64, file))
-			return -1;
-		fclose(file);
-		text[strcspn(text, "\n")] = '\0';
-		if (strcmp(text, "tsc-early"))
+	for (i = 0; value && i < count; i++) {
+		if (len != strlen(options[i].name) || strncmp(word, options[i].name, len))
+			continue;
+		if (strlen(value + 1) >= options[i].size)
 			break;
-		usleep(100000);
+		strcpy(options[i].value, value + 1);
+		return true;
 	}
-	return 0;
+	errno = EINVAL;
+	return false;
+}
+
+/* Whether one of the patterns in LIST, which have commas between them, matches NAME. */
+static inline bool listed(const char *list, const char *name)
+{
+	char patterns[256], *pattern, *rest;
+
+	snprintf(patterns, sizeof(patterns), "%s", list);
+	for (pattern = strtok_r(patterns, ",", &rest); pattern;
+	     pattern = strtok_r(NULL, ",", &rest))
+		if (!fnmatch(pattern, name, 0))
+			return true;
+	return false;
 }
 
 #endif
