@@ -1,4 +1,4 @@
-"""The verb `bench`: Linux with and without the series beside other versions, measured.
+"""Linux with and without the series beside other versions: built, booted, measured.
 
 In:  bench/bench.toml, where the Linux source comes from; apt for the other versions.
 Out: bench/results/DATE-BASE/: points.csv, summary.md, config-differences.md, *.svg.
@@ -19,53 +19,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from . import (benchplan, benchplot, benchreport, boot, build, guest, kconfig, lanes, lock, measure,
+from . import (benchplan, benchplot, benchreport, boot, build, guest, kconfig, lanes, measure,
                module, peers, points, proc, provision, rtpoints, series, settings, source, tools,
                tree)
-from .arguments import Parser
 from .benchplan import BenchKernel, BenchPlan, Guest
 from .benchreport import Measured
 from .errors import Exit, HarnessError
-from .lanes import Arch, Kernel
+from .arches import Arch, Kernel
 from .points import Boot, Point
 from .progress import Progress
 from .rtpoints import Bucket
 
-HELP = """\
-./run bench [--quick] [--arch ARCH]... [--kernel NAME]... [--guest NAME]... [--boots N]
-            [--jobs N] [--resume] [--linux PATH | --tarball FILE]
-./run bench --compare A B
-./run bench --read FILE...
-
-Builds Linux without and with the series, and the versions of mainline that
-bench/bench.toml names, boots them under QEMU and measures: wake-up latency on a CPU that
-waits for a cross-CPU call, with each preemption model; the longest section with
-preemption off meanwhile (a second build, with the kernel's tracer); cost of the calls, TLB
-flushes, fork; what a process with more threads than CPUs gets done; CPU hotplug, also
-with a waiter that cannot run; grace periods. A version that cannot be fetched, or that
-lacks a preemption model, is left out, and the report says so.
-
-Most guests run in simulated time: QEMU counts instructions, and one is one
-nanosecond. So the figures depend neither on this machine nor on its load. The guest
-"tools" runs in real time: cyclictest beside hackbench and stress-ng, while a CPU is held;
-leave the machine alone meanwhile, or what it does is all that can be seen.
-
-The result is in bench/results/DATE-BASE/: points.csv (every raw point), histograms.csv,
-summary.md (the targets, and tables), plots, and the differences of the configurations.
-
-  --quick        the core of it: the queue's two kernels, fewer guests and boots
-  --arch ARCH    only this architecture; may be given several times
-  --kernel NAME  only this kernel of bench/bench.toml; may be given several times
-  --guest NAME   only this guest of bench/bench.toml; may be given several times
-  --boots N      of each guest with each kernel, instead of what bench/bench.toml says
-  --jobs N       boots at a time, instead of what bench/bench.toml says
-  --resume       after an interruption: boots of the same kernels with the same guests that
-                 came to their end are not done again
-  --compare A B  build and boot nothing: name what got worse by more than the spread from
-                 result folder A to result folder B; exit code 1 if anything did
-  --read FILE    build and boot nothing: sum up what bench/rt.c printed on a real machine
-                 (bench/README.md says how to get there)
-"""
 
 RESULTS = benchplan.FOLDER / "results"
 STEPS = "bench.steps"
@@ -381,21 +345,6 @@ def read_rt(paths: list[Path]) -> int:
     return Exit.TEST if wrong else Exit.OK
 
 
-def parse(args: list[str]):
-    parser = Parser("bench")
-    source.add_options(parser)
-    parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--arch", action="append", default=[])
-    parser.add_argument("--kernel", action="append", default=[])
-    parser.add_argument("--guest", action="append", default=[])
-    parser.add_argument("--boots", type=int)
-    parser.add_argument("--jobs", type=int)
-    parser.add_argument("--resume", action="store_true")
-    parser.add_argument("--compare", nargs=2, type=Path, metavar=("A", "B"))
-    parser.add_argument("--read", nargs="+", type=Path, metavar="FILE")
-    return parser.parse_args(args)
-
-
 def limited(plan: BenchPlan, parsed) -> BenchPlan:
     """What the command line leaves of the plan; kernels that it leaves out become a note later."""
     if parsed.quick:
@@ -413,23 +362,6 @@ def limited(plan: BenchPlan, parsed) -> BenchPlan:
     return replace(plan, boots=parsed.boots or plan.boots, jobs=parsed.jobs or plan.jobs,
                    guests=tuple(item for item in plan.guests
                                 if not parsed.guest or item.name in parsed.guest))
-
-
-def main(args: list[str]) -> int:
-    """The verb `bench`."""
-    parsed = parse(args)
-    if parsed.compare:
-        return compare(*parsed.compare)
-    if parsed.read:
-        return read_rt(parsed.read)
-    plan = limited(benchplan.read(), parsed)
-    known = list(dict.fromkeys(arch for item in plan.guests for arch in item.arches))
-    for arch in parsed.arch:
-        if arch not in known:
-            raise HarnessError(Exit.USAGE, f"there is nothing to measure on {arch!r}; the "
-                               f"architectures are: {', '.join(known)}.")
-    with lock.build_folder(settings.build_dir(), "bench"):
-        return measure_all(plan, parsed, parsed.arch or known)
 
 
 def all_jobs(plan: BenchPlan, ready: list[Ready]) -> list[Job]:

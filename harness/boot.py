@@ -22,7 +22,7 @@ from typing import Callable
 
 from . import proc, settings
 from .errors import Exit, HarnessError
-from .lanes import Arch
+from .arches import Arch
 
 TIMEOUT = "timeout"        # what the file `exit` holds when the limit was reached
 ALWAYS = ("panic=-1 "              # a panic ends QEMU (with -no-reboot) instead of the limit

@@ -22,7 +22,8 @@ from pathlib import Path
 
 from . import git, kconfig, proc, settings
 from .errors import Exit, HarnessError
-from .lanes import Kernel, Lane
+from .arches import Kernel
+from .lanes import Lane
 from .progress import Progress
 
 _COMPILED = re.compile(r"^\s+(CC|AS|HOSTCC|AR|LD)\s")

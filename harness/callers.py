@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Iterable, Iterator
 
-from . import proc, provision, report, settings, tree
+from . import proc, provision, settings, tree
 from .errors import Exit, HarnessError
 from .git import git
 from .progress import Progress

@@ -19,25 +19,24 @@ from .errors import Exit, HarnessError
 
 @dataclass(frozen=True)
 class Verb:
-    module: str        # below harness/
     usage: str         # arguments
     summary: str       # one line
     locks: bool = True  # uses the build folder, so only one run at a time
 
 
 VERBS = {
-    "demo": Verb("demo", "", "build Linux with and without the series, boot both, measure"),
-    "bench": Verb("bench", "", "measure beside the unpatched kernel and mainline's versions",
+    "demo": Verb("", "build Linux with and without the series, boot both, measure"),
+    "bench": Verb("", "measure beside the unpatched kernel and mainline's versions",
                   locks=False),     # it does itself, where it builds
-    "check": Verb("check", "[LANE...]", "the test command: unit tests, queue checks, boots"),
-    "prove": Verb("prove", "", "litmus tests, a model of the calls, the audit of callers"),
-    "tree": Verb("tree", "", "make a git tree with the series on top, and say where it is"),
-    "export": Verb("export", "", "write the tree's commits back as patches"),
-    "boot": Verb("bootverb", "ARCH", "boot the patched kernel and give a shell in it"),
-    "kunit": Verb("kunitverb", "LANE [GLOB]", "one lane, one run, its console shown"),
-    "record": Verb("record", "[LANE...]", "calls that a running kernel makes pinned: all known?"),
-    "mutants": Verb("mutantsverb", "[NAME...]", "break the series on purpose: is it noticed?"),
-    "judge": Verb("judge", "DIR", "judge the log of an earlier run again", locks=False),
+    "check": Verb("[LANE...]", "the test command: unit tests, queue checks, boots"),
+    "prove": Verb("", "litmus tests, a model of the calls, the audit of callers"),
+    "tree": Verb("", "make a git tree with the series on top, and say where it is"),
+    "export": Verb("", "write the tree's commits back as patches"),
+    "boot": Verb("ARCH", "boot the patched kernel and give a shell in it"),
+    "kunit": Verb("LANE [GLOB]", "one lane, one run, its console shown"),
+    "record": Verb("[LANE...]", "calls that a running kernel makes pinned: all known?"),
+    "mutants": Verb("[NAME...]", "break the series on purpose: is it noticed?"),
+    "judge": Verb("DIR", "judge the log of an earlier run again", locks=False),
 }
 
 TAIL = """\
@@ -57,7 +56,7 @@ def overview() -> str:
 
 def load(name: str):
     """The module that carries the verb."""
-    return importlib.import_module(f".{VERBS[name].module}", __package__)
+    return importlib.import_module(f".verbs.{name}", __package__)
 
 
 def unknown(name: str) -> HarnessError:

@@ -1,4 +1,4 @@
-"""The verb `demo`: builds Linux with and without the series, boots both, measures.
+"""Linux with and without the series, built, booted and measured for `./run demo`.
 
 In:  where the Linux source comes from; demo/demo.toml (configuration and machine),
      demo/wakeup.c (what measures), demo/init.c (runs it in the guest).
@@ -14,32 +14,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from . import boot, build, guest, lanes, measure, module, plot, provision, series, settings, tree
+from . import boot, build, guest, measure, module, settings, tree
 from . import wakeup
-from .arguments import Parser
-from .errors import Exit, HarnessError
 from .lanes import Lane
 from .progress import Progress
-from .source import add_options, options
 from .wakeup import Measurement, Plan
 
-HELP = """\
-./run demo [--linux PATH | --tarball FILE]
-
-Builds Linux for x86_64 twice, without the series and with it, boots both under QEMU
-and measures how long a SCHED_FIFO task waits to run on a CPU where another task waits
-for a cross-CPU call, while a remote CPU keeps interrupts off. Prints a table and
-says where the raw points (CSV) and a plot (SVG) are.
-
-Each kernel is booted twice, with preempt=full and with preempt=voluntary, which is the
-default of Debian, RHEL and SLES: four boots in all.
-
-The guests run in simulated time: QEMU counts instructions, and one is one
-nanosecond. So the figures depend neither on this machine nor on its load.
-
-Each run measures anew; a kernel is built only if something changed. What is built,
-booted and measured is data: demo/demo.toml.
-"""
 
 DEMO = settings.REPO / "demo"
 MODULE = "wakeup.ko"
@@ -163,42 +143,3 @@ def report(measurements: list[Measurement], asked: Plan, lane: Lane, info: tree.
         f"  consoles     {relative(work())}/*/console.log, to boot again: qemu-cmd; * is one of",
         f"               {boots}",
     ])
-
-
-def main(args: list[str]) -> int:
-    """The verb `demo`."""
-    parser = Parser("demo")
-    add_options(parser)
-    opts = options(parser.parse_args(args))
-    lane = lanes.read(DEMO / "demo.toml")
-    asked = wakeup.plan(lane.cmdline, lane.arch.clocksource)
-    progress = Progress(4 + 2 * len(asked.models))
-
-    progress.phase("tools and kernel tree")
-    provision.need("tree", "build", lane.arch.name, "plot")
-    info = tree.ensure_tree(opts, progress)
-    both = variants(info, tree.worktree("base", info.base_commit))
-    progress.done(f"Linux {info.kernel_version}, {info.source}")
-
-    made = []
-    for variant in both:
-        progress.phase(f"build of {variant.label}")
-        made.append(build_variant(lane, variant, progress))
-
-    measurements = []
-    for model in asked.models:
-        for variant, (spec, build_id) in zip(both, made):
-            progress.phase(f"boot of {variant.label}, preempt={model}")
-            measurements.append(measure_one(spec, build_id, variant, model, asked,
-                                            progress))
-
-    progress.phase("table and plot")
-    wakeup.write_csv(measurements, work() / "points.csv")
-    plot.draw(measurements, asked,
-              f"Linux {info.kernel_version} on x86_64, {lane.cpus} CPUs. Clock: QEMU counts "
-              f"instructions, 1 instruction = 1 ns. {asked.reps} points for each mark; lines join "
-              "the medians.", work() / "latency.svg", work() / "matplotlib")
-    text = report(measurements, asked, lane, info, len(series.names(settings.base().dir)))
-    (work() / "result.txt").write_text(text.lstrip("\n") + "\n", encoding="utf-8")
-    print(text)
-    return Exit.OK

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from . import proc, settings
 from .errors import Exit, HarnessError
-from .lanes import Arch
+from .arches import Arch
 
 SOURCES = Path(__file__).resolve().parent / "guest"
 APPLETS = ("sh", "ls", "cat", "echo", "ps", "dmesg", "mount", "grep", "less", "vi", "head", "tail",

@@ -1,4 +1,4 @@
-"""Judges one run from the files it left; also the verb `judge`.
+"""Judges one run from the files it left.
 
 In:  a run folder: run.json (what was asked for), console.log, exit.
 Out: Verdict, also as verdict.json in that folder.
@@ -24,13 +24,6 @@ from typing import Any
 from . import boot, excused, kcsan, ktap, settings, torture
 from .errors import Exit, HarnessError
 
-HELP = """\
-./run judge DIR
-
-Judges the log of an earlier run again, from the files in its folder only (for
-example build/<base>/runs/x86_64), with the patterns of harness/data/splats.toml as
-they are now. Prints the verdict; the exit code is that of the run.
-"""
 
 INIT = "harness: "             # what the guest's init puts before its lines
 SHOWN = 10                     # problems of one kind that are listed in full
@@ -305,12 +298,3 @@ def judge_folder(folder: Path) -> Verdict:
     record = {**run, **dataclasses.asdict(verdict), "code": verdict.code.name}
     (folder / "verdict.json").write_text(json.dumps(record, indent=1) + "\n")
     return verdict
-
-
-def main(args: list[str]) -> int:
-    if len(args) != 1 or args[0].startswith("-"):
-        raise HarnessError(Exit.USAGE, "judge takes one run folder, for example "
-                           "./run judge build/<base>/runs/x86_64.")
-    verdict = judge_folder(Path(args[0]))
-    print(verdict.text())
-    return verdict.code

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from . import proc, settings
 from .errors import Exit, HarnessError
-from .lanes import Kernel
+from .arches import Kernel
 
 _SET = re.compile(r"^CONFIG_(\w+)=(.*)$")
 

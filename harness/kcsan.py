@@ -19,7 +19,7 @@ from pathlib import Path
 
 from . import ktap, objects, proc, settings
 from .errors import Exit, HarnessError
-from .lanes import Arch
+from .arches import Arch
 
 _CALLER = re.compile(r"^(?:<\d+>)?\[ *\d+\.\d+\](\[ *[TC]\d+\])")
 _TITLE = re.compile(r"^BUG: KCSAN: (?:data-race|assert: race) in (.+)$")

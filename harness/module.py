@@ -12,7 +12,7 @@ from pathlib import Path
 
 from . import build, kconfig, proc, settings
 from .errors import Exit, HarnessError
-from .lanes import Kernel
+from .arches import Kernel
 
 
 def copy_if_changed(source: Path, target: Path) -> None:

@@ -1,4 +1,4 @@
-"""The verb `mutants`: breaks the series on purpose, and sees whether it is noticed.
+"""Runs the mutants: builds each, boots it, and sees whether it is noticed.
 
 In:  names of mutants (all if none), options.
 Out: an Outcome for each, a table, run folders build/<base>/runs/mutants/NAME/.
@@ -19,30 +19,12 @@ from pathlib import Path
 
 from . import (boot, build, judge, lanerun, lanes, mutants, proc, report, settings,
                tree)
-from .arguments import Parser
 from .errors import Exit, HarnessError
 from .mutants import Mutant, Table, Watch
 from .progress import Progress
 from .report import Part
-from .source import Options, add_options, check_disk, options
+from .source import Options, check_disk
 from .tree import TreeInfo
-
-HELP = """\
-./run mutants [NAME...] [--subset] [--linux PATH | --tarball FILE]
-
-Shows that the suite notices broken kernels. A mutant is a small patch in proof/mutants/
-that breaks one thing in the series; proof/mutants/mutants.toml says which invariant
-that is, and which case, sanitizer, detector or torture test must catch it. First the
-named cases must pass without the mutant; then each mutant is built, and booted until it is caught.
-It passes if it is caught in the way the table names: one that survives, or is caught in
-another way only, is a failure. What only a weaker memory model than the host's would show
-has no mutant: the litmus tests and their broken twins are for that (./run prove).
-
-  --subset   only the five that are part of ./run check
-
-Prints a table and the line "N passed, N failed, N skipped". Runs leave their files in
-build/<base>/runs/mutants/.
-"""
 
 
 @dataclass(frozen=True)
@@ -252,21 +234,3 @@ def subset_part(opts: Options, progress: Progress) -> Part:
     return Part("mutants", report.exit_code(parts), sum(part.passed for part in parts),
                 sum(part.failed for part in parts), 0, time.monotonic() - start,
                 "the subset; ./run mutants has them all")
-
-
-def main(args: list[str]) -> int:
-    parser = Parser("mutants")
-    parser.add_argument("names", nargs="*")
-    parser.add_argument("--subset", action="store_true")
-    add_options(parser)
-    parsed = parser.parse_args(args)
-    table = mutants.load()
-    chosen = mutants.choose(table, parsed.names, parsed.subset)
-    progress = Progress(1 + len({mutant.lane for mutant in chosen}) + len(chosen))
-    progress.phase("the kernel tree")
-    outcomes = run(chosen, table, options(parsed), progress, phases=True)
-    print(text_table(outcomes))
-    parts = [outcome.part for outcome in outcomes]
-    print(f"Consoles are in {settings.build_dir() / 'runs/mutants'}.")
-    print(report.closing(parts))
-    return report.exit_code(parts)

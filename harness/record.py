@@ -1,4 +1,4 @@
-"""The verb `record`: which calls a running kernel makes pinned, and whether the audit knows them.
+"""Which calls a running kernel makes pinned, and whether the audit knows them.
 
 In:  lanes (those of proof/callers/record.toml if none), record.patch, the table callers.md.
 Out: report Parts: a site that was seen and is not in the table fails; run folders
@@ -17,30 +17,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Iterable, Sequence
 
-from . import callers, judge, lanerun, lanes, report, series, settings, tree
-from .arguments import Parser
+from . import callers, judge, lanerun, lanes, series, settings, tree
 from .callers import Row
 from .errors import Exit
 from .judge import Verdict
 from .progress import Progress
 from .report import Part, guarded
-from .source import Options, add_options, options
+from .source import Options
 from .tree import TreeInfo
 
-HELP = """\
-./run record [LANE...] [--again] [--linux PATH | --tarball FILE]
-
-What the audit of callers (./run help prove) says of the source, seen in a running kernel:
-builds the lanes' kernels with a patch that prints each cross-CPU call that waits and is made
-with preemption or interrupts disabled, boots them with their torture tests, and compares
-what was printed with proof/callers/callers.md. A site that is not in the table fails.
-The lanes are those of proof/callers/record.toml, or the LANEs given.
-
-  --again   judges the last runs once more, with the table as it is now
-
-Prints a table and the line "N passed, N failed, N skipped". The sites, each with a chain of
-callers, are in build/<base>/runs/LANE-record/sites.txt. Part of ./run check --all.
-"""
 
 PATCH = callers.FOLDER / "record.patch"
 _LINE = re.compile(r"pinned-call: preempt=[0-9a-f]+ irqs=(?:on|off) (.+)")
@@ -173,19 +158,3 @@ def parts(names: Sequence[str], opts: Options, progress: Progress,
         found += guarded(f"record {name}", progress,
                          lambda: one_lane(name, rows, asked, opts, again, progress))
     return found
-
-
-def main(args: list[str]) -> int:
-    parser = Parser("record")
-    parser.add_argument("lanes", nargs="*")
-    parser.add_argument("--again", action="store_true")
-    add_options(parser)
-    parsed = parser.parse_args(args)
-    names = parsed.lanes or words().lanes
-    for name in names:
-        lanes.load(name)        # one that there is not is said before anything begins
-    found = parts(names, options(parsed), Progress(len(names)), parsed.again)
-    print()
-    print(report.table(found))
-    print(report.closing(found))
-    return report.exit_code(found)

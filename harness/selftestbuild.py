@@ -18,7 +18,7 @@ from typing import Any
 
 from . import build, guest, kconfig, proc, selftests, settings
 from .errors import Exit, HarnessError
-from .lanes import Kernel
+from .arches import Kernel
 from .selftests import Listed
 
 FOLDER = "selftests"             # in the guest

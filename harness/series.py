@@ -67,6 +67,16 @@ def touched(files: list[Path]) -> list[str]:
     return sorted(found)
 
 
+def test_patches() -> list[Path]:
+    """The patches of the series that touch nothing outside of lib/: the tests."""
+    found = []
+    for path in patches():
+        paths = touched([path])
+        if paths and all(name.startswith("lib/") for name in paths):
+            found.append(path)
+    return found
+
+
 def apply(repo: Path, base: str, files: list[Path], work: Path) -> Applied:
     """Puts the patches on commit `base` of repo with git am, without touching repo's work tree.
 

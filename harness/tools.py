@@ -16,7 +16,7 @@ from typing import Any, Callable
 
 from . import aptsource, guest, proc, settings
 from .errors import Exit, HarnessError
-from .lanes import Arch
+from .arches import Arch
 from .source import check_disk
 
 VERSIONS = "packages"           # file beside the unpacked tree: it is complete

@@ -17,32 +17,13 @@ from pathlib import Path
 from typing import Iterator
 
 from . import proc, provision, series, settings
-from .arguments import Parser
 from .errors import Exit, HarnessError
 from .git import ask, git, identity
 from .progress import Progress
-from .source import Options, Source, add_options, check_disk, find, options, unpack
+from .source import Options, check_disk, find, unpack
 
 RECORD = ".git/harness.json"
 BASE_DATE = "2000-01-01T00:00:00+0000"    # fixed, so that commit ids can be reproduced
-
-HELP = """\
-./run tree [--linux PATH | --tarball FILE] [--update] [--discard]
-
-Makes build/<base>/linux, a git tree: one commit with the unpatched kernel (branch
-"base"), then every patch of the series as a commit put on with git am (branch
-"series"). Prints where it is and how to build it. A tree that is there already is
-used again; after a change in the patches only the files concerned are rewritten, so
-that an incremental build stays short.
-
-  --linux PATH    take Linux from your own clean git tree or unpacked source; it is
-                  copied, never changed
-  --tarball FILE  take it from linux-VERSION.tar.xz or Debian's .orig.tar.xz
-  --update        look for a newer release of the Debian package
-  --discard       throw away commits and changes in the tree that were not exported
-
-Work on the series: commit in the tree, then ./run export.
-"""
 
 
 @dataclass(frozen=True)
@@ -280,24 +261,12 @@ def ensure_base_tree(opts: Options = Options(), progress: Progress | None = None
                    tip_commit=patched.base_commit)
 
 
-def main(args: list[str]) -> int:
-    """The verb `tree`."""
-    parser = Parser("tree")
-    add_options(parser)
-    parser.add_argument("--update", action="store_true")
-    parser.add_argument("--discard", action="store_true")
-    parsed = parser.parse_args(args)
-    progress = Progress(1)
-    progress.phase("the kernel tree")
-    made = ensure_tree(options(parsed), progress, parsed.update, parsed.discard)
-    progress.done("ready")
-    count = len(series.names(settings.base().dir))
-    print(f"""{made.path}
-  Linux {made.kernel_version} with {count} patches, from {made.source}
-  {made.checksum}
-  git log base..series shows the patches
-Build it, for example:
-  cd {made.path}
-  make O=../out/mine x86_64_defconfig
-  make O=../out/mine -j$(nproc)""")
-    return Exit.OK
+def base_with_tests(opts: Options, progress: Progress) -> TreeInfo:
+    """A work tree with the unpatched kernel and the tests of the series."""
+    patched = ensure_tree(opts, progress)
+    files = series.test_patches()
+    if not files:
+        raise HarnessError(Exit.USAGE, "the series has no patch that touches lib/ only, so there "
+                           "is no test to put on the unpatched kernel.")
+    tip = series.apply(patched.path, patched.base_commit, files, settings.build_dir() / "am").tip
+    return replace(patched, path=worktree("base-tests", tip), tip_commit=tip)

@@ -16,8 +16,9 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
-from harness import export, series, settings, tree
+from harness import series, settings, tree
 from harness.source import Options
+from harness.verbs import export as export_verb
 
 MAKEFILE = "VERSION = 9\nPATCHLEVEL = 8\nSUBLEVEL = 7\nEXTRAVERSION =\nNAME = Tiny\n"
 BASE_TOML = """\
@@ -27,6 +28,8 @@ package = "linux-source-9.8"
 suites = ["stable-security", "stable"]
 author = "Test Project <test@invalid>"
 """
+# The harness without its tests.
+CODE = sorted(path for path in (settings.REPO / "harness").rglob("*.py") if "tests" not in path.parts)
 COVER = """\
 From 0000000000000000000000000000000000000000 Mon Sep 17 00:00:00 2001
 From: Test Project <test@invalid>
@@ -101,7 +104,7 @@ class World(unittest.TestCase):
 
     def silent_export(self) -> None:
         with contextlib.redirect_stdout(io.StringIO()):
-            self.assertEqual(export.main([]), 0)
+            self.assertEqual(export_verb.main([]), 0)
 
     def queue_bytes(self) -> dict[str, bytes]:
         return {path.name: path.read_bytes() for path in self.queue.iterdir()}

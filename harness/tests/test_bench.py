@@ -10,10 +10,11 @@ from dataclasses import replace
 from pathlib import Path
 from unittest import mock
 
-from harness import bench, benchplan, benchplot, benchreport, boot, lanes, peers, points
+from harness import arches, bench, benchplan, benchplot, benchreport, boot, lanes, peers, points
 from harness.benchreport import Measured
 from harness.errors import Exit, HarnessError
 from harness.points import Boot, Key, Point, Stat
+from harness.verbs import bench as bench_verb
 
 WHERE = Path("console.log")
 BOOT = Boot("x86_64", "series", 4, "main", 2, "tsc")
@@ -320,7 +321,7 @@ class CompareTest(unittest.TestCase):
                                       ("ba", Exit.OK, "0 of 11 figures")):
                 printed = io.StringIO()
                 with contextlib.redirect_stdout(printed):
-                    self.assertEqual(bench.main(["--compare", *(f"{name}/{folder}"
+                    self.assertEqual(bench_verb.main(["--compare", *(f"{name}/{folder}"
                                                                 for folder in pair)]), code)
                 self.assertIn(words, printed.getvalue())
 
@@ -335,14 +336,14 @@ class VerbTest(unittest.TestCase):
         self.assertEqual(bench.memory("nothing", "nothing"), {})
 
     def test_unknown_architecture(self):
-        error(self, Exit.USAGE, "nothing to measure on 'z80'", bench.main, ["--arch", "z80"])
+        error(self, Exit.USAGE, "nothing to measure on 'z80'", bench_verb.main, ["--arch", "z80"])
 
     def test_unknown_kernel(self):
-        error(self, Exit.USAGE, "no kernel '9.9'", bench.main, ["--kernel", "9.9"])
+        error(self, Exit.USAGE, "no kernel '9.9'", bench_verb.main, ["--kernel", "9.9"])
 
     def test_jobs(self):
         plan = replace(benchplan.read(), boots=2)
-        ready = [bench.Ready(kernel, mock.Mock(), lanes.arch("x86_64"), Path("a"), Path("b"),
+        ready = [bench.Ready(kernel, mock.Mock(), arches.arch("x86_64"), Path("a"), Path("b"),
                              Path("c"), {}, {}, "1", build=way)
                  for way, kernel in plan.wanted("x86_64")]
         jobs = bench.all_jobs(plan, ready)
@@ -370,10 +371,10 @@ class VerbTest(unittest.TestCase):
         self.assertEqual(bench.fewer(plan), f" ({tools.name}: 3)")
 
     def test_unknown_guest(self):
-        error(self, Exit.USAGE, "no guest 'zoo'", bench.main, ["--guest", "zoo"])
+        error(self, Exit.USAGE, "no guest 'zoo'", bench_verb.main, ["--guest", "zoo"])
 
     def test_limited(self):
-        parsed = bench.parse(["--guest", "main", "--boots", "3", "--jobs", "1"])
+        parsed = bench_verb.parse(["--guest", "main", "--boots", "3", "--jobs", "1"])
         plan = bench.limited(benchplan.read(), parsed)
         self.assertEqual(([item.name for item in plan.guests], plan.boots, plan.jobs),
                          (["main"], 3, 1))
@@ -435,7 +436,7 @@ class ResumeTest(unittest.TestCase):
             folder = Path(name)
             kernel = folder / "bzImage"
             kernel.write_text("kernel")
-            spec = boot.BootSpec(lanes.arch("x86_64"), kernel, None, "x=1", 4, 256, 60, icount=True)
+            spec = boot.BootSpec(arches.arch("x86_64"), kernel, None, "x=1", 4, 256, 60, icount=True)
             self.assertIsNone(bench.earlier(spec, folder))
             (folder / "qemu-cmd").write_text(boot.script(spec))
             (folder / "console.log").write_text(CONSOLE)
@@ -449,8 +450,8 @@ class ResumeTest(unittest.TestCase):
             self.assertIsNone(bench.earlier(spec, folder))
 
     def test_boots(self):
-        error(self, Exit.USAGE, "--boots", bench.main, ["--boots", "0"])
-        error(self, Exit.USAGE, "--jobs", bench.main, ["--jobs", "0"])
+        error(self, Exit.USAGE, "--boots", bench_verb.main, ["--boots", "0"])
+        error(self, Exit.USAGE, "--jobs", bench_verb.main, ["--jobs", "0"])
 
 
 class PeersTest(unittest.TestCase):

@@ -14,7 +14,7 @@ import unittest
 from contextlib import redirect_stderr
 from pathlib import Path
 
-from harness import boot, judge, lanes, settings
+from harness import arches, boot, judge, settings
 from harness.errors import Exit, HarnessError
 
 HANG = "echo 'Linux version 6.0'; echo $$ > PID; while :; do sleep 0.1; done"
@@ -43,7 +43,7 @@ class Fake(unittest.TestCase):
         qemu = self.dir / "fake-qemu"
         qemu.write_text("#!/bin/sh\n" + body.replace("PID", str(self.dir / "pid")) + "\n")
         qemu.chmod(0o755)
-        arch = dataclasses.replace(lanes.arch("x86_64"), qemu=str(qemu))
+        arch = dataclasses.replace(arches.arch("x86_64"), qemu=str(qemu))
         return boot.BootSpec(arch, Path("bzImage"), None, "", 1, 64, limit_s)
 
     def judged(self, limit_s: float = 20) -> judge.Verdict:
@@ -112,10 +112,10 @@ class Boots(Fake):
     def test_ctrl_c_leaves_no_guest_and_no_verdict(self):
         spec = self.spec(HANG, 60)
         code = ("import signal, sys; from pathlib import Path; from dataclasses import replace\n"
-                "from harness import boot, lanes\n"
+                "from harness import arches, boot\n"
                 # A background job of a shell starts with SIGINT ignored.
                 "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-                f"arch = replace(lanes.arch('x86_64'), qemu={spec.arch.qemu!r})\n"
+                f"arch = replace(arches.arch('x86_64'), qemu={spec.arch.qemu!r})\n"
                 "spec = boot.BootSpec(arch, Path('k'), None, '', 1, 64, 60)\n"
                 "try: boot.boot(spec, Path(sys.argv[1]))\n"
                 "except KeyboardInterrupt: sys.exit(130)\n")
@@ -148,7 +148,7 @@ class Command(Fake):
         self.assertNotIn("kvm", words)
 
     def test_arm64_has_no_slow_pointer_authentication(self):
-        spec = dataclasses.replace(self.spec(FINE), arch=lanes.arch("arm64"))
+        spec = dataclasses.replace(self.spec(FINE), arch=arches.arch("arm64"))
         self.assertIn("pauth-impdef=on", shlex.join(boot.argv(spec)))
 
 
@@ -187,7 +187,7 @@ class KvmProbe(Fake):
         self.assertEqual(self.probe(FINE), "tcg")
 
     def test_other_architecture(self):
-        spec = dataclasses.replace(self.spec(FINE), arch=lanes.arch("arm64"))
+        spec = dataclasses.replace(self.spec(FINE), arch=arches.arch("arm64"))
         if not boot.host_is(spec.arch):
             self.assertEqual(boot.probe_kvm(spec, self.dir / "kvm.json", Path("/dev/null")), "tcg")
 

@@ -8,7 +8,7 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
-from harness import build, kconfig, lanes
+from harness import arches, build, kconfig
 from harness.errors import Exit, HarnessError
 from harness.progress import Progress
 
@@ -38,7 +38,7 @@ class Builds(unittest.TestCase):
         self.git("init", "-q")
         self.git("add", ".")
         self.git("commit", "-q", "-m", "one")
-        self.kernel = lanes.Kernel("small", lanes.arch("x86_64"), (("SMP", "y"),))
+        self.kernel = arches.Kernel("small", arches.arch("x86_64"), (("SMP", "y"),))
         self.progress = Progress(1, open(os.devnull, "w"))
         self.addCleanup(self.progress.stream.close)
 
@@ -74,7 +74,7 @@ class Builds(unittest.TestCase):
 
     def test_modules_are_built_if_there_are_any(self):
         for options, runs in ((), ["run"]), ((("SCF_TORTURE_TEST", "m"),), ["run", "modules"]):
-            kernel = lanes.Kernel("small", lanes.arch("x86_64"), (("SMP", "y"), *options))
+            kernel = arches.Kernel("small", arches.arch("x86_64"), (("SMP", "y"), *options))
             out = self.out / str(len(options))
             with mock.patch.object(kconfig, "check"):
                 build.build(kernel, self.src, out, self.progress)
@@ -92,7 +92,7 @@ class Builds(unittest.TestCase):
 
     def test_a_changed_option_is_built(self):
         self.build()
-        self.kernel = lanes.Kernel("small", lanes.arch("x86_64"), (("SMP", "y"), ("VT", "n")))
+        self.kernel = arches.Kernel("small", arches.arch("x86_64"), (("SMP", "y"), ("VT", "n")))
         self.assertTrue(self.build().built)
 
     def test_compiler_error_is_shown_with_the_log(self):

@@ -1,4 +1,4 @@
-"""check.py, report.py, lanerun.py, kunitverb.py: counting, the closing line, run folders."""
+"""check.py, report.py, lanerun.py, kunit.py: counting, the closing line, run folders."""
 
 import os
 import tempfile
@@ -6,10 +6,11 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
-from harness import bootverb, check, kunitverb, lanerun, lanes, report, settings
+from harness import lanerun, lanes, report, series, settings
 from harness.errors import Exit, HarnessError
 from harness.progress import Progress
 from harness.report import Part
+from harness.verbs import boot, check, kunit
 
 
 class UnitCount(unittest.TestCase):
@@ -83,15 +84,15 @@ class Arguments(unittest.TestCase):
 
     def test_unknown_architecture(self):
         with self.assertRaises(HarnessError) as caught:
-            bootverb.main(["vax"])
+            boot.main(["vax"])
         self.assertEqual(caught.exception.code, Exit.USAGE)
         self.assertIn("arm64", caught.exception.message)
 
     def test_pattern_for_cases(self):
         lane = lanes.load("x86_64")
-        self.assertEqual(kunitverb.full_glob(lane, "storm*"), "smp.storm*")
-        self.assertEqual(kunitverb.full_glob(lane, "smp.a*"), "smp.a*")
-        self.assertIsNone(kunitverb.full_glob(lane, None))
+        self.assertEqual(kunit.full_glob(lane, "storm*"), "smp.storm*")
+        self.assertEqual(kunit.full_glob(lane, "smp.a*"), "smp.a*")
+        self.assertIsNone(kunit.full_glob(lane, None))
         self.assertIn("kunit.filter_glob=smp.a*", lanerun.cmdline(lane, "smp.a*"))
         self.assertIn("harness.suites=smp", lanerun.cmdline(lane, None))
 
@@ -101,8 +102,8 @@ class Arguments(unittest.TestCase):
             one.write_text("diff --git a/lib/tests/x.c b/lib/tests/x.c\n"
                            "diff --git a/lib/Makefile b/lib/Makefile\n")
             two.write_text("diff --git a/lib/a.c b/lib/a.c\ndiff --git a/kernel/b.c b/kernel/b.c\n")
-            with mock.patch.object(kunitverb.series, "patches", lambda: [one, two]):
-                self.assertEqual(kunitverb.test_patches(), [one])
+            with mock.patch.object(series, "patches", lambda: [one, two]):
+                self.assertEqual(series.test_patches(), [one])
 
 
 class Folders(unittest.TestCase):

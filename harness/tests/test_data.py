@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import settings
+from harness.tests.fixture import CODE
 
 FILES = sorted(path for folder in ("harness/data", "lanes", "bench", "demo", "proof/*", "patches/*")
                for path in settings.REPO.glob(f"{folder}/*.toml"))
@@ -40,7 +41,7 @@ def words(data: Any) -> Iterator[str]:
 def in_code() -> set[str]:
     """Every string constant of the harness, and every field that a table can be made into."""
     found = set()
-    for path in (settings.REPO / "harness").glob("*.py"):
+    for path in CODE:
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 found.add(node.value)
@@ -70,7 +71,7 @@ class Data(unittest.TestCase):
         self.assertEqual(unread({path: settings.toml(path) for path in FILES}, in_code()), [])
 
     def test_every_limit_is_used(self) -> None:
-        code = "".join(path.read_text("utf-8") for path in (settings.REPO / "harness").glob("*.py"))
+        code = "".join(path.read_text("utf-8") for path in CODE)
         for table in settings.toml(settings.DATA / "limits.toml").values():
             for name in table:
                 self.assertRegex(code, rf'(?:limit|gib|disk)\b[^"\n]*"{name}"')

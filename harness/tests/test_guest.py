@@ -10,7 +10,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from harness import guest, lanes
+from harness import arches, guest
 
 
 class Archive(unittest.TestCase):
@@ -38,7 +38,7 @@ class Archive(unittest.TestCase):
 @unittest.skipUnless(shutil.which("gcc"), "needs gcc")
 class Init(unittest.TestCase):
     def test_compiles_and_archive_is_reproducible(self):
-        arch = lanes.arch("x86_64")
+        arch = arches.arch("x86_64")
         with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as two:
             first = guest.initramfs(arch, Path(one))
             again = guest.initramfs(arch, Path(one))
@@ -78,7 +78,7 @@ class Init(unittest.TestCase):
             made = []
             for number in (1, 1, 2):
                 far.write_text(f"#define FAR {number}\n")
-                made.append(guest.compile_static(lanes.arch("x86_64"), source, Path(name, "out")))
+                made.append(guest.compile_static(arches.arch("x86_64"), source, Path(name, "out")))
             self.assertEqual((made[0] == made[1], made[1] == made[2]), (True, False))
 
     def test_architectures_do_not_share_a_program(self):
@@ -88,8 +88,8 @@ class Init(unittest.TestCase):
             other_cc.write_text('#!/bin/sh\nwhile [ "$1" != -o ]; do shift; done\n'
                                 'echo other > "$2"\n')
             other_cc.chmod(0o755)
-            own = lanes.arch("x86_64")
-            other = dataclasses.replace(lanes.arch("arm64"), init_cc=str(other_cc))
+            own = arches.arch("x86_64")
+            other = dataclasses.replace(arches.arch("arm64"), init_cc=str(other_cc))
             source = guest.SOURCES / "init.c"
             first = guest.compile_static(own, source, Path(name))
             second = guest.compile_static(other, source, Path(name))

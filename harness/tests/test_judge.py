@@ -11,6 +11,7 @@ from pathlib import Path
 from harness import judge, settings
 from harness.errors import Exit, HarnessError
 from harness.tests.test_ktap import GOOD
+from harness.verbs import judge as judge_verb
 
 BUILD_ID = "0123abc"
 RUN = {"cpus": 4, "suites": [{"name": "smp", "min_cases": 4}], "limit_s": 60, "build_id": BUILD_ID}
@@ -217,7 +218,7 @@ class Folder(unittest.TestCase):
             (folder / "exit").write_text("0\n")
             shown = io.StringIO()
             with redirect_stdout(shown):
-                self.assertEqual(judge.main([name]), Exit.OK)
+                self.assertEqual(judge_verb.main([name]), Exit.OK)
             self.assertIn("4 at boot, 4 after boot", shown.getvalue())
             record = json.loads((folder / "verdict.json").read_text())
             self.assertEqual((record["code"], record["linux"]), ("OK", "6.0.0"))
@@ -226,7 +227,7 @@ class Folder(unittest.TestCase):
         with tempfile.TemporaryDirectory() as name:
             for args in ([name], [name + "/none"], []):
                 with self.assertRaises(HarnessError) as caught:
-                    judge.main(args)
+                    judge_verb.main(args)
                 self.assertEqual(caught.exception.code, Exit.USAGE)
 
 

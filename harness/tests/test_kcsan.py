@@ -5,7 +5,7 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
-from harness import judge, kcsan, lanes, series, settings
+from harness import arches, judge, kcsan, series, settings
 from harness.errors import Exit, HarnessError
 from harness.tests.test_judge import RUN, log
 
@@ -150,7 +150,7 @@ SYSCALL_DEFINE1(three, int, a)
         self.built_as: dict[str, str] = {}
 
     def functions(self, *files: str) -> list[str]:
-        return kcsan.functions(self.out, lanes.arch("x86_64"), self.src, list(files))
+        return kcsan.functions(self.out, arches.arch("x86_64"), self.src, list(files))
 
     def test_all_of_an_object(self) -> None:
         self.assertEqual(self.functions("a.c", "a.h", "gone.c", "arch/arm/c.c"),

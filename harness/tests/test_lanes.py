@@ -4,7 +4,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from harness import kconfig, lanerun, lanes, settings, torture
+from harness import arches, kconfig, lanerun, lanes, settings, torture
 from harness.errors import Exit, HarnessError
 
 MINIMAL = """\
@@ -104,9 +104,9 @@ SCF_TORTURE_TEST = "m\"""")
         self.assertIn("is no file", self.refused('acpi = "none.asl"\n' + MINIMAL))
 
     def test_every_file_for_kunit_is_there(self):
-        for name in lanes.arch_names():
-            if lanes.arch(name).kunit:
-                self.assertTrue((settings.REPO / lanes.arch(name).kunit).is_file(), name)
+        for name in arches.arch_names():
+            if arches.arch(name).kunit:
+                self.assertTrue((settings.REPO / arches.arch(name).kunit).is_file(), name)
 
     def test_modules_of_this_repository_need_a_kernel_with_modules(self):
         self.assertTrue(self.read(MINIMAL + 'MODULES = "y"\n').kernel.modules)
@@ -165,7 +165,7 @@ class Options(unittest.TestCase):
                           "CONFIG_SMP=n (is y)", "CONFIG_ABSENT=y (is n)"])
 
     def test_error_has_its_own_code(self):
-        kernel = lanes.Kernel("k", lanes.arch("x86_64"), (("VT", "y"),))
+        kernel = arches.Kernel("k", arches.arch("x86_64"), (("VT", "y"),))
         with tempfile.TemporaryDirectory() as name:
             Path(name, ".config").write_text(self.CONFIG)
             with self.assertRaises(HarnessError) as caught:
@@ -174,14 +174,14 @@ class Options(unittest.TestCase):
         self.assertIn("CONFIG_VT=y", caught.exception.message)
 
     def test_fragment_lets_the_lane_win_over_the_suite(self):
-        kernel = lanes.Kernel("k", lanes.arch("x86_64"), (("NR_CPUS", "8192"), ("VT", "n")), "kc")
+        kernel = arches.Kernel("k", arches.arch("x86_64"), (("NR_CPUS", "8192"), ("VT", "n")), "kc")
         with tempfile.TemporaryDirectory() as name:
             Path(name, "kc").write_text("# a comment\nCONFIG_NR_CPUS=8\nCONFIG_SMP=y\n")
             self.assertEqual(kconfig.fragment(kernel, Path(name)).splitlines(),
                              ["CONFIG_SMP=y", "CONFIG_NR_CPUS=8192", "# CONFIG_VT is not set"])
 
     def test_missing_kunitconfig(self):
-        kernel = lanes.Kernel("k", lanes.arch("x86_64"), (), "lib/none.kunitconfig")
+        kernel = arches.Kernel("k", arches.arch("x86_64"), (), "lib/none.kunitconfig")
         with self.assertRaises(HarnessError) as caught:
             kconfig.fragment(kernel, Path("/nonexistent"))
         self.assertEqual(caught.exception.code, Exit.CONFIG)

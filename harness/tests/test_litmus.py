@@ -13,6 +13,7 @@ from harness import aptsource, herd, litmus, prove, report, settings, tree
 from harness.errors import Exit, HarnessError
 from harness.progress import Progress
 from harness.tests.fixture import World, script, sh
+from harness.verbs import prove as prove_verb
 
 OUTPUT = """\
 Test csd-a Allowed
@@ -316,10 +317,10 @@ class Prove(World):
     def test_missing_tool_fails(self) -> None:
         error = HarnessError(Exit.FETCH, "herd7 cannot be had.")
         with mock.patch.object(herd, "ensure", side_effect=error), \
-                mock.patch.object(prove, "STEPS", prove.STEPS[:1]), \
+                mock.patch.object(prove_verb, "STEPS", prove.STEPS[:1]), \
                 contextlib.redirect_stderr(io.StringIO()) as err, \
                 contextlib.redirect_stdout(io.StringIO()) as out:
-            self.assertEqual(prove.main(["--linux", str(self.linux)]), Exit.FETCH)
+            self.assertEqual(prove_verb.main(["--linux", str(self.linux)]), Exit.FETCH)
         self.assertIn("herd7 cannot be had.", err.getvalue())
         self.assertTrue(out.getvalue().endswith("1 passed, 1 failed, 0 skipped\n"))
 

@@ -6,7 +6,7 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
-from harness import lanes, module
+from harness import arches, module
 from harness.errors import Exit, HarnessError
 
 
@@ -19,7 +19,7 @@ class Module(unittest.TestCase):
         self.source.mkdir()
         for name in ("Makefile", "hold.c", "hold.h", "README.md"):
             (self.source / name).write_text(name)
-        self.kernel = lanes.Kernel("k", lanes.arch("x86_64"), ())
+        self.kernel = arches.Kernel("k", arches.arch("x86_64"), ())
 
     def make(self, returncode: int, makes: str) -> Path:
         def run(argv, **options):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import io
 import re
@@ -10,12 +9,12 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
-from harness import boot, lanes, mutants, mutantsverb, queuecheck, settings, torture, \
-    tree
+from harness import boot, lanes, mutants, mutantsverb, queuecheck, settings, torture, tree
 from harness.errors import Exit, HarnessError
 from harness.progress import Progress
 from harness.report import exit_code
 from harness.tests.fixture import World, sh
+from harness.verbs import mutants as mutants_verb
 
 START = """\
 [    0.000000] Linux version 6.0.0 (user@host)
@@ -347,7 +346,7 @@ class Verb(unittest.TestCase):
     def test_usage(self) -> None:
         for args in (["nonsense"], ["--frobnicate"]):
             with self.assertRaises(HarnessError) as caught:
-                mutantsverb.main(args)
+                mutants_verb.main(args)
             self.assertEqual(caught.exception.code, Exit.USAGE)
 
     def test_guest_runs_the_torture_test_with_other_parameters(self) -> None:

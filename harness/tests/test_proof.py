@@ -3,7 +3,6 @@
 import re
 import tomllib
 import unittest
-from pathlib import Path
 
 from harness import series, settings
 

@@ -8,11 +8,12 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
-from harness import (bench, benchplan, benchplot, benchreport, boot, lanes, measure, points,
+from harness import (arches, benchplan, benchplot, benchreport, boot, measure, points,
                      rtpoints, tools)
 from harness.benchreport import Measured
 from harness.errors import Exit, HarnessError
 from harness.points import Boot, Key, Point, Stat
+from harness.verbs import bench as bench_verb
 
 BOOT = Boot("x86_64", "series", 4, "tools", 1, "tsc")
 STEPS = ["run clock", "run rt idle 8 0-1", "load stall hold_ms=100 gap_ms=100",
@@ -93,11 +94,11 @@ class ReadTest(unittest.TestCase):
             for text, code in ((CONSOLE, Exit.OK), (CONSOLE.replace(" 259 ", " 0 "), Exit.TEST)):
                 path.write_text(text)
                 with contextlib.redirect_stdout(io.StringIO()) as printed:
-                    self.assertEqual(bench.main(["--read", str(path)]), code)
+                    self.assertEqual(bench_verb.main(["--read", str(path)]), code)
                 self.assertIn("membarrier", printed.getvalue())
             path.write_text("nothing")
             with self.assertRaisesRegex(HarnessError, "no output of bench/rt.c"):
-                bench.main(["--read", str(path)])
+                bench_verb.main(["--read", str(path)])
 
     def test_csv(self):
         _, buckets = rtpoints.read(CONSOLE, BOOT, STEPS, Path("c"))
@@ -196,7 +197,7 @@ class ToolsTest(unittest.TestCase):
                 mock.patch.object(tools, "check_disk"), \
                 mock.patch.object(tools.aptsource, "of_suites", lambda *_: None):
             with self.assertRaises(HarnessError) as caught:
-                tools.ensure(plan.tools, lanes.arch("x86_64"))
+                tools.ensure(plan.tools, arches.arch("x86_64"))
         self.assertEqual(caught.exception.code, Exit.FETCH)
 
 

@@ -9,7 +9,7 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
-from harness import guest, lanes, selftestbuild, selftests, settings, torture
+from harness import arches, guest, selftestbuild, selftests, settings, torture
 from harness.errors import Exit, HarnessError
 
 LIST = """\
@@ -177,7 +177,7 @@ class Runner(Case):
                  "run 9 0 mm/good it is", "run 9 0 mm/bad", "run 9 0 mm/crash", "run 1 0 mm/slow",
                  "run 9 0 mm/left", "run 9 0 mm/none"]
         (self.dir / "list").write_text("".join(step + "\n" for step in steps))
-        runner = guest.compile_static(lanes.arch("x86_64"), settings.REPO / torture.kinds()[
+        runner = guest.compile_static(arches.arch("x86_64"), settings.REPO / torture.kinds()[
             "selftests"].program, self.dir / "bin")
         ended = subprocess.run([runner, self.dir / "list"], capture_output=True, text=True,
                                timeout=50)
@@ -216,7 +216,7 @@ $(OUTPUT)/%:
         (mm / "Makefile").write_text(makefile)
         (self.dir / "out").mkdir(exist_ok=True)
         before = sorted(os.walk(tree))
-        kernel = lanes.Kernel("k", lanes.arch("x86_64"), ())
+        kernel = arches.Kernel("k", arches.arch("x86_64"), ())
         with mock.patch.object(selftestbuild.build, "source_state", return_value="0123"):
             try:
                 return selftestbuild.make(self.load(text), kernel, tree, self.dir / "out",

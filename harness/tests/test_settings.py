@@ -10,7 +10,7 @@ from unittest import mock
 
 from harness import progress, settings
 from harness.errors import Exit, HarnessError
-from harness.tests.fixture import World
+from harness.tests.fixture import CODE, World
 
 
 class Data(unittest.TestCase):
@@ -42,7 +42,7 @@ class Data(unittest.TestCase):
     def test_version_number_stands_in_no_code_and_no_data(self) -> None:
         versions = [settings.load_base(path).version
                     for path in (settings.REPO / "patches").glob("*/base.toml")]
-        for path in (settings.REPO / "harness").glob("*.py"):
+        for path in CODE:
             tree = ast.parse(path.read_text())
             docs = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
             for node in ast.walk(tree):

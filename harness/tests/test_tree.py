@@ -6,10 +6,11 @@ import shutil
 import unittest
 from unittest import mock
 
-from harness import export, git, queuecheck, series, settings, source, tree
+from harness import git, queuecheck, series, settings, source, tree
 from harness.errors import Exit, HarnessError
 from harness.source import Options
 from harness.tests.fixture import World, sh
+from harness.verbs import export as export_verb
 
 
 class Trees(World):
@@ -191,11 +192,11 @@ class Trees(World):
 
     def test_export_refuses_what_it_cannot_write(self) -> None:
         with self.assertRaises(HarnessError):
-            export.main([])
+            export_verb.main([])
         made = self.make_queue()
         (made.path / "kernel/other.c").write_text("mine\n")
         with self.assertRaises(HarnessError) as caught:
-            export.main([])
+            export_verb.main([])
         self.assertIn("not committed", caught.exception.message)
 
 

@@ -6,15 +6,12 @@ In:  the lane, a pattern for cases, options.  Out: the verdict's exit code.
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
-from pathlib import Path
 
-from . import lanerun, lanes, series, settings, tree
-from .arguments import Parser
-from .errors import Exit, HarnessError
-from .progress import Progress
-from .source import Options, add_options, options
-from .tree import TreeInfo
+from .. import lanerun, lanes, tree
+from ..arguments import Parser
+from ..errors import Exit, HarnessError
+from ..progress import Progress
+from ..source import add_options, options
 
 HELP = """\
 ./run kunit LANE [GLOB] [--base] [--linux PATH | --tarball FILE]
@@ -31,27 +28,6 @@ is its.
 Leaves build/<base>/runs/LANE/ (LANE-base with --base): config, console.log, qemu-cmd
 (a script that boots it again), exit, run.json and verdict.json.
 """
-
-
-def test_patches() -> list[Path]:
-    """The patches of the series that touch nothing outside of lib/: the tests."""
-    files = []
-    for path in series.patches():
-        paths = series.touched([path])
-        if paths and all(name.startswith("lib/") for name in paths):
-            files.append(path)
-    return files
-
-
-def base_with_tests(opts: Options, progress: Progress) -> TreeInfo:
-    """A work tree with the unpatched kernel and the tests of the series."""
-    patched = tree.ensure_tree(opts, progress)
-    files = test_patches()
-    if not files:
-        raise HarnessError(Exit.USAGE, "the series has no patch that touches lib/ only, so there "
-                           "is no test to put on the unpatched kernel.")
-    tip = series.apply(patched.path, patched.base_commit, files, settings.build_dir() / "am").tip
-    return replace(patched, path=tree.worktree("base-tests", tip), tip_commit=tip)
 
 
 def full_glob(lane: lanes.Lane, glob: str | None) -> str | None:
@@ -74,7 +50,7 @@ def main(args: list[str]) -> int:
                            "choose from; leave the pattern out.")
     progress = Progress(2)
     progress.phase("the kernel tree")
-    info = base_with_tests(options(parsed), progress) if parsed.base \
+    info = tree.base_with_tests(options(parsed), progress) if parsed.base \
         else tree.ensure_tree(options(parsed), progress)
     progress.done(f"Linux {info.kernel_version} from {info.source} ({info.checksum})")
     progress.phase(f"lane {lane.name}: {lane.proves}")

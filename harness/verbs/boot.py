@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from . import boot, build, guest, lanerun, lanes, tree
-from .arguments import Parser
-from .errors import Exit, HarnessError
-from .progress import Progress
-from .source import add_options, options
+from .. import arches, boot, build, guest, lanerun, lanes, tree
+from ..arguments import Parser
+from ..errors import Exit, HarnessError
+from ..progress import Progress
+from ..source import add_options, options
 
 HELP = """\
 ./run boot ARCH [--linux PATH | --tarball FILE]
@@ -27,7 +27,7 @@ def main(args: list[str]) -> int:
     parser.add_argument("arch")
     add_options(parser)
     parsed = parser.parse_args(args)
-    known = [name for name in lanes.arch_names() if name in lanes.names()]
+    known = [name for name in arches.arch_names() if name in lanes.names()]
     if parsed.arch not in known:
         raise HarnessError(Exit.USAGE, f"there is no architecture {parsed.arch!r} to boot; known "
                            f"are: {', '.join(known)}.")

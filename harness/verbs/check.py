@@ -8,13 +8,13 @@ from __future__ import annotations
 import re
 import sys
 
-from . import (lanerun, lanes, mutants, mutantsverb, proc, prove, provision, queuecheck, record,
+from .. import (lanerun, lanes, mutants, mutantsverb, proc, prove, provision, queuecheck, record,
                report, settings, tree)
-from .arguments import Parser
-from .errors import Exit, HarnessError
-from .progress import Progress
-from .report import Part, guarded
-from .source import add_options, options
+from ..arguments import Parser
+from ..errors import Exit, HarnessError
+from ..progress import Progress
+from ..report import Part, guarded
+from ..source import add_options, options
 
 HELP = """\
 ./run check [LANE...] [--all | --quick] [--linux PATH | --tarball FILE]

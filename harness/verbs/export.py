@@ -1,0 +1,45 @@
+"""The verb `export`: writes the tree's commits back as patches."""
+
+from __future__ import annotations
+
+from .. import settings
+from ..arguments import Parser
+from ..errors import Exit, HarnessError
+from ..export import write
+from ..git import ask, git
+from ..tree import info, mark_exported, read_record, tree_path
+
+HELP = """\
+./run export
+
+Writes the commits of build/<base>/linux (all after its base commit) to patches/<base>/
+as mails that git am takes, and rewrites `series`. The cover letter
+0000-cover-letter.patch is kept by hand; only its end, from the line "Base: Linux ..."
+on, and the number of patches in its subject are brought up to date.
+"""
+
+
+def main(args: list[str]) -> int:
+    """The verb `export`."""
+    Parser("export").parse_args(args)
+    path = tree_path()
+    record = read_record(path)
+    if record is None:
+        raise HarnessError(Exit.USAGE, f"there is no tree at {path} to export; make it with "
+                           "./run tree.")
+    if ask(path, "status", "--porcelain"):
+        raise HarnessError(Exit.USAGE, f"{path} has changes that are not committed; commit them "
+                           "(or use ./run tree --discard), then export.")
+    head = ask(path, "rev-parse", "HEAD")
+    if git(path, "merge-base", "--is-ancestor", record.base_commit, head, check=False).returncode:
+        raise HarnessError(Exit.USAGE, f"{path} is not on top of its base commit "
+                           f"{record.base_commit[:12]}; put your commits on the branch base, then "
+                           "export.")
+    if ask(path, "rev-list", "--merges", f"{record.base_commit}..{head}"):
+        raise HarnessError(Exit.USAGE, f"{path} holds merge commits, which cannot be patches; "
+                           "rebase them onto the branch base, then export.")
+    record = mark_exported(path, record, head)
+    folder = settings.base().dir
+    names = write(info(path, record), folder)
+    print(f"{len(names)} patches written to {folder}, based on Linux {record.kernel_version}")
+    return Exit.OK

@@ -1,0 +1,44 @@
+"""The verb `mutants`: breaks the series on purpose, and sees whether it is noticed."""
+
+from __future__ import annotations
+
+from .. import mutants, report, settings
+from ..arguments import Parser
+from ..mutantsverb import run, text_table
+from ..progress import Progress
+from ..source import add_options, options
+
+HELP = """\
+./run mutants [NAME...] [--subset] [--linux PATH | --tarball FILE]
+
+Shows that the suite notices broken kernels. A mutant is a small patch in proof/mutants/
+that breaks one thing in the series; proof/mutants/mutants.toml says which invariant
+that is, and which case, sanitizer, detector or torture test must catch it. First the
+named cases must pass without the mutant; then each mutant is built, and booted until it is caught.
+It passes if it is caught in the way the table names: one that survives, or is caught in
+another way only, is a failure. What only a weaker memory model than the host's would show
+has no mutant: the litmus tests and their broken twins are for that (./run prove).
+
+  --subset   only the five that are part of ./run check
+
+Prints a table and the line "N passed, N failed, N skipped". Runs leave their files in
+build/<base>/runs/mutants/.
+"""
+
+
+def main(args: list[str]) -> int:
+    parser = Parser("mutants")
+    parser.add_argument("names", nargs="*")
+    parser.add_argument("--subset", action="store_true")
+    add_options(parser)
+    parsed = parser.parse_args(args)
+    table = mutants.load()
+    chosen = mutants.choose(table, parsed.names, parsed.subset)
+    progress = Progress(1 + len({mutant.lane for mutant in chosen}) + len(chosen))
+    progress.phase("the kernel tree")
+    outcomes = run(chosen, table, options(parsed), progress, phases=True)
+    print(text_table(outcomes))
+    parts = [outcome.part for outcome in outcomes]
+    print(f"Consoles are in {settings.build_dir() / 'runs/mutants'}.")
+    print(report.closing(parts))
+    return report.exit_code(parts)

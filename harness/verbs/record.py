@@ -1,0 +1,40 @@
+"""The verb `record`: which calls a running kernel makes pinned, and whether the audit knows them."""
+
+from __future__ import annotations
+
+from .. import lanes, report
+from ..arguments import Parser
+from ..progress import Progress
+from ..record import parts, words
+from ..source import add_options, options
+
+HELP = """\
+./run record [LANE...] [--again] [--linux PATH | --tarball FILE]
+
+What the audit of callers (./run help prove) says of the source, seen in a running kernel:
+builds the lanes' kernels with a patch that prints each cross-CPU call that waits and is made
+with preemption or interrupts disabled, boots them with their torture tests, and compares
+what was printed with proof/callers/callers.md. A site that is not in the table fails.
+The lanes are those of proof/callers/record.toml, or the LANEs given.
+
+  --again   judges the last runs once more, with the table as it is now
+
+Prints a table and the line "N passed, N failed, N skipped". The sites, each with a chain of
+callers, are in build/<base>/runs/LANE-record/sites.txt. Part of ./run check --all.
+"""
+
+
+def main(args: list[str]) -> int:
+    parser = Parser("record")
+    parser.add_argument("lanes", nargs="*")
+    parser.add_argument("--again", action="store_true")
+    add_options(parser)
+    parsed = parser.parse_args(args)
+    names = parsed.lanes or words().lanes
+    for name in names:
+        lanes.load(name)        # one that there is not is said before anything begins
+    found = parts(names, options(parsed), Progress(len(names)), parsed.again)
+    print()
+    print(report.table(found))
+    print(report.closing(found))
+    return report.exit_code(found)

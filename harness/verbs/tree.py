@@ -1,0 +1,51 @@
+"""The verb `tree`: makes the git tree with the series on top, and says where it is."""
+
+from __future__ import annotations
+
+from .. import series, settings
+from ..arguments import Parser
+from ..errors import Exit
+from ..progress import Progress
+from ..source import add_options, options
+from ..tree import ensure_tree
+
+HELP = """\
+./run tree [--linux PATH | --tarball FILE] [--update] [--discard]
+
+Makes build/<base>/linux, a git tree: one commit with the unpatched kernel (branch
+"base"), then every patch of the series as a commit put on with git am (branch
+"series"). Prints where it is and how to build it. A tree that is there already is
+used again; after a change in the patches only the files concerned are rewritten, so
+that an incremental build stays short.
+
+  --linux PATH    take Linux from your own clean git tree or unpacked source; it is
+                  copied, never changed
+  --tarball FILE  take it from linux-VERSION.tar.xz or Debian's .orig.tar.xz
+  --update        look for a newer release of the Debian package
+  --discard       throw away commits and changes in the tree that were not exported
+
+Work on the series: commit in the tree, then ./run export.
+"""
+
+
+def main(args: list[str]) -> int:
+    """The verb `tree`."""
+    parser = Parser("tree")
+    add_options(parser)
+    parser.add_argument("--update", action="store_true")
+    parser.add_argument("--discard", action="store_true")
+    parsed = parser.parse_args(args)
+    progress = Progress(1)
+    progress.phase("the kernel tree")
+    made = ensure_tree(options(parsed), progress, parsed.update, parsed.discard)
+    progress.done("ready")
+    count = len(series.names(settings.base().dir))
+    print(f"""{made.path}
+  Linux {made.kernel_version} with {count} patches, from {made.source}
+  {made.checksum}
+  git log base..series shows the patches
+Build it, for example:
+  cd {made.path}
+  make O=../out/mine x86_64_defconfig
+  make O=../out/mine -j$(nproc)""")
+    return Exit.OK
