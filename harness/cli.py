@@ -13,8 +13,8 @@ import sys
 from contextlib import nullcontext
 from dataclasses import dataclass
 
-from . import lock, proc, settings
-from .errors import Exit, HarnessError
+from .core import lock, proc, settings
+from .core.errors import Exit, HarnessError
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,9 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
-from harness import series, settings, tree
-from harness.source import Options
+from harness.core import settings
+from harness.fetch.linux_source import Options
+from harness.queue import series, tree
 from harness.verbs import export as export_verb
 
 MAKEFILE = "VERSION = 9\nPATCHLEVEL = 8\nSUBLEVEL = 7\nEXTRAVERSION =\nNAME = Tiny\n"

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .. import benchplan, lock, settings, source
-from ..arguments import Parser
-from ..bench import compare, limited, measure_all, read_rt
-from ..errors import Exit, HarnessError
+from ..core import lock, settings
+from ..core.arguments import Parser
+from ..core.errors import Exit, HarnessError
+from ..fetch import linux_source
+from ..bench import plans
+from ..bench.measure import compare, limited, measure_all, read_rt
 
 HELP = """\
 ./run bench [--quick] [--arch ARCH]... [--kernel NAME]... [--guest NAME]... [--boots N]
@@ -48,7 +50,7 @@ summary.md (the targets, and tables), plots, and the differences of the configur
 
 def parse(args: list[str]):
     parser = Parser("bench")
-    source.add_options(parser)
+    linux_source.add_options(parser)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--arch", action="append", default=[])
     parser.add_argument("--kernel", action="append", default=[])
@@ -68,7 +70,7 @@ def main(args: list[str]) -> int:
         return compare(*parsed.compare)
     if parsed.read:
         return read_rt(parsed.read)
-    plan = limited(benchplan.read(), parsed)
+    plan = limited(plans.read(), parsed)
     known = list(dict.fromkeys(arch for item in plan.guests for arch in item.arches))
     for arch in parsed.arch:
         if arch not in known:

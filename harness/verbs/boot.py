@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from .. import arches, boot, build, guest, lanerun, lanes, tree
-from ..arguments import Parser
-from ..errors import Exit, HarnessError
-from ..progress import Progress
-from ..source import add_options, options
+from ..core.arguments import Parser
+from ..core.errors import Exit, HarnessError
+from ..core.progress import Progress
+from ..fetch.linux_source import add_options, options
+from ..queue import tree
+from ..build import arches, kernel_build
+from ..guest import initramfs, qemu
+from ..lanes import lane_files, lane_run
 
 HELP = """\
 ./run boot ARCH [--linux PATH | --tarball FILE]
@@ -27,20 +30,20 @@ def main(args: list[str]) -> int:
     parser.add_argument("arch")
     add_options(parser)
     parsed = parser.parse_args(args)
-    known = [name for name in arches.arch_names() if name in lanes.names()]
+    known = [name for name in arches.arch_names() if name in lane_files.names()]
     if parsed.arch not in known:
         raise HarnessError(Exit.USAGE, f"there is no architecture {parsed.arch!r} to boot; known "
                            f"are: {', '.join(known)}.")
-    lane = lanes.load(parsed.arch)
-    lanerun.need(lane)
+    lane = lane_files.load(parsed.arch)
+    lane_run.need(lane)
     progress = Progress(2)
     progress.phase("the kernel tree")
     info = tree.ensure_tree(options(parsed), progress)
     progress.phase(f"kernel of lane {lane.name}")
-    made = build.build(lane, info.path, lanerun.out_folder(lane), progress)
-    spec = lanerun.accelerated(lane, lanerun.boot_spec(lane, made.kernel))
-    work = lanerun.guest_dir()
-    initrd = guest.initramfs(lane.arch, work, guest.shell_entries(lane.arch, work))
+    made = kernel_build.build(lane.kernel, info.path, lane_run.out_folder(lane), progress)
+    spec = lane_run.accelerated(lane, lane_run.boot_spec(lane, made.kernel))
+    work = lane_run.guest_dir()
+    initrd = initramfs.make(lane.arch, work, initramfs.shell_entries(lane.arch, work))
     progress.done(f"{made.kernel}; Ctrl-A X ends the guest")
     words = f"harness.shell=1 kunit.enable=0 loglevel=5 {lane.cmdline}"
-    return boot.interactive(replace(spec, initrd=initrd, cmdline=words.strip()))
+    return qemu.interactive(replace(spec, initrd=initrd, cmdline=words.strip()))

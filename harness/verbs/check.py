@@ -8,13 +8,16 @@ from __future__ import annotations
 import re
 import sys
 
-from .. import (lanerun, lanes, mutants, mutantsverb, proc, prove, provision, queuecheck, record,
-               report, settings, tree)
-from ..arguments import Parser
-from ..errors import Exit, HarnessError
-from ..progress import Progress
-from ..report import Part, guarded
-from ..source import add_options, options
+from ..core import proc, report, settings
+from ..core.arguments import Parser
+from ..core.errors import Exit, HarnessError
+from ..core.progress import Progress
+from ..core.report import Part, guarded
+from ..fetch import host_packages
+from ..fetch.linux_source import add_options, options
+from ..queue import tree
+from ..lanes import lane_files, lane_run
+from ..proof import mutant_runs, mutants, proofs, queue_checks, recorded_calls
 
 HELP = """\
 ./run check [LANE...] [--all | --quick] [--linux PATH | --tarball FILE]
@@ -59,7 +62,7 @@ def count_unit(output: str, returncode: int, seconds: float) -> Part:
 
 def unit_tests(progress: Progress) -> Part:
     """Runs the harness's own tests in a process of their own."""
-    provision.need("plot")      # or those that draw would be skipped
+    host_packages.need("plot")      # or those that draw would be skipped
     log = settings.build_dir() / "unit.log"
 
     def on_line(line: str) -> None:
@@ -75,9 +78,9 @@ def unit_tests(progress: Progress) -> Part:
     return part
 
 
-def one_lane(lane: lanes.Lane, opts, progress: Progress) -> Part:
+def one_lane(lane: lane_files.Lane, opts, progress: Progress) -> Part:
     """Runs one lane in the patched tree."""
-    ran = lanerun.run(lane, tree.ensure_tree(opts, progress), progress)
+    ran = lane_run.run(lane, tree.ensure_tree(opts, progress), progress)
     verdict = ran.verdict
     failed = verdict.failed or (1 if verdict.code != Exit.OK else 0)
     runs = [f"{count} cases {name}" for name, count in verdict.runs.items()]
@@ -91,11 +94,11 @@ def one_lane(lane: lanes.Lane, opts, progress: Progress) -> Part:
                 + (f"; {len(verdict.elsewhere)} data races elsewhere" if verdict.elsewhere else ""))
 
 
-def choose(named: list[str], everything: bool) -> list[lanes.Lane]:
+def choose(named: list[str], everything: bool) -> list[lane_files.Lane]:
     """The lanes to run."""
     if named and everything:
         raise HarnessError(Exit.USAGE, "check takes names of lanes or --all, not both.")
-    found = [lanes.load(name) for name in dict.fromkeys(named or lanes.names())]
+    found = [lane_files.load(name) for name in dict.fromkeys(named or lane_files.names())]
     return found if named or everything else [lane for lane in found if lane.when == "check"]
 
 
@@ -111,23 +114,23 @@ def main(args: list[str]) -> int:
     if parsed.quick:
         chosen = []
     opts = options(parsed)
-    steps = [] if parsed.quick else [step for step in prove.STEPS if step.quick]
+    steps = [] if parsed.quick else [step for step in proofs.STEPS if step.quick]
     with_mutants = any(lane.name == mutants.SUBSET_LANE for lane in chosen)
-    recorded = record.words().lanes if parsed.all else ()
+    recorded = recorded_calls.words().lanes if parsed.all else ()
     progress = Progress(2 + len(steps) + len(chosen) + with_mutants + len(recorded))
 
     progress.phase("unit tests of the harness")
     parts = guarded("unit tests", progress, lambda: unit_tests(progress))
     progress.phase("checks of the patch queue")
-    parts += guarded("queue", progress, lambda: queuecheck.checks(parsed.quick, opts, progress))
-    parts += prove.run(steps, opts, progress)
+    parts += guarded("queue", progress, lambda: queue_checks.checks(parsed.quick, opts, progress))
+    parts += proofs.run(steps, opts, progress)
     for lane in chosen:
         progress.phase(f"lane {lane.name}: {lane.proves}")
         parts += guarded(lane.name, progress, lambda: one_lane(lane, opts, progress))
     if with_mutants:
         progress.phase("mutants: broken kernels must be noticed")
-        parts += guarded("mutants", progress, lambda: mutantsverb.subset_part(opts, progress))
-    parts += record.parts(recorded, opts, progress)
+        parts += guarded("mutants", progress, lambda: mutant_runs.subset_part(opts, progress))
+    parts += recorded_calls.parts(recorded, opts, progress)
     print()
     print(report.table(parts))
     if chosen:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from .. import lanes, plot, provision, series, settings, tree, wakeup
-from ..arguments import Parser
-from ..demo import DEMO, build_variant, measure_one, report, variants, work
-from ..errors import Exit
-from ..progress import Progress
-from ..source import add_options, options
+from ..core import settings
+from ..core.arguments import Parser
+from ..core.errors import Exit
+from ..core.progress import Progress
+from ..fetch import host_packages
+from ..fetch.linux_source import add_options, options
+from ..queue import series, tree
+from ..lanes import lane_files
+from ..bench import demo_plot, wakeup
+from ..bench.demo import DEMO, build_variant, measure_one, report, variants, work
 
 HELP = """\
 ./run demo [--linux PATH | --tarball FILE]
@@ -33,12 +37,12 @@ def main(args: list[str]) -> int:
     parser = Parser("demo")
     add_options(parser)
     opts = options(parser.parse_args(args))
-    lane = lanes.read(DEMO / "demo.toml")
+    lane = lane_files.read(DEMO / "demo.toml")
     asked = wakeup.plan(lane.cmdline, lane.arch.clocksource)
     progress = Progress(4 + 2 * len(asked.models))
 
     progress.phase("tools and kernel tree")
-    provision.need("tree", "build", lane.arch.name, "plot")
+    host_packages.need("tree", "build", lane.arch.name, "plot")
     info = tree.ensure_tree(opts, progress)
     both = variants(info, tree.worktree("base", info.base_commit))
     progress.done(f"Linux {info.kernel_version}, {info.source}")
@@ -57,7 +61,7 @@ def main(args: list[str]) -> int:
 
     progress.phase("table and plot")
     wakeup.write_csv(measurements, work() / "points.csv")
-    plot.draw(measurements, asked,
+    demo_plot.draw(measurements, asked,
               f"Linux {info.kernel_version} on x86_64, {lane.cpus} CPUs. Clock: QEMU counts "
               f"instructions, 1 instruction = 1 ns. {asked.reps} points for each mark; lines join "
               "the medians.", work() / "latency.svg", work() / "matplotlib")

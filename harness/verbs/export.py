@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from .. import settings
-from ..arguments import Parser
-from ..errors import Exit, HarnessError
-from ..export import write
-from ..git import ask, git
-from ..tree import info, mark_exported, read_record, tree_path
+from ..core import settings
+from ..core.arguments import Parser
+from ..core.errors import Exit, HarnessError
+from ..core.git import ask, git
+from ..queue.export import write
+from ..queue.tree import info, mark_exported, read_record, tree_path
 
 HELP = """\
 ./run export

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..errors import Exit, HarnessError
-from ..judge import judge_folder
+from ..core.errors import Exit, HarnessError
+from ..judge.judge import judge_folder
 
 HELP = """\
 ./run judge DIR

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import sys
 
-from .. import lanerun, lanes, tree
-from ..arguments import Parser
-from ..errors import Exit, HarnessError
-from ..progress import Progress
-from ..source import add_options, options
+from ..core.arguments import Parser
+from ..core.errors import Exit, HarnessError
+from ..core.progress import Progress
+from ..fetch.linux_source import add_options, options
+from ..queue import tree
+from ..lanes import lane_files, lane_run
 
 HELP = """\
 ./run kunit LANE [GLOB] [--base] [--linux PATH | --tarball FILE]
@@ -30,7 +31,7 @@ Leaves build/<base>/runs/LANE/ (LANE-base with --base): config, console.log, qem
 """
 
 
-def full_glob(lane: lanes.Lane, glob: str | None) -> str | None:
+def full_glob(lane: lane_files.Lane, glob: str | None) -> str | None:
     """A pattern for cases becomes KUnit's pattern for suite and case."""
     if glob is None or "." in glob:
         return glob
@@ -44,7 +45,7 @@ def main(args: list[str]) -> int:
     parser.add_argument("--base", action="store_true")
     add_options(parser)
     parsed = parser.parse_args(args)
-    lane = lanes.load(parsed.lane)
+    lane = lane_files.load(parsed.lane)
     if parsed.glob and not lane.suites:
         raise HarnessError(Exit.USAGE, f"lane {lane.name} runs no suite, so there are no cases to "
                            "choose from; leave the pattern out.")
@@ -59,7 +60,7 @@ def main(args: list[str]) -> int:
         sys.stdout.write(line + "\n")
         sys.stdout.flush()
 
-    ran = lanerun.run(lane, info, progress, variant="base" if parsed.base else "",
+    ran = lane_run.run(lane, info, progress, variant="base" if parsed.base else "",
                       glob=full_glob(lane, parsed.glob), show=show)
     print(f"{ran.name}: {ran.verdict.text()}")
     print(f"The run's files are in {ran.folder}.")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from .. import mutants, report, settings
-from ..arguments import Parser
-from ..mutantsverb import run, text_table
-from ..progress import Progress
-from ..source import add_options, options
+from ..core import report, settings
+from ..core.arguments import Parser
+from ..core.progress import Progress
+from ..fetch.linux_source import add_options, options
+from ..proof import mutants
+from ..proof.mutant_runs import run, text_table
 
 HELP = """\
 ./run mutants [NAME...] [--subset] [--linux PATH | --tarball FILE]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from .. import report, settings
-from ..arguments import Parser
-from ..progress import Progress
-from ..prove import STEPS, run
-from ..source import add_options, options
+from ..core import report, settings
+from ..core.arguments import Parser
+from ..core.progress import Progress
+from ..fetch.linux_source import add_options, options
+from ..proof.proofs import STEPS, run
 
 HELP = """\
 ./run prove [--linux PATH | --tarball FILE]

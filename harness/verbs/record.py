@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from .. import lanes, report
-from ..arguments import Parser
-from ..progress import Progress
-from ..record import parts, words
-from ..source import add_options, options
+from ..core import report
+from ..core.arguments import Parser
+from ..core.progress import Progress
+from ..fetch.linux_source import add_options, options
+from ..lanes import lane_files
+from ..proof.recorded_calls import parts, words
 
 HELP = """\
 ./run record [LANE...] [--again] [--linux PATH | --tarball FILE]
@@ -32,7 +33,7 @@ def main(args: list[str]) -> int:
     parsed = parser.parse_args(args)
     names = parsed.lanes or words().lanes
     for name in names:
-        lanes.load(name)        # one that there is not is said before anything begins
+        lane_files.load(name)        # one that there is not is said before anything begins
     found = parts(names, options(parsed), Progress(len(names)), parsed.again)
     print()
     print(report.table(found))

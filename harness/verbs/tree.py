@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from .. import series, settings
-from ..arguments import Parser
-from ..errors import Exit
-from ..progress import Progress
-from ..source import add_options, options
-from ..tree import ensure_tree
+from ..core import settings
+from ..core.arguments import Parser
+from ..core.errors import Exit
+from ..core.progress import Progress
+from ..fetch.linux_source import add_options, options
+from ..queue import series
+from ..queue.tree import ensure_tree
 
 HELP = """\
 ./run tree [--linux PATH | --tarball FILE] [--update] [--discard]

@@ -1,0 +1,489 @@
+"""Linux with and without the series beside other versions: built, booted, measured.
+
+In:  bench/bench.toml, where the Linux source comes from; apt for the other versions.
+Out: bench/results/DATE-BASE/: points.csv, summary.md, config-differences.md, *.svg.
+     Consoles, modules and the commands that boot a guest again are in
+     build/<base>/bench/ARCH/KERNEL/.
+Kernels are built only if something changed; each run boots and measures anew.
+"""
+
+from __future__ import annotations
+
+import datetime
+import re
+import shutil
+import stat
+import threading
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from ..core import proc, settings
+from ..core.errors import Exit, HarnessError
+from ..core.progress import Progress
+from ..fetch import host_packages, linux_source, peers
+from ..queue import series, tree
+from ..build import kconfig, kernel_build, kernel_module
+from ..build.arches import Arch, Kernel
+from ..guest import debian_programs, initramfs, qemu
+from ..judge import clean_console
+from ..lanes import lane_files
+from . import cyclictest, plans, plots, points, summary
+from .cyclictest import Bucket
+from .plans import BenchKernel, BenchPlan, Guest
+from .points import Boot, Point
+from .summary import Measured
+
+
+RESULTS = plans.FOLDER / "results"
+STEPS = "bench.steps"
+POLL_S = 5.0
+
+
+@dataclass(frozen=True, eq=False)      # each is itself: it is a key
+class Ready:
+    """One kernel, built for one architecture in one way."""
+
+    kernel: BenchKernel
+    measured: Measured
+    arch: Arch
+    image: Path
+    config: Path
+    folder: Path                 # of its modules and boots
+    files: dict[str, Path]       # what steps name -> module or program
+    memory: dict[str, int]       # bytes by what it is: see memory()
+    build_id: str                # of the kernel
+    tools: tuple[initramfs.Entry, ...] = ()    # for guests with tools
+    accel: str = "tcg"           # of these
+    build: str = ""              # of BenchPlan.builds; "": plain
+
+
+@dataclass(frozen=True)
+class Job:
+    """One boot."""
+
+    ready: Ready
+    guest: Guest
+    number: int                  # 1 ...
+
+    @property
+    def name(self) -> str:
+        return f"{self.ready.arch.name} {self.ready.kernel.name} {self.guest.name} {self.number}"
+
+    def steps(self, plan: BenchPlan) -> list[str]:
+        return self.guest.lines(self.ready.kernel, self.ready.arch.name,
+                                plan.tools["hold"][self.ready.accel])
+
+
+@dataclass(frozen=True)
+class Found:
+    """What one boot gave."""
+
+    points: list[Point]
+    discards: list[str] = field(default_factory=list)
+    buckets: list[Bucket] = field(default_factory=list)
+
+
+def work() -> Path:
+    return settings.build_dir() / "bench"
+
+
+def relative(path: Path) -> Path:
+    """The path as seen from the repository, if it is inside."""
+    return path.relative_to(settings.REPO) if path.is_relative_to(settings.REPO) else path
+
+
+def percpu_bytes(system_map: str) -> int:
+    """Bytes of static per-CPU data for each CPU, from the text of System.map."""
+    ends = {name: int(value, 16) for value, name in
+            re.findall(r"^([0-9a-f]+) \w (__per_cpu_start|__per_cpu_end)$", system_map, re.M)}
+    return ends.get("__per_cpu_end", 0) - ends.get("__per_cpu_start", 0)
+
+
+def memory(system_map: str, nm: str) -> dict[str, int]:
+    """Bytes for each possible CPU, from the texts of System.map and `nm -S vmlinux`: of all
+    static per-CPU data, and of struct call_function_data. What is not found is left out."""
+    found = {"percpu_bytes": percpu_bytes(system_map)}
+    if match := re.search(r"^[0-9a-f]+ ([0-9a-f]+) \w cfd_data$", nm, re.M):
+        found["call_data_bytes"] = int(match[1], 16)
+    return {name: value for name, value in found.items() if value}
+
+
+def place(kernel: BenchKernel, info: tree.TreeInfo) -> tuple[Path, str, Measured]:
+    """The source tree of a kernel, what it was made from if it is no git tree, and its names."""
+    if kernel.source == "package":
+        peer = peers.ensure(kernel.version, kernel.package, kernel.suites)
+        return peer.path, peer.checksum, Measured(kernel.name, peer.kernel_version,
+                                                  f"{peer.source}, {peer.checksum}",
+                                                  kernel.many_pinned)
+    origin = f"{info.source}, {info.checksum}"
+    if kernel.source == "series":
+        count = len(series.names(settings.base().dir))
+        return info.path, "", Measured(kernel.name, f"{info.kernel_version} + series",
+                                       f"{origin}; {count} patches, series "
+                                       f"{series.digest(series.patches())[:12]}",
+                                       kernel.many_pinned)
+    return tree.worktree("base", info.base_commit), "", Measured(
+        kernel.name, info.kernel_version, origin, kernel.many_pinned)
+
+
+def find_kernels(plan: BenchPlan, info: tree.TreeInfo, progress: Progress, notes: list[str],
+                 only: list[str]) -> list[tuple[BenchKernel, Path, str, Measured]]:
+    """Where each kernel's source is; a peer that cannot be had becomes a note."""
+    found = []
+    for kernel in plan.kernels:
+        if only and kernel.name not in only:
+            notes.append(f"{kernel.name} was left out, as the command line said")
+            continue
+        progress.tick(f"source of {kernel.name}")
+        try:
+            found.append((kernel, *place(kernel, info)))
+        except HarnessError as error:
+            if kernel.source != "package" or error.code not in (Exit.FETCH, Exit.TOOL):
+                raise
+            notes.append(f"{kernel.name} could not be had and is left out: {error.message}")
+            progress.done(f"{kernel.name} is left out: {error.message.splitlines()[0]}")
+    return found
+
+
+def as_built(plan: BenchPlan, asked: Kernel, kernel: BenchKernel, way: str) -> Kernel:
+    """What is to be built: `asked`, with the options of a build and with a name."""
+    options = {**dict(asked.options), **(plan.builds[way] if way else {})}
+    name = "-".join(filter(None, (asked.name, way, kernel.name)))
+    return replace(asked, name=name, options=tuple(options.items()))
+
+
+def prepare(plan: BenchPlan, arch: Arch, asked: Kernel, kernel: BenchKernel, src: Path, state: str,
+            measured: Measured, progress: Progress, way: str = "") -> Ready:
+    """Builds a kernel, the modules and the programs that its guests need."""
+    named = as_built(plan, asked, kernel, way)
+    out = settings.build_dir() / "out" / named.name
+    result = kernel_build.build(named, src, out, progress, state=state)
+    folder = work() / arch.name / "-".join(filter(None, (kernel.name, way)))
+    files: dict[str, Path] = {}
+    wanted = {tuple(step.split()[:2]) for item in plan.guests
+              if arch.name in item.arches and item.build == way and item.boots_with(kernel)
+              for step in item.steps_on(arch.name)}
+    for verb, name in sorted(wanted):
+        if verb not in ("load", "run"):
+            continue
+        path = plan.sources[name]
+        if verb == "load":
+            files[name] = kernel_module.make(named, src, out, path.parent, f"{path.stem}.ko",
+                                      folder / f"module-{name}")
+        else:
+            files[name] = initramfs.compile_static(arch, path, work() / arch.name / "programs")
+    progress.done(f"{measured.label}: {result.compiled} files compiled" if result.built else
+                  f"{measured.label}: nothing had changed")
+    nm = proc.run([f"{arch.cross}nm", "-S", str(out / "vmlinux")], step="nm",
+                  limit=settings.limit("tool")).output
+    return Ready(kernel, measured, arch, result.kernel, result.config, folder, files,
+                 memory((out / "System.map").read_text(), nm), result.build_id, build=way)
+
+
+def with_tools(plan: BenchPlan, ready: list[Ready], notes: list[str]) -> list[Ready]:
+    """The same with the programs of packages, and with KVM where it works.
+
+    Where the packages cannot be had, it is a note, and the guests that want them are left
+    out.
+    """
+    found = []
+    for arch in dict.fromkeys(item.arch for item in ready):
+        mine = [item for item in ready if item.arch == arch]
+        if any(one.tools and arch.name in one.arches for one in plan.guests) \
+                and any(not item.build for item in mine):
+            try:
+                entries, versions = debian_programs.ensure(plan.tools, arch)
+            except HarnessError as error:
+                if error.code not in (Exit.FETCH, Exit.TOOL):
+                    raise
+                notes.append(f"{arch.name}: nothing is measured with real tools: {error.message}")
+            else:
+                plain = next(item for item in mine if not item.build)
+                trial = qemu.BootSpec(arch, plain.image, initramfs.make(
+                    arch, plain.folder / "guest"), "harness.reset=1", 2, 256, 60)
+                accel = qemu.probe_kvm(trial, settings.build_dir() / "kvm-probe.json")
+                notes.append(f"{arch.name}: {versions}; guests with them: "
+                             + ("KVM" if accel == "kvm" else "emulated, on this machine "
+                                "with whatever else it did"))
+                mine = [replace(item, tools=entries, accel=accel) for item in mine]
+        found += mine
+    return found
+
+
+def boot_spec(plan: BenchPlan, job: Job) -> qemu.BootSpec:
+    """What the job boots; makes its initial ramdisk."""
+    ready, steps = job.ready, job.steps(plan)
+    entries = [initramfs.directory("modules"),
+               initramfs.Entry(STEPS, stat.S_IFREG | 0o644, ("\n".join(steps) + "\n").encode())]
+    for verb, name in dict.fromkeys(tuple(step.split()[:2]) for step in steps):
+        if verb in ("load", "run"):
+            where = f"modules/{name}.ko" if verb == "load" else f"bin/{name}"
+            entries.append(initramfs.program(where, ready.files[name]))
+    if job.guest.tools:
+        entries += ready.tools
+    initrd = initramfs.make(ready.arch, ready.folder / "guest", tuple(entries))
+    words = (plan.cmdline[ready.arch.name], job.guest.words, f"harness.steps=/{STEPS}",
+             "harness.reset=1")
+    spec = qemu.BootSpec(
+        ready.arch, ready.image, initrd, " ".join(filter(None, words)), job.guest.cpus,
+        job.guest.memory_mib, settings.scaled(job.guest.limit_s), accel=ready.accel)
+    return spec if job.guest.tools else replace(spec, icount=True, extra=clean_console.CLOCK)
+
+
+def earlier(spec: qemu.BootSpec, folder: Path) -> qemu.BootResult | None:
+    """The same boot, done before with the same kernel and files, that came to its end."""
+    console = folder / "console.log"
+    try:
+        # The names of the files in the command hold hashes, but for the kernel.
+        if (folder / "qemu-cmd").read_text() != qemu.script(spec) \
+                or console.stat().st_mtime < spec.kernel.stat().st_mtime \
+                or points.DONE not in console.read_text(errors="replace"):
+            return None
+        value = (folder / "exit").read_text().strip()
+    except FileNotFoundError:
+        return None
+    return qemu.BootResult(value, 0.0, value == qemu.TIMEOUT, console)
+
+
+def run_job(job: Job, spec: qemu.BootSpec, steps: list[str], stop: threading.Event,
+            resume: bool = False) -> Found:
+    """Boots one guest, and reads what it measured."""
+    ready = job.ready
+    folder = ready.folder / f"{job.guest.name}-{job.number}"
+    result = (earlier(spec, folder) if resume else None) or qemu.boot(spec, folder, stop=stop)
+    console = clean_console.console_of(result, job.name, "bench/bench.toml, limit_s", ready.build_id,
+                                 cyclictest.SPOKEN if job.guest.tools else None,
+                                 "" if job.guest.model == plans.FULL else job.guest.model)
+    where = Boot(ready.arch.name, ready.kernel.name, job.guest.cpus, job.guest.name, job.number,
+                 ready.arch.clocksource, job.guest.model)
+    if job.guest.tools:
+        made, buckets = cyclictest.read(console, where, steps, result.console)
+        return Found(made, buckets=buckets)
+    return Found(*points.read(console, where, steps, result.console))
+
+
+def run_jobs(plan: BenchPlan, jobs: list[Job], workers: int, progress: Progress,
+             notes: list[str], resume: bool = False) -> tuple[list[Found], Exit]:
+    """All boots, some at a time. A boot that fails becomes a note, and the exit code."""
+    specs = [boot_spec(plan, job) for job in jobs]      # here: jobs share initial ramdisks
+    found: dict[Job, Found] = {}
+    code = Exit.OK
+    stop = threading.Event()
+    with ThreadPoolExecutor(max_workers=workers) as pool:
+        try:
+            pending: dict[Any, Job] = {
+                pool.submit(run_job, job, spec, job.steps(plan), stop, resume): job
+                for job, spec in zip(jobs, specs)}
+            while pending:
+                done, _ = wait(pending, timeout=POLL_S, return_when=FIRST_COMPLETED)
+                for future in done:
+                    job = pending.pop(future)
+                    try:
+                        found[job] = future.result()
+                        notes += [f"{job.name}: discarded: {text}"
+                                  for text in found[job].discards]
+                    except HarnessError as error:
+                        notes.append(f"{job.name} failed: {error.message.splitlines()[0]}")
+                        progress.done(f"{job.name} FAILED: {error.message}")
+                        code = code or error.code
+                busy = ", ".join(job.name for future, job in pending.items() if future.running())
+                progress.tick(f"{len(jobs) - len(pending)} of {len(jobs)} boots, now {busy}")
+        except BaseException:
+            stop.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return [found[job] for job in jobs if job in found], code
+
+
+def config_differences(ready: list[Ready]) -> str:
+    """Options that the kernels of one architecture and build do not all have in common."""
+    parts = ["# Differences between the configurations", "",
+             "\"-\": not set, or not known to that version.", ""]
+    for arch, way in dict.fromkeys((item.arch.name, item.build) for item in ready):
+        mine = [item for item in ready if (item.arch.name, item.build) == (arch, way)]
+        configs = [kconfig.parse(item.config.read_text()) for item in mine]
+        names = sorted({name for config in configs for name in config})
+        rows = [[f"`{name}`", *values] for name in names
+                for values in [[config.get(name, "-") for config in configs]]
+                if len(set(values)) > 1]
+        name = f"{arch}, build {way}" if way else arch
+        parts += [f"## {name}: {len(rows)} of {len(names)} options", "",
+                  summary.table(["option", *(item.kernel.name for item in mine)], rows), ""]
+    return "\n".join(parts)
+
+
+def result_folder(parsed) -> Path:
+    """bench/results/DATE-BASE, with what the run was limited to."""
+    words = [datetime.date.today().isoformat(), settings.base().name, *parsed.arch]
+    if parsed.quick:
+        words.append("quick")
+    if parsed.kernel or parsed.guest:
+        words.append("part")
+    return RESULTS / "-".join(words)
+
+
+def compare(one: Path, other: Path) -> int:
+    """What got worse from one result to the other."""
+    old, new = (points.stats(points.read_csv(folder / "points.csv")) for folder in (one, other))
+    found = points.worse(old, new)
+    print(summary.comparison(found, (str(one), str(other)), len(old.keys() & new.keys())))
+    return Exit.TEST if found else Exit.OK
+
+
+def read_rt(paths: list[Path]) -> int:
+    """What bench/rt.c printed elsewhere."""
+    text = ""
+    for path in paths:
+        try:
+            text += path.read_text(errors="replace") + "\n"
+        except OSError as error:
+            raise HarnessError(Exit.USAGE, f"{path} cannot be read: {error.strerror}.") from None
+    found, wrong = cyclictest.rounds(text)
+    if not found:
+        raise HarnessError(Exit.USAGE, "there is no output of bench/rt.c in "
+                           f"{', '.join(map(str, paths))}.")
+    print(cyclictest.text_table(found))
+    for reason in wrong:
+        print(f"not to be used: {reason}")
+    return Exit.TEST if wrong else Exit.OK
+
+
+def limited(plan: BenchPlan, parsed) -> BenchPlan:
+    """What the command line leaves of the plan; kernels that it leaves out become a note later."""
+    if parsed.quick:
+        plan = plan.quick()
+    for option in ("boots", "jobs"):
+        value = getattr(parsed, option)
+        if value is not None and value < 1:
+            raise HarnessError(Exit.USAGE, f"--{option} must be 1 or more.")
+    for option, names in (("kernel", [item.name for item in plan.kernels]),
+                          ("guest", [item.name for item in plan.guests])):
+        for name in getattr(parsed, option):
+            if name not in names:
+                raise HarnessError(Exit.USAGE, f"bench/bench.toml has no {option} {name!r} for this "
+                                   f"run; it has {', '.join(names)}.")
+    return replace(plan, boots=parsed.boots or plan.boots, jobs=parsed.jobs or plan.jobs,
+                   guests=tuple(item for item in plan.guests
+                                if not parsed.guest or item.name in parsed.guest))
+
+
+def all_jobs(plan: BenchPlan, ready: list[Ready]) -> list[Job]:
+    """Every boot: the kernels in turn, so that what changes with time is in all of them."""
+    return [Job(item, one, number) for number in range(1, plan.boots + 1) for one in plan.guests
+            if number in one.boots_of(plan.boots)
+            for item in ready if item.arch.name in one.arches and item.build == one.build
+            and one.boots_with(item.kernel) and (item.tools or not one.tools)]
+
+
+def lacking(plan: BenchPlan, kernels: list[BenchKernel], arches: list[str]) -> list[str]:
+    """A note for each guest whose preemption model some of the kernels lack."""
+    notes = []
+    for one in plan.guests:
+        without = [kernel.name for kernel in kernels
+                   if one.takes(kernel) and not one.boots_with(kernel)]
+        if without and set(one.arches) & set(arches):
+            notes.append(f"the guest {one.name} was not booted with {', '.join(without)}: no "
+                         f"preempt={one.model} there")
+    return notes
+
+
+def measure_all(plan: BenchPlan, parsed, arches: list[str]) -> int:
+    """Builds, boots and reports."""
+    notes: list[str] = []
+    progress = Progress(3 + sum(not parsed.kernel or kernel.name in parsed.kernel
+                                for arch in arches for _, kernel in plan.wanted(arch)))
+
+    progress.phase("tools and kernel trees")
+    host_packages.need("tree", "build", "plot", *arches)
+    info = tree.ensure_tree(linux_source.options(parsed), progress)
+    kernels = find_kernels(plan, info, progress, notes, parsed.kernel)
+    progress.done(", ".join(measured.label for *_, measured in kernels))
+    notes += lacking(plan, [kernel for kernel, *_ in kernels], arches)
+
+    ready = []
+    for arch in arches:
+        asked = lane_files.read(plan.config[arch]).kernel
+        wanted = plan.wanted(arch)
+        for way in ("", *plan.builds):
+            for kernel, src, state, measured in kernels:
+                if (way, kernel) not in wanted:
+                    continue
+                progress.phase(f"build of {kernel.name}{f', {way},' if way else ''} for {arch}")
+                ready.append(prepare(plan, asked.arch, asked, kernel, src, state, measured,
+                                     progress, way))
+
+    progress.phase("boots")
+    ready = with_tools(plan, ready, notes)
+    jobs = all_jobs(plan, ready)
+    counted, code = run_jobs(plan, [job for job in jobs if not job.guest.tools], plan.jobs,
+                             progress, notes, parsed.resume)
+    free, worse = run_jobs(plan, [job for job in jobs if job.guest.tools], 1, progress, notes,
+                           parsed.resume)
+    code = code or worse
+    found = [point for one in counted + free for point in one.points]
+    buckets = [bucket for one in free for bucket in one.buckets]
+    found += [Point(item.arch.name, item.kernel.name, 4, "memory", name, 0, "", 1, 1, float(value))
+              for item in ready if not item.build for name, value in item.memory.items()]
+    progress.done(f"{len(found)} points")
+
+    progress.phase("report")
+    folder = result_folder(parsed)
+    write_results(plan, folder, found, buckets, ready, notes, arches)
+    progress.done(str(relative(folder)))
+    stats = points.stats(found)
+    for arch in arches:
+        print(f"\n{arch}:")
+        for item in summary.targets(plan, stats, arch):
+            print(f"  {item.verdict.strip('*'):<12} {item.what}: {item.figure}")
+    print(f"\n  {relative(folder / 'summary.md')}")
+    return code
+
+
+def write_results(plan: BenchPlan, folder: Path, found: list[Point], buckets: list[Bucket],
+                  ready: list[Ready], notes: list[str], arches: list[str]) -> None:
+    """Fills the result folder; one of the same day and kind is replaced."""
+    new = work() / "result.new"
+    shutil.rmtree(new, ignore_errors=True)
+    new.mkdir(parents=True)
+    points.write_csv(found, new / "points.csv")
+    if buckets:
+        cyclictest.write_csv(buckets, new / "histograms.csv")
+    (new / "config-differences.md").write_text(config_differences(ready), encoding="utf-8")
+    stats = points.stats(found)
+    kernels = list({item.kernel.name: item.measured for item in ready}.values())
+    qemu = sorted({item.arch.qemu for item in ready})
+    how = ["Clock: simulated, QEMU counts instructions and 1 instruction is 1 ns "
+           "(-icount shift=0,sleep=off), all CPUs run in turn. "
+           f"{plan.boots} boots of each guest{fewer(plan)}, the kernels in turn; all figures are "
+           "medians, with least and greatest where they differ. Raw points: points.csv. "
+           f"Emulator: {', '.join(f'{name} {version(name)}' for name in qemu)}. "
+           "Same configuration but for what config-differences.md lists."]
+    (new / "summary.md").write_text(
+        summary.summary(plan, stats, arches, kernels, f"Benchmarks, {folder.name}", how,
+                            [note.replace(f"{settings.REPO}/", "") for note in notes]),
+        encoding="utf-8")
+    subtitle = "Clock: QEMU counts instructions, 1 instruction = 1 ns. " \
+               f"Medians of {plan.boots} boots, bars from least to greatest."
+    for arch in arches:
+        plots.draw_all(plan, stats, arch, kernels, subtitle, new, work() / "matplotlib")
+        plots.draw_histograms(buckets, arch, kernels, new, work() / "matplotlib")
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    if folder.exists():
+        shutil.rmtree(folder)
+    shutil.move(new, folder)
+
+
+def fewer(plan: BenchPlan) -> str:
+    """Which guests have fewer boots than others, for the summary."""
+    return "".join(f" ({one.name}: {len(one.boots_of(plan.boots))})" for one in plan.guests
+                   if len(one.boots_of(plan.boots)) != plan.boots)
+
+
+def version(qemu: str) -> str:
+    """The emulator's version: "7.2.22"."""
+    output = proc.run([qemu, "--version"], step=f"{qemu} --version",
+                      limit=settings.limit("tool")).output
+    match = re.search(r"version (\S+)", output)
+    return match[1] if match else "?"

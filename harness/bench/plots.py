@@ -1,0 +1,190 @@
+"""Draws what the benchmarks measured: latency by hold and by CPUs, cost by targets.
+
+In:  BenchPlan, Stats by Key, an architecture, the kernels as measured, a folder.
+Out: latency-by-hold-ARCH.svg, latency-by-cpus-ARCH.svg, cost-by-targets-ARCH.svg; one
+     panel for each call, one line for each kernel. cyclictest-ARCH.svg: one panel for each
+     load. What was not measured is not drawn.
+Needs matplotlib (package group "plot"), imported only when something is drawn.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from pathlib import Path
+from typing import Callable
+
+from .cyclictest import Bucket
+from .demo_plot import decade_name, load_matplotlib
+from .plans import FULL, BenchPlan
+from .points import Key, Stat
+from .summary import Measured, Stats
+
+# Told apart without colour, too.
+STYLES = (
+    {"color": "#b2431e", "marker": "o", "linestyle": "-"},
+    {"color": "#1f5f99", "marker": "s", "linestyle": "--"},
+    {"color": "#7a7a7a", "marker": "^", "linestyle": "-."},
+    {"color": "#2e8540", "marker": "D", "linestyle": ":"},
+)
+COLUMNS = 4
+BINS = 8             # of a histogram, in a decade
+Series = dict[str, dict[str, dict[float, Stat]]]      # call -> kernel -> x -> Stat
+
+
+def collect(stats: Stats, arch: str, rows: tuple[str, ...], x: Callable[[Key], float],
+            wanted: Callable[[Key], bool]) -> Series:
+    """What to draw, with full preemption; calls with fewer than two values of x are left out."""
+    found: Series = {}
+    for key, stat in stats.items():
+        if key.arch == arch and key.model == FULL and key.row in rows and wanted(key):
+            found.setdefault(key.case, {}).setdefault(key.kernel, {})[x(key)] = stat
+    return {case: kernels for case, kernels in found.items()
+            if any(len(values) > 1 for values in kernels.values())}
+
+
+def _most(stats: Stats, arch: str, row: str, field: Callable[[Key], float]) -> float:
+    return max((field(key) for key in stats if (key.arch, key.row) == (arch, row)), default=0)
+
+
+def draw_all(plan: BenchPlan, stats: Stats, arch: str, kernels: list[Measured], subtitle: str,
+             folder: Path, scratch: Path) -> None:
+    """All pictures of one architecture."""
+    longest = _most(stats, arch, "wakeup", lambda key: key.x)
+    # Most system calls were measured with two holds only: the table has them.
+    swept = [case for case, kernels in collect(
+        stats, arch, ("tlb_wakeup",), lambda key: key.x, lambda key: key.cpus == 4).items()
+        if any(len(values) > 2 for values in kernels.values())]
+    by_hold = collect(stats, arch, ("wakeup", "tlb_wakeup"), lambda key: key.x / 1e6,
+                      lambda key: key.cpus == 4 and (key.row == "wakeup" or key.case in swept))
+    holds = {key.x for key in stats if key.arch == arch and key.row == "wakeup" and key.cpus != 4}
+    common = max(holds, default=longest)
+    by_cpus = collect(stats, arch, ("wakeup", "tlb_wakeup"), lambda key: key.cpus,
+                      lambda key: key.x == common)
+    most_cpus = _most(stats, arch, "cost", lambda key: key.cpus)
+    by_targets = collect(stats, arch, ("cost",), lambda key: key.x,
+                         lambda key: key.cpus == most_cpus)
+    for name, series, title, xlabel, log in (
+            ("latency-by-hold", by_hold, "Wake-up latency by the length of the hold, 4 CPUs",
+             "remote CPU keeps interrupts off (ms)", True),
+            ("latency-by-cpus", by_cpus,
+             f"Wake-up latency by the number of CPUs, held {common / 1e6:g} ms", "CPUs", True),
+            ("cost-by-targets", by_targets,
+             f"Cost of a call by its targets, {most_cpus:.0f} CPUs, all CPUs together", "targets",
+             False)):
+        if series:
+            _draw(series, f"{title} ({arch})", subtitle, kernels, xlabel, log,
+                  folder / f"{name}-{arch}.svg", scratch)
+
+
+def _draw(series: Series, title: str, subtitle: str, kernels: list[Measured], xlabel: str,
+          log: bool, path: Path, scratch: Path) -> None:
+    plt = load_matplotlib(scratch)
+    from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
+
+    columns = min(COLUMNS, len(series))
+    rows = -(-len(series) // columns)
+    figure, panels = plt.subplots(rows, columns, sharey=log, squeeze=False,
+                                  figsize=(max(7.0, 3.4 * columns), 3.0 * rows + 1.7))
+    handles = {}
+    for axes, (case, lines) in zip(panels.flat, series.items()):
+        for kernel, style in zip(kernels, STYLES):
+            values = lines.get(kernel.name)
+            if not values:
+                continue
+            xs = sorted(values)
+            medians = [values[x].median for x in xs]
+            spread = [[values[x].median - values[x].least for x in xs],
+                      [values[x].greatest - values[x].median for x in xs]]
+            scale = 1 if log else 1e3
+            bars = axes.errorbar(xs, [value / scale for value in medians],
+                                 yerr=[[value / scale for value in side] for side in spread],
+                                 linewidth=1.5, markersize=4.5, capsize=2, label=kernel.label,
+                                 **style)
+            handles[kernel.label] = bars
+        axes.set_title(case, fontfamily="DejaVu Sans Mono", fontsize=10)
+        ticks = sorted({x for values in lines.values() for x in values})
+        if log:
+            axes.set(xscale="log", yscale="log")
+            axes.yaxis.set_major_locator(LogLocator(numticks=20))
+            axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: decade_name(value)))
+            axes.yaxis.set_minor_locator(NullLocator())
+        else:
+            axes.set_ylim(bottom=0)
+        axes.xaxis.set_major_locator(FixedLocator(ticks))
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.grid(True, color="#e4e4e4", linewidth=0.7)
+        axes.set_axisbelow(True)
+        for side in ("top", "right"):
+            axes.spines[side].set_visible(False)
+        axes.set_xlabel(xlabel, fontsize=9)
+    for axes in list(panels.flat)[len(series):]:
+        axes.set_visible(False)
+    for row in panels:
+        row[0].set_ylabel("latency" if log else "µs per call")
+    figure.suptitle(title, x=0.01, y=0.99, ha="left", fontsize=12.5, fontweight="bold")
+    height = figure.get_figheight()
+    figure.text(0.01, 1 - 0.52 / height, subtitle, ha="left", va="center", fontsize=9,
+                color="#444444")
+    figure.legend(handles.values(), handles.keys(), loc="lower center", ncol=len(handles),
+                  frameon=False, bbox_to_anchor=(0.5, 0.0))
+    figure.tight_layout(rect=(0, 0.4 / height, 1, 1 - 0.62 / height), w_pad=1.5)
+    figure.savefig(path, metadata={"Date": None}, dpi=110)
+    plt.close(figure)
+
+
+def bins(buckets: list[Bucket]) -> list[tuple[float, int]]:
+    """(lower end in us, wake-ups) of each bin that is not empty, BINS in a decade."""
+    found: Counter[int] = Counter()
+    for bucket in buckets:
+        found[math.floor(math.log10(max(bucket.late_us, 1)) * BINS + 1e-9)] += bucket.count
+    return [(10 ** (number / BINS), count) for number, count in sorted(found.items())]
+
+
+def draw_histograms(buckets: list[Bucket], arch: str, kernels: list[Measured], folder: Path,
+                    scratch: Path) -> None:
+    """What cyclictest counted: one panel for each load, all boots together."""
+    mine = [bucket for bucket in buckets if bucket.arch == arch]
+    loads = list(dict.fromkeys((bucket.hold_ms, bucket.load) for bucket in mine))
+    if not loads:
+        return
+    plt = load_matplotlib(scratch)
+    columns = min(COLUMNS, len(loads))
+    rows = -(-len(loads) // columns)
+    figure, panels = plt.subplots(rows, columns, sharex=True, sharey=True, squeeze=False,
+                                  figsize=(max(7.0, 3.4 * columns), 2.7 * rows + 1.5))
+    handles = {}
+    for axes, (hold_ms, load) in zip(panels.flat, sorted(loads, key=lambda item: item[0] > 0)):
+        for kernel, style in zip(kernels, STYLES):
+            values = bins([bucket for bucket in mine if bucket.kernel == kernel.name
+                           and (bucket.hold_ms, bucket.load) == (hold_ms, load)])
+            if values:
+                line, = axes.plot([late for late, _ in values], [count for _, count in values],
+                                  linewidth=1.3, markersize=3.5, label=kernel.label, **style)
+                handles[kernel.label] = line
+        if hold_ms:
+            axes.axvline(hold_ms * 1000, color="#999999", linestyle=":", linewidth=1.2)
+        axes.set_title(f"{load}, {f'held {hold_ms} ms' if hold_ms else 'no CPU held'}", fontsize=10)
+        axes.set(xscale="log", yscale="log")
+        axes.grid(True, color="#e4e4e4", linewidth=0.7)
+        axes.set_axisbelow(True)
+        for side in ("top", "right"):
+            axes.spines[side].set_visible(False)
+        axes.set_xlabel("late by (µs)", fontsize=9)
+    for axes in list(panels.flat)[len(loads):]:
+        axes.set_visible(False)
+    for row in panels:
+        row[0].set_ylabel("wake-ups")
+    figure.suptitle(f"cyclictest on the CPUs that are not held ({arch})", x=0.01, y=0.99, ha="left",
+                    fontsize=12.5, fontweight="bold")
+    height = figure.get_figheight()
+    boots = max(bucket.boot for bucket in mine)
+    figure.text(0.01, 1 - 0.52 / height, f"In real time, {boots} boots of each kernel together; "
+                f"{BINS} bins a decade; dotted: the length of the hold.", ha="left", va="center",
+                fontsize=9, color="#444444")
+    figure.legend(handles.values(), handles.keys(), loc="lower center", ncol=len(handles),
+                  frameon=False, bbox_to_anchor=(0.5, 0.0))
+    figure.tight_layout(rect=(0, 0.4 / height, 1, 1 - 0.62 / height), w_pad=1.5)
+    figure.savefig(folder / f"cyclictest-{arch}.svg", metadata={"Date": None}, dpi=110)
+    plt.close(figure)

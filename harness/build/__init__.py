@@ -1,0 +1,1 @@
+"""Architectures, configurations, kernels, modules and single objects."""

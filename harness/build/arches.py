@@ -1,0 +1,81 @@
+"""Architectures, and kernels to build for them.
+
+In:  harness/data/arches.toml.
+Out: Arch, Kernel; arch_names() -> names, arch(name) -> Arch.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from typing import Any
+
+from ..core import settings
+from ..core.errors import Exit, HarnessError
+
+
+@dataclass(frozen=True)
+class Arch:
+    """What building and booting must know of an architecture."""
+
+    name: str                    # as make's ARCH= and kunit.py's --arch= take it
+    kernel: str                  # image below the build folder
+    target: str                  # make target of that image
+    cross: str                   # cross compiler prefix, may be ""
+    console: str                 # kernel device of the first serial line
+    qemu: str                    # emulator
+    machine: tuple[str, ...]     # emulator arguments for machine and CPU under TCG
+    kvm: tuple[str, ...]         # the same under KVM
+    cmdline: str                 # kernel parameters of every boot, may be ""
+    clocksource: str             # the guest's, that shows simulated time exactly; may be ""
+    debian: str                  # Debian's name of the architecture
+    init_cc: str                 # compiler for the guest's programs
+    config: tuple[tuple[str, str], ...]   # options that every kernel gets
+    kunit: str = ""              # file of this repository for kunit.py, instead of its own
+
+    @property
+    def cc(self) -> str:
+        """The compiler as make gets it."""
+        return f"ccache {self.cross}gcc"
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """One kernel to build: its name is that of its folder under out/."""
+
+    name: str
+    arch: Arch
+    options: tuple[tuple[str, str], ...]   # CONFIG_ name without prefix -> "y", "n", number
+    kunitconfig: str = ""                  # file in the kernel tree, may be ""
+
+    @property
+    def modules(self) -> bool:
+        """Whether it has modules, or is one that modules are built for."""
+        return "m" in dict(self.options).values() or dict(self.options).get("MODULES") == "y"
+
+
+@functools.cache
+def _arches() -> dict[str, Any]:
+    return settings.toml(settings.DATA / "arches.toml")
+
+
+def arch(name: str) -> Arch:
+    """The architecture named in arches.toml."""
+    data = dict(_arches())
+    common = data.pop("common")["config"]
+    if name not in data:
+        raise HarnessError(Exit.USAGE, f"there is no architecture {name!r}; "
+                           f"known are: {', '.join(data)}.")
+    entry = dict(data[name])
+    config = {**common, **entry.pop("config", {})}
+    return Arch(name=name, kernel=entry["kernel"], target=entry["target"], cross=entry["cross"],
+                console=entry["console"], qemu=entry["qemu"], machine=tuple(entry["machine"]),
+                kvm=tuple(entry["kvm"]), cmdline=entry.get("cmdline", ""),
+                clocksource=entry.get("clocksource", ""), debian=entry["debian"],
+                init_cc=entry["init_cc"], config=tuple(config.items()),
+                kunit=entry.get("kunit", ""))
+
+
+def arch_names() -> list[str]:
+    """Every architecture that arches.toml knows."""
+    return [name for name in _arches() if name != "common"]

@@ -1,0 +1,147 @@
+"""Builds one kernel out of tree, with a live count of the files compiled.
+
+In:  a Kernel, a kernel tree, a build folder, a Progress.
+Out: BuildResult (kernel image, .config, seconds, whether anything was built).
+     OUT/build.log holds make's output, OUT/built.json says what the image was made
+     from: nothing is run when that has not changed.
+A build that was ended in the middle leaves OUT/unfinished; the next build of the
+folder then starts from an empty one, because a half-written object can look newer
+than its sources (ccache makes up for most of it).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..core import git, proc, settings
+from ..core.errors import Exit, HarnessError
+from ..core.progress import Progress
+from . import kconfig
+from .arches import Kernel
+
+_COMPILED = re.compile(r"^\s+(CC|AS|HOSTCC|AR|LD)\s")
+_ERROR = re.compile(r"error:|undefined reference|\*\*\*|No rule to make")
+
+# Fixed, so that the same sources give the same bytes and ccache finds them.
+REPRODUCIBLE = {
+    "KBUILD_BUILD_TIMESTAMP": "1970-01-01",
+    "KBUILD_BUILD_USER": "user",
+    "KBUILD_BUILD_HOST": "host",
+    "CCACHE_NOHASHDIR": "1",
+    # In depend mode, which may be set in the user's configuration, ccache does not see that an
+    # assembler file takes in another one (.incbin), as a boot image does with the kernel, and
+    # serves an old one. So not that mode, and entries of its own that were not made in it.
+    "CCACHE_NODEPEND": "1",
+    "CCACHE_NAMESPACE": "preemptible-ipi-nodepend",
+    "PYTHONDONTWRITEBYTECODE": "1",    # kunit.py must leave the tree clean
+    "LC_ALL": "C",
+}
+
+
+@dataclass(frozen=True)
+class BuildResult:
+    out: Path            # build folder
+    kernel: Path         # image that QEMU loads
+    config: Path         # .config it was built with
+    seconds: float
+    built: bool          # False: nothing had changed
+    compiled: int        # files compiled, linked or archived
+    source: str          # commit that was built, with "-dirty" if the tree had changes
+    number: str = ""     # of its last link: "3" if the kernel calls itself #3
+    build_id: str = ""   # a hash over the kernel, which it tells the guest
+
+
+def first_errors(output: str, count: int = 5) -> str:
+    """The first compiler errors of make's output, indented, for a message."""
+    lines = [text for text in output.splitlines() if _ERROR.search(text)]
+    return "\n".join("    " + text for text in lines[:count]) or proc.tail(output)
+
+
+def source_state(src: Path) -> str:
+    """The commit that a tree is at, with "-dirty" added if files differ from it."""
+    changed = git.ask(src, "status", "--porcelain")
+    return git.ask(src, "rev-parse", "HEAD") + ("-dirty" if changed else "")
+
+
+def _inputs(kernel: Kernel, src: Path, targets: list[str], state: str) -> dict[str, str]:
+    compiler = proc.run([f"{kernel.arch.cross}gcc", "--version"], step="compiler version",
+                        limit=settings.limit("tool"))
+    return {
+        "source": state,
+        "asked": hashlib.sha256(kconfig.fragment(kernel, src).encode()).hexdigest(),
+        "make": " ".join(kconfig.make_args(kernel) + targets),
+        "compiler": compiler.output.splitlines()[0],
+    }
+
+
+def build_id(vmlinux: Path) -> str:
+    """The build id that the linker gave a kernel."""
+    notes = proc.run(["readelf", "-n", vmlinux], step="readelf", limit=settings.limit("tool"),
+                     code=Exit.BUILD).output
+    found = re.search(r"Build ID: ([0-9a-f]+)$", notes, re.M)
+    if not found:
+        raise HarnessError(Exit.BUILD, f"{vmlinux} has no build id, so nothing could tell it from "
+                           "another kernel.")
+    return found[1]
+
+
+def build(kernel: Kernel, src: Path, out: Path, progress: Progress,
+          targets: list[str] | None = None, configure: bool = True,
+          state: str = "") -> BuildResult:
+    """Configures and builds in OUT; targets default to the image and, if any, modules.
+
+    Without configure, OUT holds the right .config already. state says what a tree that
+    is not a git tree was made from.
+    """
+    targets = targets or [kernel.arch.target, *(["modules"] if kernel.modules else [])]
+    image, stamp, unfinished = out / kernel.arch.kernel, out / "built.json", out / "unfinished"
+    start = time.monotonic()
+    state = state or source_state(src)
+    inputs = _inputs(kernel, src, targets, state)
+
+    def result(built: bool, compiled: int) -> BuildResult:
+        return BuildResult(out, image, out / ".config", time.monotonic() - start, built,
+                           compiled, state, (out / ".version").read_text().strip(),
+                           build_id(out / "vmlinux"))
+
+    if unfinished.exists():
+        shutil.rmtree(out)
+    if image.exists() and stamp.exists() and not state.endswith("-dirty") \
+            and json.loads(stamp.read_text()) == inputs:
+        kconfig.check(kernel, out)
+        return result(False, 0)
+    stamp.unlink(missing_ok=True)
+    out.mkdir(parents=True, exist_ok=True)
+    unfinished.touch()
+    if configure:
+        progress.tick("configuring")
+        kconfig.configure(kernel, src, out, REPRODUCIBLE)
+    compiled = 0
+
+    def count(line: str) -> None:
+        nonlocal compiled
+        if _COMPILED.match(line):
+            compiled += 1
+            progress.tick(f"{compiled} files compiled")
+
+    made = proc.run(["make", "-C", str(src), f"O={out}", *kconfig.make_args(kernel),
+                     f"-j{(os.cpu_count() or 1) + 1}", *targets],
+                    step=f"build of {kernel.name}", limit=settings.limit("build"),
+                    env=REPRODUCIBLE, log=out / "build.log", on_line=count, check=False)
+    unfinished.unlink()     # make came to its own end, so no object is half written
+    if made.returncode:
+        raise HarnessError(Exit.BUILD, f"build of {kernel.name} failed; its output is in "
+                           f"{out / 'build.log'}.\n{first_errors(made.output)}")
+    if not image.exists():
+        raise HarnessError(Exit.BUILD, f"build of {kernel.name} gave no {image}; look into "
+                           f"{out / 'build.log'}.")
+    kconfig.check(kernel, out)
+    stamp.write_text(json.dumps(inputs, indent=1) + "\n")
+    return result(True, compiled)

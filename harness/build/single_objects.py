@@ -1,0 +1,131 @@
+"""Compiles single objects of a kernel tree, and collects what the compilers say.
+
+In:  a configuration of data/objects.toml, a tree, object names.
+Out: the messages of gcc (W=1 if asked) and sparse, without line numbers, so that
+     those of two versions of a file can be compared.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Callable
+
+from ..core import proc, settings
+from ..core.errors import Exit, HarnessError
+from . import kconfig
+from .kernel_build import REPRODUCIBLE, first_errors
+
+_MESSAGE = re.compile(r"^(?:\.\./)*(?P<file>[^\s:]+):\d+(?::\d+)?: (?P<text>(?:warning|error): .*)$")
+
+
+@dataclass(frozen=True)
+class Config:
+    """One entry of objects.toml."""
+
+    name: str
+    arch: str
+    cross: str
+    groups: list[str]
+    options: dict[str, str]
+    objects: list[str] = field(default_factory=list)
+    optional: dict[str, str] = field(default_factory=dict)
+    not_here: list[str] = field(default_factory=list)
+    built_as: dict[str, str] = field(default_factory=dict)
+    prefixes: bool = False
+    llvm: str = ""
+
+    @property
+    def out(self) -> Path:
+        return settings.build_dir() / "out" / ("objects-" + re.sub(r"\W+", "-", self.name))
+
+    def make(self, src: Path, *words: str, step: str, limit: str, check: bool = True,
+             on_line: Callable[[str], None] | None = None) -> proc.Result:
+        cross = [f"CROSS_COMPILE={self.cross}"] if self.cross else []
+        compiler = f"{self.cross}gcc"
+        if self.llvm:
+            cross, compiler = [f"LLVM={self.llvm}"], f"clang{self.llvm}"
+        return proc.run(["make", "-C", src, f"O={self.out}", f"ARCH={self.arch}", *cross,
+                         f"CC=ccache {compiler}", f"-j{(os.cpu_count() or 1) + 1}", *words],
+                        step=step, limit=settings.limit(limit), env=REPRODUCIBLE, check=check,
+                        on_line=on_line)
+
+
+def built_as() -> dict[str, str]:
+    """The objects of the source files whose object has another name."""
+    return settings.toml(settings.DATA / "objects.toml")["built_as"]
+
+
+def configs() -> list[Config]:
+    """The entries of data/objects.toml."""
+    return [Config(**item, built_as=built_as())
+            for item in settings.toml(settings.DATA / "objects.toml")["config"]]
+
+
+def configure(config: Config, src: Path) -> None:
+    """Makes the configuration in its build folder and checks that it took effect."""
+    config.out.mkdir(parents=True, exist_ok=True)
+    fragment = config.out / "asked.config"
+    fragment.write_text("".join(kconfig.line(name, value) + "\n" for name, value in
+                                (config.options | config.optional).items()))
+    made = config.out / ".config"
+    before = made.read_bytes() if made.is_file() else None
+    config.make(src, f"KCONFIG_ALLCONFIG={fragment}", "allnoconfig",
+                step=f"configuring {config.name}", limit="kconfig")
+    # An unchanged configuration must not make everything old.
+    if before is not None and made.read_bytes() != before:
+        (config.out / "include/config/auto.conf").unlink(missing_ok=True)
+    wrong = kconfig.missing(tuple(config.options.items()), made.read_text())
+    if wrong:
+        raise HarnessError(Exit.CONFIG, f"the configuration {config.name} did not take effect: "
+                           f"{', '.join(wrong)}; correct harness/data/objects.toml.")
+
+
+def compile_objects(config: Config, src: Path, objects: list[str], tick: Callable[[str], None],
+                    verbose: bool = False) -> Counter[str]:
+    """Compiles the objects and returns the messages; verbose adds W=1, and sparse if it is asked
+    for. It does not understand what the compilers of all architectures are called with."""
+    words = ["W=1", *(["C=1"] if "sparse" in config.groups else [])] if verbose else []
+    # make goes to arch/*/lib from two sides at once, and would compile an object twice at a time.
+    alone = [name for name in objects if re.match(r"arch/\w+/lib/", name)]
+    output = ""
+    for chosen, jobs in ((alone, ["-j1"]), ([name for name in objects if name not in alone], [])):
+        if chosen:
+            result = config.make(src, *words, *jobs, *chosen, limit="objects", check=False,
+                                 step=f"compiling objects of {config.name}",
+                                 on_line=lambda line: tick(line.strip()[:60]))
+            output += result.output
+            if result.returncode:
+                raise HarnessError(Exit.BUILD, f"{config.name}: {' '.join(chosen)} did not compile."
+                                   f"\n{first_errors(result.output)}")
+    return messages(output)
+
+
+def messages(output: str) -> Counter[str]:
+    """"file: warning: text" of each compiler message, with its number of times."""
+    found = (_MESSAGE.match(line) for line in output.splitlines())
+    return Counter(f"{match['file']}: {match['text']}" for match in found if match)
+
+
+def concerned(arch: str, paths: list[str]) -> list[str]:
+    """Those paths of a kernel tree that can matter to the architecture's objects."""
+    own = f"arch/{'x86' if arch in ('x86_64', 'i386') else arch}/"
+    return [path for path in paths if path.startswith(own)
+            or not re.match(r"arch/[^/]+/|Documentation/|MAINTAINERS$", path)]
+
+
+def relevant(config: Config, src: Path, paths: list[str]) -> list[str]:
+    """Objects of those touched paths that exist in src and that the configuration compiles."""
+    return [config.built_as.get(path, path[:-2] + ".o") for path in concerned(config.arch, paths)
+            if path.endswith(".c") and path not in config.not_here and (src / path).is_file()]
+
+
+def not_compiled(listed: list[Config], src: Path, paths: list[str]) -> list[str]:
+    """Those C files of src among the paths that no configuration compiles."""
+    names = {name for config in listed for name in
+             (relevant(config, src, paths) if config.prefixes else config.objects)}
+    return [path for path in paths if path.endswith(".c") and (src / path).is_file()
+            and not names & {config.built_as.get(path, path[:-2] + ".o") for config in listed}]

@@ -1,0 +1,1 @@
+"""What everything else stands on: settings, processes, errors, progress, reports."""

@@ -1,0 +1,1 @@
+"""What comes from outside: apt, the Linux source, packages for the host."""

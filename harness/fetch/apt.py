@@ -1,0 +1,283 @@
+"""Downloads through apt, which verifies what it fetches.
+
+In:  package names, the machine's apt configuration, the base's list of suites.
+Out: the path of a verified file, its version and checksum.
+Nothing is installed and the system's package lists are not changed: where the
+machine's own suites lack a package, apt runs with a source list, list folder and
+cache of its own, made from the mirror addresses that the machine uses.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..core import proc, settings
+from ..core.errors import Exit, HarnessError
+
+ETC = Path("/etc/apt")
+TRIES = 16          # upstream tarballs to try, newest first: mirrors drop some
+FRESH_S = 3600      # lists of our own are fetched again after that many seconds
+KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+
+
+@dataclass(frozen=True)
+class Mirror:
+    """One address that apt is configured with."""
+
+    uri: str
+    keyring: str    # path, or "" for apt's own trust store
+
+
+@dataclass(frozen=True)
+class Download:
+    path: Path
+    version: str    # Debian version
+    sha256: str
+
+
+@dataclass(frozen=True)
+class SourceTarball:
+    """One upstream tarball of apt's lists."""
+
+    source: str     # Debian source package
+    version: str    # Debian version
+    file: str
+    sha256: str
+
+
+def sha256(path: Path) -> str:
+    """Checksum of a file, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def parse_one_line(text: str) -> list[Mirror]:
+    """Mirrors of a sources.list in the one-line format."""
+    found = []
+    for line in text.splitlines():
+        match = re.match(r"\s*deb\s+(?:\[([^]]*)\]\s*)?(\S+)\s+\S+", line)
+        if match:
+            signed = re.search(r"signed-by=(\S+)", match[1] or "")
+            found.append(Mirror(match[2].rstrip("/"), signed[1] if signed else ""))
+    return found
+
+
+def parse_deb822(text: str) -> list[Mirror]:
+    """Mirrors of a *.sources file."""
+    found = []
+    for stanza in re.split(r"\n\s*\n", "\n".join(
+            line for line in text.splitlines() if not line.startswith("#"))):
+        fields = {key.lower(): re.sub(r"\s+", " ", value).strip() for key, value in
+                  re.findall(r"^([\w-]+):((?:.*)(?:\n[ \t].*)*)", stanza, re.M)}
+        if "deb" not in fields.get("types", "").split() or fields.get("enabled") == "no":
+            continue
+        key = fields.get("signed-by", "")
+        found += [Mirror(uri.rstrip("/"), key if key.startswith("/") else "")
+                  for uri in fields.get("uris", "").split()]
+    return found
+
+
+def mirrors(etc: Path | None = None) -> list[Mirror]:
+    """Debian mirrors that the machine's apt is configured with, each once."""
+    etc = etc or ETC
+    found: list[Mirror] = []
+    for path in [etc / "sources.list", *sorted((etc / "sources.list.d").glob("*"))]:
+        if path.is_file() and path.suffix in (".list", ".sources"):
+            text = path.read_text(encoding="utf-8", errors="replace")
+            found += (parse_deb822 if path.suffix == ".sources" else parse_one_line)(text)
+    return list(dict.fromkeys(item for item in found if "debian" in item.uri.split("://")[-1]))
+
+
+def source_list(suites: tuple[str, ...], known: list[Mirror],
+                kinds: tuple[str, ...] = ("deb", "deb-src")) -> str:
+    """A one-line source list: security suites on security mirrors, others on others."""
+    lines = []
+    for suite in suites:
+        for mirror in known:
+            if ("security" in suite) != ("security" in mirror.uri):
+                continue
+            key = mirror.keyring or (str(KEYRING) if KEYRING.exists() else "")
+            option = f"[signed-by={key}] " if key else ""
+            lines += [f"{kind} {option}{mirror.uri} {suite} main" for kind in kinds]
+    return "\n".join(lines) + "\n" if lines else ""
+
+
+def release(version: str, line: str) -> list[float]:
+    """Orders the Debian versions of a kernel line; empty: not of this line.
+
+    A release candidate (7.3~rc7-1~exp1) comes before the first release (7.3-1), and that
+    before the stable ones (7.3.4-1).
+    """
+    match = re.fullmatch(rf"{re.escape(line)}(?:\.(\d+)|~rc(\d+))?(-.*)?", version)
+    if not match:
+        return []
+    return [int(match[1] or 0), float(match[2] or "inf"), *map(int, re.findall(r"\d+", match[3] or ""))]
+
+
+class Apt:
+    """apt with the machine's configuration, or (own=True) with lists under build/.
+
+    The own lists are those of the base's suites; or of the suites given, in a folder of
+    their own and without source packages.
+    """
+
+    def __init__(self, own: bool, suites: tuple[str, ...] = (), name: str = "apt",
+                 arch: str = "") -> None:
+        self.own = own
+        self.suites = suites or settings.base().suites
+        self.kinds = ("deb",) if suites else ("deb", "deb-src")
+        self.options: list[str] = ["-q", "-o", "APT::Sandbox::User=root"]
+        self.downloads = settings.build_dir() / "downloads"
+        if own:
+            self.folder = settings.build_dir() / name
+            for name, path in (("Dir::Etc::sourcelist", "sources.list"),
+                               ("Dir::State::lists", "lists"), ("Dir::Cache", "cache")):
+                self.options += ["-o", f"{name}={self.folder / path}"]
+            # Neither what is installed nor the machine's preferences choose the version.
+            for name in ("Dir::Etc::sourceparts", "Dir::Etc::preferences",
+                         "Dir::Etc::preferencesparts", "Dir::State::status"):
+                self.options += ["-o", f"{name}=/dev/null"]
+            self.options += ["-o", "Acquire::Languages=none", "-o", "APT::Default-Release="]
+            if arch:
+                self.options += ["-o", f"APT::Architecture={arch}", "-o",
+                                 f"APT::Architectures={arch}"]
+
+    def update(self) -> bool:
+        """Fetches the lists of the own source list; False if there is none to be had."""
+        text = source_list(self.suites, mirrors(), self.kinds)
+        if not text:
+            return False
+        for name in ("lists/partial", "cache/archives/partial"):
+            (self.folder / name).mkdir(parents=True, exist_ok=True)
+        listing, stamp = self.folder / "sources.list", self.folder / "updated"
+        if stamp.exists() and time.time() - stamp.stat().st_mtime < FRESH_S and \
+                listing.read_text(encoding="utf-8") == text:
+            return True
+        listing.write_text(text, encoding="utf-8")
+        # A suite that does not exist any more must not spoil the others: what
+        # was fetched shows in the next look-up. (Without the option, apt calls it a
+        # success when there is no network.)
+        if self.run("apt-get", "update", "-o", "APT::Update::Error-Mode=any",
+                    check=False).returncode == 0:
+            stamp.touch()
+        return True
+
+    def run(self, tool: str, *args: str, check: bool = True, cwd: Path | None = None) -> proc.Result:
+        return proc.run([tool, *self.options, *args], step=f"{tool} {args[0]}",
+                        limit=settings.limit("apt"), cwd=cwd, check=check, code=Exit.FETCH,
+                        env={"LC_ALL": "C.UTF-8"})
+
+    def newest(self, package: str) -> dict[str, str] | None:
+        """The fields of the version that apt would take, or None."""
+        output = self.run("apt-cache", "show", "--no-all-versions", package, check=False).output
+        fields = dict(re.findall(r"^([\w-]+): (.*)$", output, re.M))
+        return fields if {"Version", "SHA256", "Filename"} <= fields.keys() else None
+
+    def binary(self, package: str) -> Download | None:
+        """Downloads a binary package, unless the verified file is there already."""
+        fields = self.newest(package)
+        if fields is None:
+            return None
+        self.downloads.mkdir(parents=True, exist_ok=True)
+        path = self.downloads / Path(fields["Filename"]).name
+        if not path.exists() or sha256(path) != fields["SHA256"]:
+            path.unlink(missing_ok=True)
+            self.run("apt-get", "download", f"{package}={fields['Version']}", cwd=self.downloads)
+            fetched = sorted(self.downloads.glob(f"{package}_*.deb"),
+                             key=lambda item: item.stat().st_mtime)
+            if not fetched or sha256(fetched[-1]) != fields["SHA256"]:
+                raise HarnessError(Exit.FETCH, f"apt fetched {package}, but its checksum is not the "
+                                   "one in apt's lists; run apt-get update and try again.")
+            fetched[-1].rename(path)
+        return Download(path, fields["Version"], fields["SHA256"])
+
+    def upstream_tarballs(self, package: str) -> list[SourceTarball]:
+        """The .orig.tar.xz files behind the package's versions, newest first."""
+        shown = self.run("apt-cache", "show", package, check=False).output
+        sources = {match[1] for match in re.finditer(r"^Source: (\S+)", shown, re.M)} or {package}
+        found = set()
+        for source in sources:
+            output = self.run("apt-cache", "showsrc", source, check=False).output
+            for stanza in re.split(r"\n\n+", output):
+                version = re.search(r"^Version: (\S+)$", stanza, re.M)
+                file = re.search(r"^ ([0-9a-f]{64}) \d+ (\S+\.orig\.tar\.xz)$", stanza, re.M)
+                if version and file and release(version[1], settings.base().version):
+                    found.add(SourceTarball(source, version[1], file[2], file[1]))
+        return sorted(found, key=lambda item: release(item.version, settings.base().version),
+                      reverse=True)
+
+    def upstream_tarball(self, package: str) -> Download | None:
+        """The newest upstream tarball that the mirrors really have, or one fetched earlier."""
+        self.downloads.mkdir(parents=True, exist_ok=True)
+        listed = {item.file: item for item in reversed(self.upstream_tarballs(package))}
+        newest_first = list(reversed(listed.values()))
+        for item in newest_first:
+            path = self.downloads / item.file
+            if path.exists() and sha256(path) == item.sha256:
+                return Download(path, item.version, item.sha256)
+        reason: HarnessError | None = None
+        for item in newest_first[:TRIES]:
+            path = self.downloads / item.file
+            path.unlink(missing_ok=True)
+            try:
+                self.run("apt-get", "source", "--download-only", "--tar-only", "--only-source",
+                         f"{item.source}={item.version}", cwd=self.downloads)
+            except HarnessError as error:
+                reason = error      # listed, but not on the mirror
+                continue
+            if path.exists() and sha256(path) == item.sha256:
+                return Download(path, item.version, item.sha256)
+        if reason:
+            raise reason
+        return None
+
+
+def binary(package: str) -> Download | None:
+    """The package from the machine's suites, else from the base's; None: nowhere."""
+    return _first(lambda apt: apt.binary(package))
+
+
+def of_suites(packages: list[str], suites: tuple[str, ...], name: str,
+              arch: str = "") -> list[Download] | None:
+    """The packages in their newest versions in the suites; None: not all are there.
+
+    Lists and cache are in build/<base>/NAME. For what is unpacked, not installed. arch is
+    Debian's name of an architecture, if not the machine's.
+    """
+    if not shutil.which("apt-get"):
+        return None
+    apt = Apt(True, suites, name, arch)
+    if not apt.update():
+        return None
+    found = [apt.binary(package) for package in packages]
+    return None if None in found else [item for item in found if item]
+
+
+def upstream_tarball(package: str) -> Download | None:
+    """The unpatched upstream tarball behind the package; None: nowhere."""
+    return _first(lambda apt: apt.upstream_tarball(package))
+
+
+def _first(fetch) -> Download | None:
+    if not shutil.which("apt-get"):
+        return None
+    reason: HarnessError | None = None
+    for own in (False, True):
+        apt = Apt(own)
+        try:
+            if own and not apt.update():
+                continue
+            found = fetch(apt)
+        except HarnessError as error:
+            reason = error       # old lists of the machine: the own ones are fresh
+            continue
+        if found:
+            return found
+    if reason:
+        raise reason
+    return None

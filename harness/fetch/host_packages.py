@@ -1,0 +1,85 @@
+"""Sees to it that the tools a verb needs are there.
+
+In:  group names of data/packages.toml.  Out: nothing, or HarnessError(TOOL).
+Missing packages are installed with apt as root or through password-less sudo;
+elsewhere they are listed. Nothing is ever removed or upgraded on purpose.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+import shutil
+import sys
+
+from ..core import proc, settings
+from ..core.errors import Exit, HarnessError
+
+ENV = {"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}
+OPTIONS = ["-o", "DPkg::Lock::Timeout=120"]
+
+
+def present(find: str) -> bool:
+    """Whether the program, file or glob is there."""
+    if "/" in find:
+        return bool(glob.glob(find))
+    return shutil.which(find) is not None
+
+
+def missing(*groups: str) -> dict[str, str]:
+    """What is not there: {program or file: Debian package}."""
+    table = settings.toml(settings.DATA / "packages.toml")
+    for group in groups:
+        if group not in table:
+            raise HarnessError(Exit.USAGE, f"harness/data/packages.toml has no group {group!r}; "
+                               f"it has {', '.join(table)}.")
+    return {item["find"]: item["package"] for group in groups for item in table[group]
+            if not present(item["find"])}
+
+
+def root_prefix() -> list[str] | None:
+    """Words to put before a command that needs root; None if there is no way."""
+    if os.geteuid() == 0:
+        return []
+    if shutil.which("sudo"):
+        words = ["sudo", "-n"]
+        if proc.run([*words, "true"], step="sudo", limit=settings.limit("tool"),
+                    check=False).returncode == 0:
+            return words
+    return None
+
+
+def need(*groups: str) -> None:
+    """Installs what the groups lack; raises TOOL with the list if that cannot be done."""
+    lacking = missing(*groups)
+    if not lacking:
+        return
+    packages = sorted(set(lacking.values()))
+    prefix = root_prefix() if shutil.which("apt-get") else None
+    if prefix is None:
+        raise HarnessError(Exit.TOOL, "these Debian packages (or what your system calls them) are "
+                           f"missing; install them and try again: {' '.join(packages)}.")
+    print(f"installing {' '.join(packages)}", file=sys.stderr, flush=True)
+    if not _apt(prefix, "install", packages):
+        # Old package lists are the usual reason.
+        _apt(prefix, "update", [])
+        _apt(prefix, "install", packages, check=True)
+    still = missing(*groups)
+    if still:
+        raise HarnessError(Exit.TOOL, f"apt installed {' '.join(packages)}, but these are still "
+                           f"not found: {' '.join(still)}; install them by hand.")
+
+
+def _apt(prefix: list[str], verb: str, packages: list[str], check: bool = False) -> bool:
+    extra = ["--no-install-recommends"] if verb == "install" else []
+    words = [*prefix, *(["env", *(f"{key}={value}" for key, value in ENV.items())]),
+             "apt-get", *OPTIONS, "-y", "-q", *extra, verb, *packages]
+    try:
+        proc.run(words, step=f"apt-get {verb}", limit=settings.limit("apt"), code=Exit.TOOL)
+    except HarnessError as error:
+        if not check:
+            return False
+        raise HarnessError(Exit.TOOL, f"{' '.join(packages)} could not be installed; run "
+                           f"apt-get install {' '.join(packages)} yourself and look at what it "
+                           f"says.\n{error.message}") from None
+    return True

@@ -1,0 +1,198 @@
+"""Finds the Linux source, checks it, and unpacks it into a folder.
+
+In:  Options (--linux, --tarball), or none of them: the Debian package of the base.
+Out: Source (what it is, its fingerprint), and `unpack` -> kernel version "6.12.117".
+What the user gave is only read. unpack writes into a folder of the caller's that
+is thrown away if anything fails.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import re
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from ..core import proc, settings
+from ..core.errors import Exit, HarnessError
+from ..core.git import ask, git
+from . import apt
+
+GIB = 1 << 30
+BUILD_OUTPUT = (".config", "include/config/auto.conf", "vmlinux")
+
+
+@dataclass(frozen=True)
+class Options:
+    """Where the user wants the source from; both None: the Debian package."""
+
+    linux: Path | None = None
+    tarball: Path | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self.linux or self.tarball)
+
+
+@dataclass(frozen=True)
+class Source:
+    """One place to take Linux from."""
+
+    kind: str          # "package", "tarball", "git" or "folder"
+    name: str          # for the user: package with version, file or folder
+    path: str          # file or folder
+    checksum: str      # "sha256:..." of a file, "git:..." of a commit, "stat:..." of a folder
+
+    def record(self) -> dict[str, str]:
+        return asdict(self)
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Adds --linux and --tarball to a verb's parser."""
+    group = parser.add_mutually_exclusive_group()
+    group.add_argument("--linux", type=Path, metavar="PATH",
+                       help="a clean git tree or an unpacked source; it is only read")
+    group.add_argument("--tarball", type=Path, metavar="FILE",
+                       help="linux-VERSION.tar.xz of kernel.org, or Debian's .orig.tar.xz")
+
+
+def options(parsed: argparse.Namespace) -> Options:
+    """The Options of a command line parsed with add_options."""
+    return Options(parsed.linux, parsed.tarball)
+
+
+def ways() -> str:
+    """The three ways to supply the source, for messages."""
+    base = settings.base()
+    return (f"give the machine's apt a mirror that has {base.package} (and network), or use "
+            f"--tarball linux-{base.version}.y.tar.xz, or --linux PATH of a {base.version}.y tree")
+
+
+def check_disk(folder: Path, name: str) -> None:
+    """Raises DISK unless the GiB that limits.toml names are free where folder is."""
+    there = next(item for item in [folder, *folder.parents] if item.exists())
+    free = shutil.disk_usage(there).free / GIB
+    need = settings.need_gib(name)
+    if free < need:
+        raise HarnessError(Exit.DISK, f"this step needs {need:g} GiB but only {free:.1f} GiB are free "
+                           f"in {there}; make room, or set BUILD_DIR to a folder on another disk.")
+
+
+def makefile_version(text: str) -> str:
+    """"6.12.117" from the text of the kernel's top Makefile, "" if it is not one."""
+    fields = dict(re.findall(r"^(VERSION|PATCHLEVEL|SUBLEVEL|EXTRAVERSION)[ \t]*=[ \t]*(\S*)", text,
+                             re.M))
+    if not {"VERSION", "PATCHLEVEL", "SUBLEVEL"} <= fields.keys():
+        return ""
+    return ("{VERSION}.{PATCHLEVEL}.{SUBLEVEL}".format(**fields)) + fields.get("EXTRAVERSION", "")
+
+
+def require_version(found: str, name: str, version: str = "") -> str:
+    """Raises FETCH unless `found` is a release of the version, by default the base's."""
+    version = version or settings.base().version
+    if not found:
+        raise HarnessError(Exit.FETCH, f"{name} is not a Linux source (its top Makefile has no "
+                           f"version); {ways()}.")
+    if not found.startswith(version + "."):
+        raise HarnessError(Exit.FETCH, f"{name} is Linux {found}, but {version}.y is wanted; "
+                           f"{ways()}.")
+    return found
+
+
+def find(opts: Options) -> Source:
+    """Locates the source, downloads it if need be, and checks what can be checked at once."""
+    if opts.linux:
+        return _given_folder(opts.linux.expanduser().absolute())
+    if opts.tarball:
+        path = opts.tarball.expanduser().absolute()
+        if not path.is_file():
+            raise HarnessError(Exit.USAGE, f"--tarball {path} is not a file.")
+        return Source("tarball", path.name, str(path), f"sha256:{apt.sha256(path)}")
+    package = settings.base().package
+    check_disk(settings.build_dir(), "source")
+    try:
+        found = apt.binary(package)
+    except HarnessError as error:
+        raise HarnessError(Exit.FETCH, f"{package} could not be fetched; {ways()}.\n"
+                           f"    {error.message}") from None
+    if found is None:
+        raise HarnessError(Exit.FETCH, f"no suite offers {package}; {ways()}.")
+    return Source("package", f"{package} {found.version}", str(found.path),
+                  f"sha256:{found.sha256}")
+
+
+def _given_folder(path: Path) -> Source:
+    """Checks --linux PATH without writing to it."""
+    makefile = path / "Makefile"
+    if not makefile.is_file():
+        raise HarnessError(Exit.USAGE, f"--linux {path} is not a Linux source tree (it has no "
+                           "Makefile).")
+    require_version(makefile_version(makefile.read_text(errors="replace")), f"--linux {path}")
+    if (path / ".git").exists():
+        dirty = git(path, "status", "--porcelain", code=Exit.FETCH).output.splitlines()
+        if dirty:
+            raise HarnessError(Exit.USAGE, f"--linux {path} has changes that are not committed "
+                               f"({dirty[0].strip()}{', ...' if len(dirty) > 1 else ''}); commit or "
+                               "stash them, or give a clean tree.")
+        return Source("git", str(path), str(path), f"git:{ask(path, 'rev-parse', 'HEAD')}")
+    built = [name for name in BUILD_OUTPUT if (path / name).exists()]
+    if built:
+        raise HarnessError(Exit.USAGE, f"--linux {path} holds build output ({built[0]}); run "
+                           "make mrproper there, or give a clean tree.")
+    return Source("folder", str(path), str(path), f"stat:{_folder_stat(path)}")
+
+
+def _folder_stat(path: Path) -> str:
+    """A hash of every file's name, size and time: tells whether a folder was changed."""
+    digest = hashlib.sha256()
+    for top, folders, files in os.walk(path):
+        folders.sort()
+        for name in sorted(files):
+            info = os.lstat(os.path.join(top, name))
+            digest.update(f"{top}/{name}\0{info.st_size}\0{info.st_mtime_ns}\n".encode(
+                errors="surrogateescape"))
+    return digest.hexdigest()[:32]
+
+
+def unpack(source: Source, dest: Path, version: str = "") -> str:
+    """Fills the new folder dest and returns the kernel version.
+
+    That must be a release of `version`, by default the base's.
+    """
+    check_disk(dest.parent, "tree")
+    dest.mkdir(parents=True)
+    path = Path(source.path)
+    if source.kind == "git":
+        archive = dest.with_name(dest.name + ".tar")
+        try:
+            git(path, "archive", "--format=tar", "-o", archive, source.checksum.removeprefix("git:"),
+                limit="copy", code=Exit.FETCH)
+            _untar(archive, dest, strip=0)
+        finally:
+            archive.unlink(missing_ok=True)
+    elif source.kind == "folder":
+        proc.run(["cp", "-a", "--reflink=auto", f"{path}/.", dest], step=f"copying {path}",
+                 limit=settings.limit("copy"), code=Exit.FETCH)
+    elif source.kind == "package":
+        inner = dest.with_name(dest.name + ".deb")
+        try:
+            proc.run(["dpkg-deb", "-x", path, inner], step=f"unpacking {path.name}",
+                     limit=settings.limit("unpack"), code=Exit.FETCH)
+            tarballs = list(inner.glob("usr/src/*.tar.*"))
+            if not tarballs:
+                raise HarnessError(Exit.FETCH, f"{path.name} holds no source tarball; {ways()}.")
+            _untar(tarballs[0], dest, strip=1)
+        finally:
+            shutil.rmtree(inner, ignore_errors=True)
+    else:
+        _untar(path, dest, strip=1)
+    makefile = dest / "Makefile"
+    text = makefile.read_text(errors="replace") if makefile.is_file() else ""
+    return require_version(makefile_version(text), source.name, version)
+
+
+def _untar(path: Path, dest: Path, strip: int) -> None:
+    proc.run(["tar", "-xf", path, f"--strip-components={strip}", "--no-same-owner", "-C", dest],
+             step=f"unpacking {path.name}", limit=settings.limit("unpack"), code=Exit.FETCH)

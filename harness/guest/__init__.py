@@ -1,0 +1,1 @@
+"""What is booted, and how: the initramfs and its programs, QEMU."""

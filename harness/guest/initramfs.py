@@ -1,0 +1,153 @@
+"""Makes the guest's initramfs: the init program, and busybox where a shell is wanted.
+
+In:  an Arch, harness/guest/*.c, a folder for the output.
+Out: a gzipped cpio archive (newc), the same bytes for the same contents.
+busybox of another architecture is fetched by apt with lists of its own below the
+output folder, so that the machine's own package lists stay as they are.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import re
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..core import proc, settings
+from ..core.errors import Exit, HarnessError
+from ..build.arches import Arch
+
+SOURCES = Path(__file__).resolve().parent
+APPLETS = ("sh", "ls", "cat", "echo", "ps", "dmesg", "mount", "grep", "less", "vi", "head", "tail",
+           "sleep", "kill", "top", "taskset", "chrt", "poweroff", "free", "uname", "find", "seq",
+           "time", "watch", "wc", "nproc", "mkdir", "cp", "rm", "setsid", "cttyhack")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One member of the archive. mode holds type and permissions, as in struct stat."""
+
+    name: str
+    mode: int
+    data: bytes = b""
+    device: tuple[int, int] = (0, 0)
+
+
+def directory(name: str) -> Entry:
+    return Entry(name, stat.S_IFDIR | 0o755)
+
+
+def program(name: str, path: Path) -> Entry:
+    return Entry(name, stat.S_IFREG | 0o755, path.read_bytes())
+
+
+def link(name: str, target: str) -> Entry:
+    return Entry(name, stat.S_IFLNK | 0o777, target.encode())
+
+
+def cpio(entries: list[Entry]) -> bytes:
+    """The archive in the "newc" format that the kernel unpacks."""
+    def member(number: int, entry: Entry) -> bytes:
+        name = entry.name.encode() + b"\0"
+        links = 2 if stat.S_ISDIR(entry.mode) else 1
+        fields = (number, entry.mode, 0, 0, links, 0, len(entry.data), 0, 0,
+                  *entry.device, len(name), 0)
+        header = b"070701" + b"".join(b"%08X" % value for value in fields) + name
+        return _pad(header) + _pad(entry.data)
+
+    members = [member(number, entry) for number, entry in enumerate(entries, 1)]
+    return b"".join(members) + member(0, Entry("TRAILER!!!", 0))
+
+
+def _pad(data: bytes) -> bytes:
+    return data + b"\0" * (-len(data) % 4)
+
+
+def with_headers(source: Path) -> list[Path]:
+    """A C file and the headers of this repository that it includes, each once."""
+    found = [source.resolve()]
+    for path in found:
+        found += [header for name in re.findall(r'^#include "(.+)"$', path.read_text("utf-8"), re.M)
+                  if (header := (path.parent / name).resolve()) not in found]
+    return found
+
+
+def compile_static(arch: Arch, source: Path, out: Path) -> Path:
+    """Compiles one C file of the guest; nothing is run if it and its headers have not changed."""
+    out.mkdir(parents=True, exist_ok=True)
+    text = b"".join(path.read_bytes() for path in with_headers(source))
+    target = out / f"{source.stem}-{arch.name}-{hashlib.sha256(text).hexdigest()[:12]}"
+    if not target.exists():
+        partial = target.with_suffix(".partial")
+        proc.run([arch.init_cc, "-static", "-pthread", "-O2", "-Wall", "-Wextra", "-Werror", "-o",
+                  partial, source], step=f"compiling {source.name} for {arch.name}",
+                 limit=settings.limit("tool"))
+        partial.rename(target)
+    return target
+
+
+def make(arch: Arch, out: Path, extra: tuple[Entry, ...] = ()) -> Path:
+    """Writes OUT/initramfs-ARCH-*.cpio.gz with /init and the extra entries."""
+    init = compile_static(arch, SOURCES / "init.c", out)
+    entries = [directory("dev"), directory("proc"), directory("sys"), directory("bin"),
+               Entry("dev/console", stat.S_IFCHR | 0o600, device=(5, 1)),
+               Entry("dev/kmsg", stat.S_IFCHR | 0o600, device=(1, 11)),
+               program("init", init), *extra]
+    data = gzip.compress(cpio(entries), compresslevel=6, mtime=0)
+    path = out / f"initramfs-{arch.name}-{hashlib.sha256(data).hexdigest()[:12]}.cpio.gz"
+    if not path.exists():
+        partial = path.with_suffix(".partial")
+        partial.write_bytes(data)
+        partial.rename(path)
+    return path
+
+
+def busybox(arch: Arch, out: Path) -> Path:
+    """A static busybox for the architecture: the machine's own, or one fetched by apt."""
+    host = proc.run(["dpkg", "--print-architecture"], step="dpkg --print-architecture",
+                    limit=settings.limit("tool"), code=Exit.TOOL).output.strip()
+    if arch.debian == host:
+        for own in (Path("/usr/bin/busybox"), Path("/bin/busybox")):
+            if own.exists():
+                return own
+        raise HarnessError(Exit.TOOL, "busybox is missing; install busybox-static.")
+    return _foreign(arch, "busybox-static", "busybox", out / f"apt-{arch.debian}")
+
+
+def _foreign(arch: Arch, package: str, name: str, work: Path) -> Path:
+    """The program NAME out of a package of another architecture, unpacked below work."""
+    unpacked = work / "unpacked"
+    found = [path for path in unpacked.rglob(f"bin/{name}") if path.is_file()]
+    if found:
+        return found[0]
+    for folder in ("lists/partial", "cache/archives/partial", "debs"):
+        (work / folder).mkdir(parents=True, exist_ok=True)
+    (work / "status").touch()
+    options = [f"APT::Architecture={arch.debian}", f"APT::Architectures={arch.debian}",
+               f"Dir::State::lists={work / 'lists'}", f"Dir::State::status={work / 'status'}",
+               f"Dir::Cache={work / 'cache'}", "APT::Sandbox::User=root",
+               "Acquire::Languages=none"]
+    apt = ["apt-get", "-q", *(word for option in options for word in ("-o", option))]
+    limit = settings.limit("apt")
+    proc.run([*apt, "update"], step=f"package lists for {arch.debian}", limit=limit,
+             log=work / "apt.log", code=Exit.FETCH)
+    proc.run([*apt, "download", package], step=f"download of {package}:{arch.debian}", limit=limit,
+             cwd=work / "debs", log=work / "apt.log", code=Exit.FETCH)
+    debs = sorted((work / "debs").glob(f"{package}_*.deb"))
+    if not debs:
+        raise HarnessError(Exit.FETCH, f"apt gave no {package} for {arch.debian}; "
+                           f"look into {work / 'apt.log'}.")
+    proc.run(["dpkg-deb", "-x", debs[-1], unpacked], step=f"unpacking {debs[-1].name}",
+             limit=settings.limit("tool"), code=Exit.FETCH)
+    found = [path for path in unpacked.rglob(f"bin/{name}") if path.is_file()]
+    if not found:
+        raise HarnessError(Exit.FETCH, f"{debs[-1].name} holds no {name}.")
+    return found[0]
+
+
+def shell_entries(arch: Arch, out: Path) -> tuple[Entry, ...]:
+    """What a shell in the guest needs."""
+    return (program("bin/busybox", busybox(arch, out)),
+            *(link(f"bin/{applet}", "busybox") for applet in APPLETS))

@@ -1,0 +1,47 @@
+"""Holds the splat patterns against those of the kernel's own test scripts.
+
+In:  tools/testing/selftests/rcutorture/bin/console-badness.sh of the kernel tree,
+     data/splats.toml.
+Out: complaints(tree) -> what that script takes for a report and no pattern does, unless
+     [[badness]] says why; and entries of [[badness]] that are no difference.
+That the patterns find more than the script does needs no reason.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from ..core import settings
+from ..core.errors import Exit, HarnessError
+from . import judge
+
+SCRIPT = "tools/testing/selftests/rcutorture/bin/console-badness.sh"
+
+
+def alternatives(script: str) -> list[str]:
+    """What the script's first grep looks for, each a regex."""
+    found = re.search(r"^grep -E '(.+?)'", script, re.M)
+    if not found:
+        raise HarnessError(Exit.TEST, f"no grep -E was found in {SCRIPT}; harness/judge/badness.py has to "
+                           "learn how it looks for reports now.")
+    return re.split(r"(?<!\\)\|", found[1])
+
+
+def line(regex: str) -> str:
+    """The shortest line that such a regex, which has no more than .* and \\ in it, matches."""
+    text = re.sub(r"\\(.)", r"\1", regex.replace(".*", " "))
+    if not re.search(regex, text):
+        raise HarnessError(Exit.TEST, f"harness/judge/badness.py cannot make a line for {regex!r}.")
+    return text
+
+
+def complaints(tree: Path) -> list[str]:
+    missed = [item for item in alternatives((tree / SCRIPT).read_text("utf-8"))
+              if judge.splat(line(item)) is None]
+    listed = {item["text"]: item["reason"]
+              for item in settings.toml(settings.DATA / "splats.toml").get("badness", [])}
+    return [f"{SCRIPT} looks for {item!r}, and no pattern of splats.toml does"
+            for item in missed if not listed.get(item)] + \
+           [f"[[badness]] of splats.toml has {item!r}, which is no difference"
+            for item in listed if item not in missed]

@@ -1,0 +1,196 @@
+"""The kernel's own selftests: which are run in the guest, and how that is judged.
+
+In:  a list like proof/selftests/selftests.toml, whose header says what it holds; console lines
+     of the runner proof/selftests/selftests.c.
+Out: the runner's list of steps; for each program pass, fail, skip or "known" (only cases
+     failed that the list says must fail), and what is wrong.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Iterable
+
+from ..core import settings
+from ..core.errors import Exit, HarnessError
+
+_LIST = {"targets", "copied", "cflags", "make", "limit_s", "setup", "run", "left_out"}
+_RUN = {"program", "limit_s", "user", "before", "skips", "why", "fails", "why_fails"}
+_STEPS = ("mount", "write", "swap")
+SKIP = 4                         # exit value of a selftest that was skipped
+
+_RAN = re.compile(r": SELFTESTS-RUN,(.*)$")
+_ENDED = re.compile(r": SELFTESTS-ENDED,(.*),(\w+) (\d+),(\d+)$")
+_SAID = re.compile(r": \| (.*)$")
+_CASE = re.compile(r"\s*(not ok|ok) \d+(?: -)?(?: (.*))?$")
+_DIRECTIVE = re.compile(r"\s*# (SKIP|XFAIL)\b:? ?", re.I)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One program with its arguments."""
+
+    program: str                 # target/name arguments
+    limit_s: int
+    user: int = 0
+    before: tuple[str, ...] = ()
+    skips: tuple[str, ...] = ()
+    why: str = ""
+    fails: tuple[str, ...] = ()
+    why_fails: str = ""
+
+    @property
+    def file(self) -> str:
+        return self.program.split()[0]
+
+
+@dataclass(frozen=True)
+class Listed:
+    """The list of the programs."""
+
+    targets: tuple[str, ...]
+    copied: tuple[str, ...]
+    cflags: str
+    make: tuple[str, ...]
+    setup: tuple[str, ...]
+    runs: tuple[Run, ...]
+    left_out: dict[str, str]     # program -> reason
+
+    @property
+    def built(self) -> list[str]:
+        """The programs to build, target/name."""
+        return list(dict.fromkeys(item.file for item in self.runs))
+
+
+@dataclass
+class Ran:
+    """One program as the console shows it."""
+
+    how: str = ""                # exit, signal, limit; "": it did not end
+    value: int = 0
+    cases: list[tuple[str, str]] = field(default_factory=list)   # name, ok, not ok or skip
+
+
+def _wrong(path: Path, what: str) -> HarnessError:
+    return HarnessError(Exit.USAGE, f"{path}: {what}.")
+
+
+def _check_steps(path: Path, lines: Iterable[str]) -> None:
+    for line in lines:
+        if line.split(" ")[0] not in _STEPS:
+            raise _wrong(path, f"the step {line!r} must begin with one of {', '.join(_STEPS)}")
+
+
+def _run(path: Path, entry: dict[str, Any], limit_s: int) -> Run:
+    if "program" not in entry or set(entry) - _RUN:
+        raise _wrong(path, f"a [[run]] has a program, and of other keys only {', '.join(_RUN)}")
+    found = Run(**{"limit_s": limit_s, **{key: tuple(value) if isinstance(value, list) else value
+                                          for key, value in entry.items()}})
+    for patterns, why in ((found.skips, found.why), (found.fails, found.why_fails)):
+        if bool(patterns) != bool(why):
+            raise _wrong(path, f"{found.program}: cases that must be skipped or fail, and why, go "
+                         "together")
+    _check_steps(path, found.before)
+    return found
+
+
+def load(path: Path) -> Listed:
+    """Reads the list."""
+    data = settings.toml(path)
+    if set(data) != _LIST:
+        raise _wrong(path, "it must have just these keys: " + ", ".join(sorted(_LIST)))
+    _check_steps(path, data["setup"])
+    runs = tuple(_run(path, entry, data["limit_s"]) for entry in data["run"])
+    left_out = {}
+    for entry in data["left_out"]:
+        if set(entry) != {"programs", "why"} or not entry["why"]:
+            raise _wrong(path, "a [[left_out]] has programs and why")
+        left_out |= dict.fromkeys(entry["programs"], entry["why"])
+    twice = [name for name, count in Counter(item.program for item in runs).items() if count > 1]
+    twice += sorted({item.file for item in runs} & set(left_out))
+    if twice:
+        raise _wrong(path, f"listed twice: {', '.join(twice)}")
+    return Listed(tuple(data["targets"]), tuple(data["copied"]), data["cflags"],
+                  tuple(data["make"]), tuple(data["setup"]), runs, left_out)
+
+
+def steps(listed: Listed) -> str:
+    """What the runner does, a step on each line."""
+    lines = list(listed.setup)
+    for item in listed.runs:
+        lines += [*item.before, f"run {item.limit_s} {item.user} {item.program}"]
+    return "".join(line + "\n" for line in lines)
+
+
+def unlisted(listed: Listed, known: Iterable[str]) -> list[str]:
+    """What is wrong with the list, if the Makefiles know these programs."""
+    names, known = {*listed.built, *listed.left_out}, set(known)
+    return [*(f"{name} is not in the list" for name in sorted(known - names)),
+            *(f"{name} is in the list, but no Makefile knows it" for name in sorted(names - known))]
+
+
+def ran(lines: Iterable[str]) -> dict[str, Ran]:
+    """What the runner said of each program."""
+    found: dict[str, Ran] = {}
+    current: Ran | None = None
+    for line in lines:
+        if match := _RAN.search(line):
+            current = found[match[1]] = Ran()
+        elif match := _ENDED.search(line):
+            found.setdefault(match[1], Ran()).how = match[2]
+            found[match[1]].value = int(match[3])
+            current = None
+        elif current and (match := _SAID.search(line)) and (case := _CASE.match(match[1])):
+            name, status = case[2] or "", case[1]
+            if directive := _DIRECTIVE.search(name):
+                # Some say "ok 1 name # SKIP reason", others "ok 1 # SKIP name".
+                name = name[:directive.start()].strip() or name[directive.end():]
+                status = "skip" if directive[1].upper() == "SKIP" else "ok"
+            current.cases.append((name.strip(), status))
+    return found
+
+
+def _listed_cases(asked: dict[str, Any], key: str, means: str, cases: list[str]) -> list[str]:
+    """What is wrong between the cases with a status and the patterns listed for it."""
+    def hit(case: str, pattern: str) -> bool:
+        return fnmatch.fnmatchcase(case, pattern)
+    return [*(f"case {case!r} {means}" for case in dict.fromkeys(cases)
+              if not any(hit(case, pattern) for pattern in asked[key])),
+            *(f"no case {means} that is named {pattern!r}, which the list says must"
+              for pattern in asked[key] if not any(hit(case, pattern) for case in cases))]
+
+
+def judge(asked: list[dict[str, Any]], lines: Iterable[str]
+          ) -> tuple[dict[str, int], dict[str, int], list[str]]:
+    """Programs per verdict, cases per status, and what is wrong; asked are Runs as dicts."""
+    found, verdicts, cases = ran(lines), Counter(), Counter()
+    problems: list[str] = []
+    for item in asked:
+        program, wrong = found.pop(item["program"], None), []
+        if program is None:
+            wrong.append("was not run")
+            program = Ran()
+        elif program.how != "exit":
+            wrong.append({"": "did not end", "signal": f"was ended by signal {program.value}",
+                          "limit": f"ran into its limit of {program.value} s"}[program.how])
+        cases.update(status for _, status in program.cases)
+        failed = [name for name, status in program.cases if status == "not ok"]
+        skipped = [name for name, status in program.cases if status == "skip"]
+        if program.how == "exit":
+            wrong += _listed_cases(item, "skips", "was skipped", skipped)
+            wrong += _listed_cases(item, "fails", "failed", failed)
+            if program.value == SKIP:
+                wrong.append("was skipped")
+            elif program.value and not (item["fails"] and failed):
+                wrong.append(f"ended with exit value {program.value}")
+        problems += [f"{item['program']}: {text}" for text in wrong]
+        if program.how == "exit" and program.value == SKIP:
+            verdicts["skip"] += 1
+        else:
+            verdicts["fail" if wrong else "known" if failed else "pass"] += 1
+    problems += [f"{name}: was run, but is not asked for" for name in found]
+    return dict(verdicts), dict(cases), problems

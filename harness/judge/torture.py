@@ -1,0 +1,281 @@
+"""Long tests that run in a lane: torture modules, programs, and the suite's storm.
+
+In:  harness/data/torture.toml (the tests, and how their lines are read), what a lane
+     asks for, the lines of a console.
+Out: the guest's steps and the modules and programs they need; for each test its totals,
+     its length in guest seconds, its tables, and what is wrong with it.
+A torture module prints its totals and its own verdict when it is unloaded, a program at
+its end. That line is what counts: without it the test has failed, whatever else the
+console shows.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import functools
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import Any, Iterable
+
+from ..core import settings
+from . import ktap, selftests
+
+_SECONDS = re.compile(r"\[ *(\d+\.\d+)\]")
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One test of torture.toml."""
+
+    name: str
+    begin: str
+    end: str
+    progress: str
+    totals: dict[str, str]
+    module: str = ""
+    needs: str = ""
+    program: str = ""
+    source: str = ""
+    good: str = "SUCCESS"
+    zero: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
+    added: dict[str, str] = field(default_factory=dict)
+    verdicts: str = ""
+    tables: tuple[str, ...] = ()
+    programs: str = ""
+
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        """The names of all its totals."""
+        return (*self.totals, *self.added, *(("lost",) if self.lost else ()))
+
+    @property
+    def steps(self) -> bool:
+        """Whether the guest's init has something to do for it."""
+        return bool(self.module or self.program)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """One test as a lane asks for it."""
+
+    test: str                    # name in torture.toml
+    seconds: int                 # guest seconds that it must run
+    params: str = ""             # of its module, or arguments of its program
+    minimum: dict[str, int] = field(default_factory=dict)   # total -> least value
+    skips: tuple[str, ...] = ()  # globs for the verdicts that must be "skip"
+    why: str = ""                # why they must
+
+    def programs(self) -> list[selftests.Run]:
+        """The selftests that it runs, in their order."""
+        path = kinds()[self.test].programs
+        return list(selftests.load(settings.REPO / path).runs) if path else []
+
+
+@dataclass(frozen=True)
+class Said:
+    """One of the verdicts that a test prints."""
+
+    name: str
+    status: str                  # pass, fail, skip, info
+    reason: str
+
+
+@dataclass
+class Section:
+    """One run of a test, as far as it was printed."""
+
+    began: float                 # guest seconds
+    lines: list[str] = field(default_factory=list)
+    ended: float | None = None   # guest seconds
+    verdict: str = ""
+
+
+@dataclass
+class Result:
+    test: str
+    ended: str = ""                                        # its own verdict, if it prints one
+    seconds: float = 0.0                                   # guest seconds, all sections
+    totals: dict[str, int] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+    verdicts: dict[str, int] = field(default_factory=dict)   # status -> how many
+    tables: list[list[list[str]]] = field(default_factory=list)   # rows of cells, header first
+
+    def text(self) -> str:
+        """A line, and a line for each row of its tables."""
+        if not self.totals:
+            return f"{self.test}: no totals"
+        parts = [f"{name} {value}" for name, value in self.totals.items()]
+        parts += [f"{count} verdicts {status}" for status, count in self.verdicts.items()]
+        ended = f"ended with {self.ended} after " if self.ended else ""
+        lines = [f"{self.test}: {ended}{self.seconds:.0f} s; {', '.join(parts)}"]
+        for table in self.tables:
+            widths = [max(map(len, column)) for column in zip(*table)]
+            lines += ["  " + "  ".join([row[0].ljust(widths[0]),
+                                        *map(str.rjust, row[1:], widths[1:])]) for row in table]
+        return "\n".join(lines)
+
+
+@functools.cache
+def kinds() -> dict[str, Kind]:
+    """The tests that there are."""
+    data = settings.toml(settings.DATA / "torture.toml")
+    return {name: Kind(name=name, **{key: tuple(value) if isinstance(value, list) else value
+                                     for key, value in entry.items()})
+            for name, entry in data.items()}
+
+
+def chosen(wanted: Iterable[Wanted]) -> list[Kind]:
+    """The tests that are asked for, each once."""
+    return [kinds()[name] for name in dict.fromkeys(item.test for item in wanted)]
+
+
+def modules(wanted: Iterable[Wanted]) -> list[str]:
+    """The module files that the tests need, below the build folder."""
+    found = [path for kind in chosen(wanted) if not kind.source
+             for path in (kind.needs, kind.module) if path]
+    return list(dict.fromkeys(found))
+
+
+def steps(wanted: Iterable[Wanted]) -> str:
+    """What the guest's init does for the tests, a step on each line."""
+    lines = []
+    for item in wanted:
+        kind = kinds()[item.test]
+        if not kind.steps:
+            continue
+        names = [PurePosixPath(path).stem for path in (kind.needs, kind.module) if path]
+        lines += [f"load {name}" for name in names]
+        if kind.program:
+            lines.append(f"run {PurePosixPath(kind.program).stem}")
+        if item.params:
+            lines[-1] += " " + item.params
+        if not kind.program:
+            lines.append(f"sleep {item.seconds}")
+        lines += [f"unload {name}" for name in reversed(names)]
+    return "".join(line + "\n" for line in lines)
+
+
+@functools.cache
+def _progress() -> list[tuple[str, re.Pattern[str]]]:
+    return [(name, re.compile(kind.progress)) for name, kind in kinds().items()]
+
+
+def progress(line: str) -> str | None:
+    """What a console line says about how far a test is, if it is such a line."""
+    for name, pattern in _progress():
+        if found := pattern.search(line):
+            return f"{name}: {found[1]}"
+    return None
+
+
+def _sections(kind: Kind, lines: list[str]) -> list[Section]:
+    begin, end = re.compile(kind.begin), re.compile(kind.end)
+    sections: list[Section] = []
+    now = 0.0
+    for line in lines:
+        text = ktap.strip(line)
+        if stamp := _SECONDS.match(line):
+            now = float(stamp[1])
+        if begin.search(text):
+            sections.append(Section(now))
+        if not sections or sections[-1].ended is not None:
+            continue
+        sections[-1].lines.append(text)
+        if found := end.search(text):
+            sections[-1].ended = now
+            sections[-1].verdict = found[1] if found.groups() else ""
+    return sections
+
+
+def _count(kind: Kind, sections: list[Section], result: Result) -> None:
+    """Adds up the totals of the sections."""
+    for name, pattern in kind.totals.items():
+        for section in sections:
+            found = re.findall(pattern, " ".join(section.lines))
+            if not found:
+                result.problems.append(f"the total {name!r} is missing")
+                continue
+            groups = found[-1] if isinstance(found[-1], tuple) else (found[-1],)
+            result.totals[name] = result.totals.get(name, 0) + sum(map(int, groups))
+    for name, pattern in kind.added.items():
+        found = [int(number) for section in sections
+                 for number in re.findall(pattern, "\n".join(section.lines))]
+        if found:
+            result.totals[name] = sum(found)
+    if kind.lost and all(name in result.totals for name in kind.lost):
+        sent, run = (result.totals[name] for name in kind.lost)
+        result.totals["lost"] = sent - run
+
+
+def said(test: str, lines: Iterable[str]) -> list[Said]:
+    """The verdicts that a test printed in console lines."""
+    pattern = kinds()[test].verdicts
+    found = [re.search(pattern, line) for line in lines] if pattern else []
+    return [Said(f"{match[1]}.{match[2]}", match[3], match[4].strip()) for match in found if match]
+
+
+def _judge_verdicts(asked: dict[str, Any], verdicts: list[Said], result: Result) -> None:
+    """A fail is a problem, and so is each skip that the lane does not list, or lists in vain."""
+    result.verdicts = dict(Counter(item.status for item in verdicts))
+    listed = asked.get("skips", ())
+    for item in verdicts:
+        must = [glob for glob in listed if fnmatch.fnmatchcase(item.name, glob)]
+        if item.status == "fail":
+            result.problems.append(f"{item.name} failed: {item.reason}")
+        elif item.status == "skip" and not must:
+            result.problems.append(f"{item.name} was skipped ({item.reason})")
+        elif item.status != "skip" and must:
+            result.problems.append(f"{item.name} must be skipped ({asked['why']}), but was not")
+    for glob in listed:
+        if not any(fnmatch.fnmatchcase(item.name, glob) for item in verdicts):
+            result.problems.append(f"it has no verdict {glob}, which the lane lists under skips")
+
+
+def _tables(kind: Kind, lines: list[str]) -> list[list[list[str]]]:
+    """The lines that match a table's pattern; its groups are the columns."""
+    tables = []
+    for pattern in map(re.compile, kind.tables):
+        rows = [list(match.groups()) for match in map(pattern.search, lines) if match]
+        if rows:
+            tables.append([list(pattern.groupindex), *rows])
+    return tables
+
+
+def judge(asked: dict[str, Any], lines: list[str]) -> Result:
+    """Judges one test; asked is a Wanted as a dict, lines are the kernel's own."""
+    kind, result = kinds()[asked["test"]], Result(asked["test"])
+    sections = _sections(kind, lines)
+    if not sections:
+        result.problems.append("it did not begin")
+        return result
+    if any(section.ended is None for section in sections):
+        result.problems.append("its end line is missing")
+        return result       # the totals come with that line
+    inside = [line for section in sections for line in section.lines]
+    if kind.programs:
+        result.verdicts, cases, problems = selftests.judge(asked["programs"], inside)
+        result.totals |= {f"cases {status}": count for status, count in cases.items()}
+        result.problems += problems
+    else:
+        _judge_verdicts(asked, said(kind.name, inside), result)
+    result.tables = _tables(kind, inside)
+    for section in sections:
+        if kind.steps:
+            result.ended = section.verdict
+            if section.verdict != kind.good:
+                result.problems.append(f"it ended with {section.verdict}")
+    result.seconds = sum(section.ended - section.began for section in sections)
+    if result.seconds < asked["seconds"]:
+        result.problems.append(f"it ran {result.seconds:.0f} s, {asked['seconds']} s were asked for")
+    _count(kind, sections, result)
+    for name in kind.zero:
+        if result.totals.get(name):
+            result.problems.append(f"{name} is {result.totals[name]}, not 0")
+    for name, least in asked["minimum"].items():
+        if result.totals.get(name, 0) < least:
+            result.problems.append(f"{name} is {result.totals.get(name, 0)}, at least {least} "
+                                   "are wanted")
+    return result

@@ -1,0 +1,185 @@
+"""Reads lanes: the configurations that are built and booted (lanes/*.toml).
+
+In:  lanes/NAME.toml.
+Out: Lane, Suite; names() -> lane names, load(name) -> Lane.  Times are host seconds,
+     memory is MiB.
+What each key of a lane's file means is said in the header of lanes/x86_64.toml.
+"""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..core import settings
+from ..core.errors import Exit, HarnessError
+from ..build.arches import Arch, Kernel, arch
+from ..judge import torture
+
+LANES = settings.REPO / "lanes"
+WHEN = ("check", "all")      # ./run check; ./run check --all only
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A KUnit suite and what each of its runs must execute."""
+
+    name: str
+    min_cases: int               # least number of executed cases
+    skips: tuple[str, ...] = ()  # globs for the cases that must be skipped, without the suite
+    why: str = ""                # why they must
+    after_boot: int = 1          # runs after boot
+
+
+@dataclass(frozen=True)
+class Lane:
+    name: str
+    proves: str
+    arch: Arch
+    cpus: int                    # that the guest has
+    boot_cpus: int               # online at boot; the guest's init adds the others after the
+                                 # first run
+    memory_mib: int
+    cmdline: str                 # extra kernel parameters
+    boot_limit_s: float          # boot, all runs of every suite, torture
+    suites: tuple[Suite, ...]
+    kernel: Kernel               # its own, or that of the lane whose kernel it boots
+    when: str = "check"          # one of WHEN
+    torture: tuple[torture.Wanted, ...] = ()
+    icount: bool = False         # the guest's clock counts instructions
+    qemu: tuple[str, ...] = ()   # more arguments for QEMU
+    acpi: Path | None = None     # source of a table that QEMU adds to its own
+
+
+def _wrong(path: Path, what: str) -> HarnessError:
+    return HarnessError(Exit.USAGE, f"{path}: {what}.")
+
+
+def names(folder: Path = LANES) -> list[str]:
+    """Every lane's name: x86_64 lanes first."""
+    return sorted((path.stem for path in folder.glob("*.toml")),
+                  key=lambda name: (not name.startswith("x86_64"), name))
+
+
+def load(name: str, folder: Path = LANES) -> Lane:
+    """Reads lanes/NAME.toml; an unknown name is a usage error that lists the lanes."""
+    known = names(folder)
+    if name not in known:
+        near = difflib.get_close_matches(name, known, 1)
+        hint = f" (did you mean {near[0]}?)" if near else ""
+        raise HarnessError(Exit.USAGE, f"there is no lane {name!r}{hint}; the lanes are: "
+                           f"{', '.join(known)}.")
+    return read(folder / f"{name}.toml")
+
+
+_KEYS: dict[str, type] = {
+    "proves": str, "when": str, "kernel": str, "arch": str, "cpus": int, "boot_cpus": int,
+    "memory_mib": int, "cmdline": str, "kunitconfig": str, "boot_limit_s": int, "suite": list,
+    "torture": list, "config": dict, "icount": bool, "qemu": list, "acpi": str}
+_SUITE_KEYS: dict[str, type] = {"name": str, "min_cases": int, "skips": list, "why": str,
+                                "after_boot": int}
+_TORTURE_KEYS: dict[str, type] = {"test": str, "seconds": int, "params": str, "minimum": dict,
+                                  "skips": list, "why": str}
+_OF_A_KERNEL = ("arch", "kunitconfig", "config")     # come with `kernel`, if a lane has that
+
+
+def _check_keys(path: Path, where: str, data: dict[str, Any], known: dict[str, type],
+                needed: tuple[str, ...]) -> None:
+    for key, value in data.items():
+        if key not in known:
+            raise _wrong(path, f"the key {key!r}{where} is unknown; known are: "
+                         f"{', '.join(known)}")
+        if not isinstance(value, known[key]):
+            raise _wrong(path, f"{key}{where} must be of type {known[key].__name__}")
+    for key in needed:
+        if key not in data:
+            raise _wrong(path, f"the key {key!r}{where} is missing")
+
+
+def _skips(path: Path, entry: dict[str, Any]) -> tuple[tuple[str, ...], str]:
+    """The keys skips and why of a suite or a torture test."""
+    skips, why = tuple(entry.get("skips", ())), entry.get("why", "")
+    if not all(isinstance(item, str) and item for item in skips):
+        raise _wrong(path, "skips must be a list of patterns for names of cases")
+    if bool(skips) != bool(why):
+        raise _wrong(path, "skips and why go together: say why these cases must be skipped")
+    return skips, why
+
+
+def _suite(path: Path, entry: dict[str, Any]) -> Suite:
+    _check_keys(path, " of a [[suite]]", entry, _SUITE_KEYS, ("name", "min_cases"))
+    skips, why = _skips(path, entry)
+    return Suite(entry["name"], entry["min_cases"], skips, why, entry.get("after_boot", 1))
+
+
+def _torture(path: Path, entry: dict[str, Any]) -> torture.Wanted:
+    _check_keys(path, " of a [[torture]]", entry, _TORTURE_KEYS, ("test", "seconds", "minimum"))
+    known = torture.kinds()
+    if entry["test"] not in known:
+        raise _wrong(path, f"the torture test {entry['test']!r} is unknown; known are: "
+                     f"{', '.join(known)}")
+    kind = known[entry["test"]]
+    for name, least in entry["minimum"].items():
+        if name not in kind.numbers or not isinstance(least, int):
+            raise _wrong(path, f"minimum of {kind.name} must give a number for one of its totals "
+                         f"({', '.join(kind.numbers)}), not {name} = {least!r}")
+    if entry.get("params") and not kind.steps:
+        raise _wrong(path, f"{kind.name} is no module, so it has no params; use cmdline")
+    if entry.get("skips") and not kind.verdicts:
+        raise _wrong(path, f"{kind.name} has no verdicts that could be skipped")
+    skips, why = _skips(path, entry)
+    return torture.Wanted(**{**entry, "skips": skips, "why": why})
+
+
+def _own_kernel(path: Path, data: dict[str, Any]) -> Kernel:
+    """The kernel that the lane file describes."""
+    if "arch" not in data:
+        raise _wrong(path, "the key 'arch' is missing (or 'kernel', the lane whose kernel it "
+                     "boots)")
+    target = arch(data["arch"])
+    options = {**dict(target.config), **data.get("config", {})}
+    for key, value in options.items():
+        if not isinstance(value, str) or key.startswith("CONFIG_"):
+            raise _wrong(path, f'write options without CONFIG_ and with a value in quotes, '
+                               f'as in {key.removeprefix("CONFIG_")} = "y"')
+    return Kernel(path.stem, target, tuple(options.items()), data.get("kunitconfig", ""))
+
+
+def _other_kernel(path: Path, data: dict[str, Any]) -> Kernel:
+    """The kernel of the lane that the lane file names."""
+    own = [key for key in _OF_A_KERNEL if key in data]
+    if own:
+        raise _wrong(path, f"with kernel = {data['kernel']!r}, {' and '.join(own)} must go: they "
+                     "are that lane's")
+    other = path.with_name(data["kernel"] + ".toml")
+    if not other.is_file():
+        raise _wrong(path, f"kernel names {data['kernel']!r}, which is no lane")
+    if "kernel" in settings.toml(other):
+        raise _wrong(path, f"kernel names {data['kernel']!r}, which has no kernel of its own")
+    return read(other).kernel
+
+
+def read(path: Path) -> Lane:
+    """Reads one lane file and checks that it says all it must, and nothing unknown."""
+    data = settings.toml(path)
+    _check_keys(path, "", data, _KEYS, ("proves", "cpus", "memory_mib", "boot_limit_s"))
+    when = data.get("when", WHEN[0])
+    if when not in WHEN:
+        raise _wrong(path, f"when must be one of {', '.join(WHEN)}")
+    boot_cpus = data.get("boot_cpus", data["cpus"])
+    if not 1 <= boot_cpus <= data["cpus"]:
+        raise _wrong(path, "boot_cpus must be from 1 to cpus")
+    suites = tuple(_suite(path, entry) for entry in data.get("suite", []))
+    tests = tuple(_torture(path, entry) for entry in data.get("torture", []))
+    acpi = settings.REPO / data["acpi"] if "acpi" in data else None
+    if acpi and not acpi.is_file():
+        raise _wrong(path, f"acpi names {data['acpi']}, which is no file of this repository")
+    kernel = _other_kernel(path, data) if "kernel" in data else _own_kernel(path, data)
+    return Lane(
+        name=path.stem, proves=data["proves"], arch=kernel.arch, cpus=data["cpus"],
+        boot_cpus=boot_cpus, memory_mib=data["memory_mib"], cmdline=data.get("cmdline", ""),
+        boot_limit_s=data["boot_limit_s"], suites=suites, kernel=kernel, when=when,
+        torture=tests, icount=data.get("icount", False), qemu=tuple(data.get("qemu", ())),
+        acpi=acpi)

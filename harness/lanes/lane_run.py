@@ -1,0 +1,215 @@
+"""Runs one lane: builds its kernel, boots it, judges what came out.
+
+In:  a Lane, a kernel tree with the facts about it (TreeInfo), a Progress.
+Out: a run folder build/<base>/runs/<lane>[-<variant>]/ and its Verdict.
+The folder holds config, qemu-cmd, console.log, exit, run.json (what was asked for
+and from which source) and verdict.json; that of the run before is kept as NAME.old.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+import shutil
+import stat
+import sys
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Callable
+
+from ..core import proc, settings
+from ..core.errors import Exit, HarnessError
+from ..core.progress import Progress
+from ..fetch import host_packages
+from ..fetch.linux_source import check_disk
+from ..queue import series
+from ..queue.tree import TreeInfo
+from ..build import kernel_build, kernel_module
+from ..guest import initramfs, qemu
+from ..judge import judge, kcsan, ktap, selftests, torture
+from . import selftest_build
+from .lane_files import Lane
+
+STEPS = "steps"                  # file in the guest: what its init does for torture tests
+
+
+@dataclass(frozen=True)
+class LaneRun:
+    name: str                    # lane, with variant
+    folder: Path
+    verdict: judge.Verdict
+    build_s: float               # host seconds
+    boot_s: float
+
+
+def run_folder(name: str) -> Path:
+    """A fresh folder for the run; the one before is kept beside it."""
+    folder = settings.build_dir() / "runs" / name
+    older = folder.with_name(folder.name + ".old")
+    if folder.exists():
+        shutil.rmtree(older, ignore_errors=True)
+        folder.rename(older)
+    folder.mkdir(parents=True)
+    return folder
+
+
+def out_folder(lane: Lane, suffix: str = "") -> Path:
+    """Where the lane's kernel is built: lanes that share a kernel share the folder."""
+    return settings.build_dir() / "out" / (lane.kernel.name + suffix)
+
+
+def guest_dir() -> Path:
+    return settings.build_dir() / "guest"
+
+
+def cmdline(lane: Lane, glob: str | None) -> str:
+    """Kernel parameters for a run of the lane's suites and torture tests."""
+    runs = [suite.name for suite in lane.suites for _ in range(suite.after_boot)]
+    words = ["harness.suites=" + ",".join(runs)]
+    if lane.boot_cpus < lane.cpus:
+        words.append(f"maxcpus={lane.boot_cpus} harness.online=1")
+    if torture.steps(lane.torture):
+        words.append("harness.steps=/" + STEPS)
+    words.append(lane.cmdline)
+    if glob:
+        words.append(f"kunit.filter_glob={glob}")    # the last one counts
+    return " ".join(word for word in words if word)
+
+
+def torture_entries(lane: Lane, tree: Path, out: Path) -> tuple[initramfs.Entry, ...]:
+    """What the guest needs for the lane's torture tests: steps, modules and programs."""
+    steps = torture.steps(lane.torture)
+    if not steps:
+        return ()
+    entries = [initramfs.Entry(STEPS, stat.S_IFREG | 0o644, steps.encode()),
+               initramfs.directory("modules")]
+    files = [out / name for name in torture.modules(lane.torture)]
+    for path in files:
+        if not path.is_file():
+            raise HarnessError(Exit.BUILD, f"the build of {lane.kernel.name} gave no {path}; its "
+                               "lane must set the option of that module to \"m\".")
+    for kind in torture.chosen(lane.torture):
+        if kind.source:
+            made = kernel_module.make(lane.kernel, tree, out, settings.REPO / kind.source, kind.module,
+                               out / f"torture-{kind.name}")
+            files += [made.with_name(name) for name in (kind.needs, kind.module) if name]
+        if kind.program:
+            source = settings.REPO / kind.program
+            entries.append(initramfs.program(f"bin/{source.stem}", initramfs.compile_static(
+                lane.arch, source, guest_dir())))
+        if kind.programs:
+            listed = selftests.load(settings.REPO / kind.programs)
+            entries += selftest_build.entries(listed, selftest_build.make(
+                listed, lane.kernel, tree, out, out / f"torture-{kind.name}"))
+    entries += [initramfs.Entry(f"modules/{path.name}", stat.S_IFREG | 0o644, path.read_bytes())
+                for path in files]
+    return tuple(entries)
+
+
+def qemu_args(lane: Lane) -> tuple[str, ...]:
+    """The lane's own arguments for QEMU; its ACPI table is compiled for that."""
+    if not lane.acpi:
+        return lane.qemu
+    table = guest_dir() / f"{lane.acpi.stem}.aml"
+    table.parent.mkdir(parents=True, exist_ok=True)
+    proc.run(["iasl", "-p", table.with_suffix(""), lane.acpi], step=f"compiling {lane.acpi.name}",
+             limit=settings.limit("tool"))
+    return (*lane.qemu, "-acpitable", f"file={table}")
+
+
+def boot_spec(lane: Lane, kernel: Path, glob: str | None = None,
+              extra: tuple[initramfs.Entry, ...] = ()) -> qemu.BootSpec:
+    return qemu.BootSpec(arch=lane.arch, kernel=kernel,
+                         initrd=initramfs.make(lane.arch, guest_dir(), extra),
+                         cmdline=cmdline(lane, glob), smp=lane.cpus, memory_mib=lane.memory_mib,
+                         limit_s=settings.scaled(lane.boot_limit_s), icount=lane.icount,
+                         extra=qemu_args(lane))
+
+
+def accelerated(lane: Lane, spec: qemu.BootSpec) -> qemu.BootSpec:
+    """The same with KVM, where a trial boot of this kernel shows that KVM works."""
+    if spec.icount:
+        return spec
+    trial = replace(spec, cmdline="kunit.enable=0")
+    return replace(spec, accel=qemu.probe_kvm(trial, settings.build_dir() / "kvm-probe.json"))
+
+
+_COUNTED = re.compile(r"Ran \d+ tests: (.*)$", re.M)
+
+
+def second_opinion(src: Path, console: str) -> dict[str, int] | None:
+    """What the tree's own kunit.py counts in the run at boot; None: it gives no summary.
+
+    It is asked besides ktap.py, not instead: it takes no notice of anything outside of
+    the tests, and a run that was skipped as a whole is a success to it.
+    """
+    parsed = proc.run([sys.executable, "-B", "tools/testing/kunit/kunit.py", "parse"],
+                      step="kunit.py parse", cwd=src, limit=settings.limit("tool"), check=False,
+                      stdin="\n".join(judge.at_boot(console.splitlines())) + "\n")
+    found = _COUNTED.search(parsed.output)
+    if not found:
+        return None
+    return {key: int(value) for key, value in re.findall(r"(\w+): (\d+)", found[1])}
+
+
+def need(lane: Lane) -> None:
+    """Sees to it that the tools for building and booting the lane are there."""
+    own = ["selftests"] if any(kind.programs for kind in torture.chosen(lane.torture)) else []
+    own += ["acpi"] if lane.acpi else []
+    host_packages.need("build", "boot", lane.arch.name, *own)
+
+
+def run(lane: Lane, info: TreeInfo, progress: Progress, *, variant: str = "",
+        glob: str | None = None, show: Callable[[str], None] | None = None) -> LaneRun:
+    """Builds, boots and judges; raises only if there is nothing to judge."""
+    need(lane)
+    suffix = f"-{variant}" if variant else ""
+    name = lane.name + suffix
+    out = out_folder(lane, suffix)
+    if not out.exists():
+        check_disk(out, "build")
+    progress.tick("building")
+    made = kernel_build.build(lane.kernel, info.path, out, progress)
+    spec = accelerated(lane, boot_spec(lane, made.kernel, glob, torture_entries(lane, info.path, out)))
+
+    folder = run_folder(name)
+    shutil.copyfile(made.config, folder / "config")
+    record = {
+        "lane": name, "proves": lane.proves, "arch": lane.arch.name, "cpus": lane.cpus,
+        "boot_cpus": lane.boot_cpus,
+        "kernel": out.name,
+        "suites": [{"name": suite.name, "min_cases": 1 if glob else suite.min_cases,
+                    "skips": suite.skips, "why": suite.why, "after_boot": suite.after_boot}
+                   for suite in lane.suites],
+        "torture": [{**dataclasses.asdict(item),
+                     "programs": [dataclasses.asdict(program) for program in item.programs()]}
+                    for item in lane.torture],
+        "glob": glob, "limit_s": spec.limit_s, "accel": spec.accel, "icount": spec.icount,
+        "linux": info.kernel_version, "source": info.source, "checksum": info.checksum,
+        "commit": made.source, "build_id": made.build_id,
+        "series": series.digest(series.patches()) if not variant else "",
+        "build_s": round(made.seconds, 1), "began": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+    }
+    if ("KCSAN", "y") in lane.kernel.options:
+        record["touched"] = kcsan.functions(out, lane.arch, info.path,
+                                              series.touched(series.patches()))
+    (folder / "run.json").write_text(json.dumps(record, indent=1) + "\n")
+
+    def on_line(line: str) -> None:
+        if show:
+            show(line)
+        elif case := ktap.finished(line):
+            progress.tick(f"booted, last case: {case}")
+        elif text := torture.progress(line):
+            progress.tick(text)
+        else:
+            progress.tick("booting")
+
+    ended = qemu.boot(spec, folder, on_line)
+    record["boot_s"] = round(ended.seconds, 1)
+    if lane.suites:
+        record["kunit_py"] = second_opinion(info.path, ended.console.read_text(errors="replace"))
+    (folder / "run.json").write_text(json.dumps(record, indent=1) + "\n")
+    return LaneRun(name, folder, judge.judge_folder(folder), made.seconds, ended.seconds)

@@ -1,0 +1,106 @@
+"""Builds the kernel's own selftests outside of the kernel's tree.
+
+In:  the list of the programs (selftests.Listed), a Kernel, its tree and its build folder
+     (configured), a folder of its own for the build.
+Out: the programs; the guest's entries for them. FOLDER.log holds make's output.
+They are built from copies, since their Makefiles write into the folders they are in.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import stat
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from ..core import proc, settings
+from ..core.errors import Exit, HarnessError
+from ..build import kconfig, kernel_build
+from ..build.arches import Kernel
+from ..guest import initramfs
+from ..judge import selftests
+from ..judge.selftests import Listed
+
+FOLDER = "selftests"             # in the guest
+_KNOWN = "known-programs"        # make target that prints what a Makefile would build or run
+# Where they have them. BINARIES_32 are not in the others when they are not built.
+_PROGRAMS = "$(patsubst $(OUTPUT)/%,%,$(TEST_GEN_PROGS) $(TEST_GEN_FILES) " \
+            "$(TEST_GEN_PROGS_EXTENDED) $(TEST_CUSTOM_PROGS) $(TEST_PROGS) $(TEST_FILES) " \
+            "$(BINARIES_32))"
+
+
+def _copy(listed: Listed, tree: Path, folder: Path) -> None:
+    """Copies what the tests are built from."""
+    for name in listed.copied:
+        source, target = tree / name, folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, target, symlinks=True)
+        elif source.is_file():
+            shutil.copy2(source, target)
+        else:
+            raise HarnessError(Exit.BUILD, f"{tree} has no {name}, which the selftests are built "
+                               "from; correct the list of copied files.")
+    # Or the Makefile looks whether the machine has liburing: the tests must be the same everywhere.
+    mm = folder / "tools/testing/selftests/mm"
+    if mm.is_dir():
+        (mm / "local_config.h").write_text("/* no liburing */\n")
+        (mm / "local_config.mk").write_text("IOURING_EXTRA_LIBS =\n")
+
+
+def make(listed: Listed, kernel: Kernel, tree: Path, out: Path, folder: Path) -> dict[str, Path]:
+    """Builds the programs in FOLDER: {target/path: file}. Nothing is run if nothing changed."""
+    source = kernel_build.source_state(tree)
+    state = json.dumps([source, listed.targets, listed.copied, listed.cflags, listed.make,
+                        listed.built, list(listed.left_out)])
+    stamp, log = folder / "built.json", folder.with_name(folder.name + ".log")
+    files = {name: folder / "bin" / name for name in listed.built}
+    if stamp.exists() and stamp.read_text() == state and not source.endswith("-dirty") \
+            and all(path.is_file() for path in files.values()):
+        return files
+    log.unlink(missing_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)   # make does not know what flags it was built with
+    _copy(listed, tree, folder / "source")
+
+    def run(argv: list[Any]) -> str:
+        made = proc.run(["make", *argv], step=f"build of the selftests for {kernel.name}",
+                        limit=settings.limit("objects"), env=kernel_build.REPRODUCIBLE, log=log,
+                        check=False)
+        if made.returncode:
+            raise HarnessError(Exit.BUILD, f"build of the selftests for {kernel.name} failed; its "
+                               f"output is in {log}.\n{kernel_build.first_errors(made.output)}")
+        return made.output
+
+    run(["-C", tree, f"O={out}", *kconfig.make_args(kernel), "headers"])
+    known, argvs = [], []
+    for target in listed.targets:
+        bins = folder / "bin" / target
+        bins.mkdir(parents=True, exist_ok=True)
+        common = ["-s", "-C", folder / "source/tools/testing/selftests" / target, f"OUTPUT={bins}",
+                  f"ARCH={kernel.arch.name}", f"CC={kernel.arch.init_cc}", *listed.make,
+                  f"USERCFLAGS=-static {listed.cflags}",
+                  f"KHDR_INCLUDES=-isystem {out}/usr/include"]
+        said = run([f"--eval={_KNOWN}: ; @echo {_KNOWN} {_PROGRAMS}", *common, _KNOWN])
+        found = re.search(rf"^{_KNOWN}(.*)$", said, re.M)
+        known += [f"{target}/{name}" for name in (found[1].split() if found else ())]
+        argvs.append([f"-j{(os.cpu_count() or 1) + 1}", *common, *(
+            path for name, path in files.items() if PurePosixPath(name).parts[0] == target)])
+    if problems := selftests.unlisted(listed, known):
+        raise HarnessError(Exit.TEST, "the list of selftests and the kernel's Makefiles differ: "
+                           f"{'; '.join(problems)}.")
+    for argv in argvs:
+        run(argv)
+    stamp.write_text(state)
+    return files
+
+
+def entries(listed: Listed, files: dict[str, Path]) -> list[initramfs.Entry]:
+    """What the guest needs besides the runner."""
+    folders = {*listed.targets, *(str(PurePosixPath(name).parent) for name in files)}
+    return [initramfs.directory(FOLDER), *(initramfs.directory(f"{FOLDER}/{name}")
+                                       for name in sorted(folders)),
+            initramfs.Entry(f"{FOLDER}/list", stat.S_IFREG | 0o644, selftests.steps(listed).encode()),
+            *(initramfs.program(f"{FOLDER}/{name}", path) for name, path in files.items())]

@@ -1,0 +1,234 @@
+"""The litmus tests in proof/litmus/: their verdicts, and whether they fit the kernel.
+
+In:  proof/litmus/NAME.litmus with its twin NAME-broken.litmus, the kernel tree (its
+     tools/memory-model and the sources that the tests model), herd7.
+Out: parts(opts, progress): one Part for the memory model on the kernel's own tests, one
+     for what is modelled, one for each test with its twin. dangling(...): complaints about
+     what is modelled and is not there.
+
+A test's comment says `Result: Never` (`Sometimes` in a twin), and in lines like
+`Models: kernel/smp.c: csd_unlock() smp_store_release` what it models: a function, and
+what must stand in it. So the test and the source cannot drift apart unnoticed, and a
+barrier that is dropped or weakened is found.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Callable
+
+from ..core import report, settings
+from ..core.errors import Exit, HarnessError
+from ..core.git import git
+from ..core.progress import Progress
+from ..core.report import Part
+from ..fetch.linux_source import Options
+from ..queue import tree
+from ..queue.tree import TreeInfo
+from . import herd7
+
+TWIN = "-broken"
+MODEL = "tools/memory-model"            # in the kernel tree
+SUFFIX = ".litmus"
+
+
+@dataclass(frozen=True)
+class Header:
+    """What the head of a test says."""
+
+    name: str                           # in the first line, "C NAME"
+    result: str                         # "Never", "Sometimes", ...; "" if it does not say
+    models: tuple[tuple[str, str, str], ...]    # file of the kernel, function, word or ""
+
+
+def header(text: str) -> Header:
+    """Reads the first line and the comment after it."""
+    first = re.match(r"C (\S+)", text)
+    comment = text.partition("*)")[0]
+    result = re.search(r"^ \* Result: (\w+)", comment, re.M)
+    models = re.findall(r"^ \* Models: (\S+): (\w+)\(\)(?: (\w+))?$", comment, re.M)
+    return Header(first[1] if first else "", result[1] if result else "", tuple(models))
+
+
+def folder() -> Path:
+    return settings.REPO / "proof/litmus"
+
+
+def tests(where: Path) -> list[str]:
+    """Names of the tests, without the twins."""
+    return sorted(path.stem for path in where.glob(f"*{SUFFIX}") if not path.stem.endswith(TWIN))
+
+
+# --- names
+
+
+def body(source: str, function: str) -> str | None:
+    """The text of a function without comments; None if the source does not define it."""
+    code = re.sub(r"/\*.*?\*/|//[^\n]*", " ", source, flags=re.S)
+    found = re.findall(rf"^(?![\s#])[^\n;{{}}]*\b{function}\([^;{{}}]*\{{(.*?)^\}}", code, re.M | re.S)
+    return "\n".join(found) if found else None
+
+
+def dangling(where: Path, read: Callable[[str], str | None]) -> list[str]:
+    """Complaints: twins that do not fit, and what is modelled and not in the kernel.
+
+    read gives the text of any file of the kernel, None if there is no such file.
+    """
+    files = {path.stem: path for path in sorted(where.glob(f"*{SUFFIX}"))}
+    heads = {name: header(path.read_text("utf-8")) for name, path in files.items()}
+    complaints = [] if tests(where) else [f"there is no litmus test in {where}"]
+    for name, path in files.items():
+        head = heads[name]
+        if head.name != name:
+            complaints.append(f"{path.name} calls itself {head.name or 'nothing'}")
+        if name.endswith(TWIN):
+            test = heads.get(name.removesuffix(TWIN))
+            if test is None:
+                complaints.append(f"{path.name} is the twin of no test")
+            elif test.models != head.models:
+                complaints.append(f"{path.name} does not model what the test does")
+            wanted = "Sometimes"
+        else:
+            if name + TWIN not in files:
+                complaints.append(f"{path.name} has no twin {name}{TWIN}{SUFFIX}")
+            wanted = "Never"
+        if head.result != wanted:
+            complaints.append(f"{path.name} says Result: {head.result or '(nothing)'} instead of "
+                              f"{wanted}")
+        if name.endswith(TWIN):
+            continue
+        if not head.models:
+            complaints.append(f"{path.name} does not say what it models")
+        for file, function, word in head.models:
+            source = read(file)
+            text = None if source is None else body(source, function)
+            if source is None:
+                complaints.append(f"{path.name} models {file}, which the kernel does not have")
+            elif text is None:
+                complaints.append(f"{path.name} models {function}(), which {file} does not have")
+            elif word and not re.search(rf"\b{word}\b", text):
+                complaints.append(f"{path.name} relies on {word} in {function}(), which does not "
+                                  f"use it")
+    return complaints
+
+
+def names_agree(info: TreeInfo) -> list[str]:
+    """`dangling` for the tests of the repository and the tip of the tree."""
+    texts: dict[str, str | None] = {}
+
+    def read(path: str) -> str | None:
+        if path not in texts:
+            shown = git(info.path, "show", f"{info.tip_commit}:{path}", check=False)
+            texts[path] = None if shown.returncode else shown.output
+        return texts[path]
+
+    return dangling(folder(), read)
+
+
+# --- verdicts
+
+
+def judge(head: Header, outcome: herd7.Outcome) -> list[str]:
+    """Complaints about herd7's verdict on one test."""
+    complaints = []
+    if outcome.name != head.name:
+        complaints.append(f"herd7 judged {outcome.name} instead of {head.name}")
+    if outcome.verdict != head.result:
+        complaints.append(f"{head.name} is {outcome.text()}, but should be "
+                          f"{head.result or 'said to be Never or Sometimes'}")
+    elif outcome.verdict == "Never":
+        if outcome.negative == 0:
+            complaints.append(f"{head.name} has no execution at all, so it shows nothing")
+        if outcome.flags:
+            complaints.append(f"{head.name} is flagged: {', '.join(outcome.flags)}")
+    return complaints
+
+
+def one(name: str, tool: herd7.Herd, model: Path) -> Part:
+    """Runs a test and its twin."""
+    start = time.monotonic()
+    logs = settings.build_dir() / "runs/prove/litmus"
+    notes, complaints = [], []
+    code = Exit.TEST
+    failed = 0
+    for stem in (name, name + TWIN):
+        path = folder() / f"{stem}{SUFFIX}"
+        try:
+            outcome = herd7.run(tool, path, model, logs / f"{stem}.txt")
+            found = judge(header(path.read_text("utf-8")), outcome)
+            notes.append(outcome.text())
+        except FileNotFoundError:
+            found = [f"{path.name} is not there"]
+        except HarnessError as error:
+            found, code = [error.message], error.code
+        failed += bool(found)
+        complaints += found
+    for text in complaints:
+        print(f"run: {text}", file=sys.stderr, flush=True)
+    seconds = time.monotonic() - start
+    return Part(f"litmus {name}", code if failed else Exit.OK, 2 - failed, failed, 0, seconds,
+                complaints[0] if complaints else f"{'; twin '.join(notes)}; {seconds:.1f} s")
+
+
+def own_tests(tool: herd7.Herd, model: Path, progress: Progress) -> Part:
+    """The kernel's own litmus tests: whether this herd7 and this memory model fit."""
+    start = time.monotonic()
+    complaints, passed = [], 0
+    for path in sorted((model / "litmus-tests").glob(f"*{SUFFIX}")):
+        progress.tick(path.stem)
+        wanted = re.search(r"Result: (\w+)", path.read_text("utf-8"))
+        try:
+            outcome = herd7.run(tool, path, model)
+        except HarnessError as error:
+            complaints.append(error.message)
+            continue
+        if wanted and outcome.verdict == wanted[1]:
+            passed += 1
+        else:
+            complaints.append(f"herd7 {tool.version} says {outcome.verdict} on the kernel's own "
+                              f"{path.name}")
+    if not passed and not complaints:
+        complaints.append(f"{model} has no litmus tests of its own")
+    for text in complaints:
+        print(f"run: {text}", file=sys.stderr, flush=True)
+    return Part("memory model", Exit.TEST if complaints else Exit.OK, passed, len(complaints), 0,
+                time.monotonic() - start, complaints[0] if complaints else
+                f"herd7 {tool.version} agrees with the kernel's own tests")
+
+
+def names_part(info: TreeInfo) -> Part:
+    """The Part for the check of what is modelled."""
+    start = time.monotonic()
+    complaints = names_agree(info)
+    for text in complaints:
+        print(f"run: {text}", file=sys.stderr, flush=True)
+    seconds = time.monotonic() - start
+    if complaints:
+        return Part("litmus names", Exit.TEST, 0, len(complaints), 0, seconds, complaints[0])
+    return Part("litmus names", Exit.OK, 1, 0, 0, seconds,
+                f"{len(tests(folder()))} tests, each with a twin; the kernel has what they model")
+
+
+def parts(opts: Options, progress: Progress) -> list[Part]:
+    """Runs everything; raises if there is no herd7 or no kernel tree."""
+    info = tree.ensure_tree(opts, progress)
+    made = [names_part(info)]
+    progress.tick("herd7")
+    try:
+        tool = herd7.ensure()
+    except HarnessError as error:
+        print(f"run: {error.message}", file=sys.stderr, flush=True)
+        return [*made, report.died("memory model", error.code, 0.0, error.message)]
+    model = info.path / MODEL
+    if not (model / herd7.CONFIG).is_file():
+        raise HarnessError(Exit.TEST, f"{model} is not there, so there is no memory model to judge "
+                           "with; give a kernel tree that has it.")
+    made.append(own_tests(tool, model, progress))
+    for name in tests(folder()):
+        progress.tick(name)
+        made.append(one(name, tool, model))
+    return made

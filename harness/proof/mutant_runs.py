@@ -1,0 +1,241 @@
+"""Runs the mutants: builds each, boots it, and sees whether it is noticed.
+
+In:  names of mutants (all if none), options.
+Out: an Outcome for each, a table, run folders build/<base>/runs/mutants/NAME/.
+The kernels are built in copies of the lanes' build folders, out/mutants-LANE, so that the
+lanes' own stay as they are; each mutant is a change in the tree for as long as its
+build lasts.
+"""
+
+from __future__ import annotations
+
+import filecmp
+import json
+import re
+import shutil
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ..core import proc, report, settings
+from ..core.errors import Exit, HarnessError
+from ..core.progress import Progress
+from ..core.report import Part
+from ..fetch.linux_source import Options, check_disk
+from ..queue import tree
+from ..queue.tree import TreeInfo
+from ..build import kernel_build
+from ..guest import qemu
+from ..judge import judge
+from ..lanes import lane_files, lane_run
+from . import mutants
+from .mutants import Mutant, Table, Watch
+
+
+@dataclass(frozen=True)
+class Outcome:
+    mutant: Mutant
+    code: Exit
+    text: str            # how it was caught, or why it was not
+    seconds: float = 0.0
+
+    @property
+    def part(self) -> Part:
+        good = self.code == Exit.OK
+        return Part(self.mutant.name, self.code, int(good), int(not good), 0, self.seconds,
+                    self.text)
+
+
+class Caught(Exception):
+    """Ends a boot as soon as there is nothing more to learn from it."""
+
+
+class Steps:
+    """How far it has come: phases of their own, or ticks of the phase that is on."""
+
+    def __init__(self, progress: Progress, phases: bool) -> None:
+        self.progress, self.phases = progress, phases
+
+    def begin(self, title: str) -> None:
+        self.progress.phase(title) if self.phases else self.progress.tick(title)
+
+    def done(self, text: str) -> None:
+        if self.phases:
+            self.progress.done(text)
+
+
+def reduced(lane: lane_files.Lane, mutant: Mutant) -> lane_files.Lane:
+    """The lane with nothing to run but what the mutant needs.
+
+    That is its cases, at boot only, or the lane's torture test with the mutant's parameters.
+    """
+    if mutant.caught_by == "torture":
+        return replace(lane, suites=(), torture=(replace(lane.torture[0], params=mutant.params),))
+    return replace(lane, torture=(), suites=tuple(replace(suite, after_boot=0)
+                                                  for suite in lane.suites))
+
+
+def guest_run(lane: lane_files.Lane, tree_path: Path, mutant: Mutant, kernel: Path, folder: Path,
+              on_line=None) -> qemu.BootResult:
+    """Boots with the mutant's cases and parameters; modules are those of the lane's kernel."""
+    short = reduced(lane, mutant)
+    spec = lane_run.boot_spec(short, kernel, mutant.cases or None, lane_run.torture_entries(
+        short, tree_path, lane_run.out_folder(lane)))
+    spec = lane_run.accelerated(lane, replace(spec, cmdline=f"{spec.cmdline} {mutant.cmdline}".strip(),
+                                             limit_s=settings.scaled(mutant.limit_s)))
+    return qemu.boot(spec, folder, on_line)
+
+
+def copied(lane: lane_files.Lane) -> Path:
+    """The folder in which the lane's mutants are built: at first a copy of the lane's."""
+    out, own = lane_run.out_folder(lane), lane_run.out_folder(lane).with_name(
+        f"mutants-{lane.kernel.name}")
+    if own.exists() and not (own / "unfinished").exists() \
+            and filecmp.cmp(own / ".config", out / ".config", shallow=False):
+        return own
+    check_disk(own, "build")
+    shutil.rmtree(own, ignore_errors=True)
+    new = own.with_name(own.name + ".new")
+    shutil.rmtree(new, ignore_errors=True)
+    proc.run(["cp", "-a", out, new], step=f"copy of {out}", limit=settings.limit("copy"))
+    (new / "built.json").unlink(missing_ok=True)
+    new.rename(own)
+    return own
+
+
+def without(lane: lane_files.Lane, info: TreeInfo, made: kernel_build.BuildResult, table: Table,
+            chosen: list[Mutant], progress: Progress) -> dict[str, str]:
+    """Boots the lane's own kernel with each mutant's cases and parameters.
+
+    Returns what is wrong with the mutant's boot, "" if it passes. Mutants that share
+    cases and parameters share a boot.
+    """
+    ended: dict[tuple[str, str, str, float], qemu.BootResult] = {}
+    wrong = {}
+    for mutant in chosen:
+        key = (mutant.cases, mutant.params, mutant.cmdline, mutant.limit_s)
+        progress.tick(f"without a mutant: {mutant.cases or mutant.params}")
+        if key not in ended:
+            folder = lane_run.run_folder(f"mutants/without-{mutant.name}")
+            ended[key] = guest_run(lane, info.path, mutant, made.kernel, folder)
+        console = ended[key].console.read_text(errors="replace")
+        wrong[mutant.name] = judge.wrong_kernel(console, made.build_id) or \
+            "; ".join(mutants.baseline(lane, console, ended[key].exit, mutant, table.hang))
+    return wrong
+
+
+def wrong_kernel(console: str, made: kernel_build.BuildResult) -> str:
+    """What is wrong if the kernel that booted is not the mutant's, else "".
+
+    Most of these boots end before the guest's init can say the build id. But the mutants of a
+    lane are linked in one folder, one after the other, so that their numbers differ.
+    """
+    booted = re.search(r"Linux version .* #(\d+) ", console)
+    if booted and booted[1] != made.number:
+        return f"the kernel that booted is #{booted[1]}, the mutant's is #{made.number}"
+    return judge.wrong_kernel(console, made.build_id, ended=False)
+
+
+def one(lane: lane_files.Lane, info: TreeInfo, table: Table, mutant: Mutant,
+        progress: Progress) -> Outcome:
+    """Builds the mutant, boots it, and says whether it was caught as it should be."""
+    start = time.monotonic()
+    out = copied(lane)
+    with tree.changed(info, mutant.patch):
+        made = kernel_build.build(lane.kernel, info.path, out, progress, [lane.arch.target], configure=False)
+    watch = Watch(mutant, table.hang)
+
+    def on_line(line: str) -> None:
+        progress.tick(f"{mutant.name}: booted")
+        if watch.feed(line):
+            raise Caught
+
+    folder = lane_run.run_folder(f"mutants/{mutant.name}")
+    began = time.monotonic()
+    try:
+        watch.end(guest_run(lane, info.path, mutant, made.kernel, folder, on_line).timed_out)
+    except Caught:
+        pass
+    seconds = time.monotonic() - start
+    others = "; ".join(dict.fromkeys(watch.others))
+    record = {"mutant": mutant.name, "breaks": mutant.breaks, "lane": lane.name,
+              "cases": mutant.cases, "params": mutant.params, "linux": info.kernel_version,
+              "commit": made.source, "build_s": round(made.seconds, 1),
+              "boot_s": round(time.monotonic() - began, 1),
+              "caught": watch.caught, "others": watch.others}
+    (folder / "mutant.json").write_text(json.dumps(record, indent=1) + "\n")
+    console = (folder / "console.log").read_text(errors="replace")
+    if wrong := wrong_kernel(console, made):
+        return Outcome(mutant, Exit.BOOT, wrong, seconds)
+    if watch.caught:
+        return Outcome(mutant, Exit.OK, watch.caught, seconds)
+    if others:
+        return Outcome(mutant, Exit.TEST, f"not caught by {mutant.caught_by}, but: {others}",
+                       seconds)
+    return Outcome(mutant, Exit.TEST, "SURVIVED: the run passed as if nothing was broken", seconds)
+
+
+def of_lane(lane: lane_files.Lane, chosen: list[Mutant], info: TreeInfo, table: Table,
+            progress: Progress, steps: Steps) -> list[Outcome]:
+    """The mutants of one lane."""
+    lane_run.need(lane)
+    steps.begin(f"lane {lane.name}: its kernel, and the cases without a mutant")
+    made = kernel_build.build(lane.kernel, info.path, lane_run.out_folder(lane), progress)
+    wrong = without(lane, info, made, table, chosen, progress)
+    bad = [name for name, text in wrong.items() if text]
+    steps.done(f"FAILED: those of {', '.join(bad)}" if bad else "all pass")
+    outcomes = []
+    for mutant in chosen:
+        steps.begin(f"{mutant.name}: {mutant.breaks}")
+        if wrong[mutant.name]:
+            outcome = Outcome(mutant, Exit.TEST,
+                              f"its cases fail without it: {wrong[mutant.name]}")
+        else:
+            try:
+                outcome = one(lane, info, table, mutant, progress)
+            except HarnessError as error:
+                outcome = Outcome(mutant, error.code, error.message)
+        steps.done(outcome.text.splitlines()[0] if outcome.code == Exit.OK
+                   else f"FAILED: {outcome.text}")
+        outcomes.append(outcome)
+    return outcomes
+
+
+def run(chosen: list[Mutant], table: Table, opts: Options, progress: Progress,
+        phases: bool) -> list[Outcome]:
+    """Runs the mutants, lane by lane."""
+    info = tree.ensure_tree(opts, progress)
+    steps = Steps(progress, phases)
+    outcomes: list[Outcome] = []
+    for name in dict.fromkeys(mutant.lane for mutant in chosen):
+        mine = [mutant for mutant in chosen if mutant.lane == name]
+        try:
+            outcomes += of_lane(lane_files.load(name), mine, info, table, progress, steps)
+        except HarnessError as error:      # the lane's own kernel cannot be had
+            outcomes += [Outcome(mutant, error.code, error.message) for mutant in mine]
+    return outcomes
+
+
+def text_table(outcomes: list[Outcome]) -> str:
+    """One line per mutant: mutant, invariant, caught by, seconds."""
+    rows = [("mutant", "invariant", "seconds", "caught by")]
+    for outcome in outcomes:
+        text = outcome.text.splitlines()[0]
+        rows.append((outcome.mutant.name, " ".join(outcome.mutant.invariant),
+                     f"{outcome.seconds:.0f}", text if outcome.code == Exit.OK
+                     else f"FAILED ({outcome.code.name}): {text}"))
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    return "\n".join("  ".join([row[0].ljust(widths[0]), row[1].ljust(widths[1]),
+                                row[2].rjust(widths[2]), row[3]]) for row in rows)
+
+
+def subset_part(opts: Options, progress: Progress) -> Part:
+    """The part of ./run check."""
+    start = time.monotonic()
+    table = mutants.load()
+    outcomes = run(mutants.choose(table, [], True), table, opts, progress, phases=False)
+    print("\n".join(f"  {line}" for line in text_table(outcomes).splitlines()), flush=True)
+    parts = [outcome.part for outcome in outcomes]
+    return Part("mutants", report.exit_code(parts), sum(part.passed for part in parts),
+                sum(part.failed for part in parts), 0, time.monotonic() - start,
+                "the subset; ./run mutants has them all")

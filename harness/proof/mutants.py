@@ -1,0 +1,239 @@
+"""The mutants: small patches that each break one thing, and what has to catch each.
+
+In:  proof/mutants/mutants.toml (its header says what each key means), the console lines
+     of a boot.
+Out: Mutant, load(); Watch, which says from the console whether a mutant was caught, and
+     how. Times are host seconds.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..core import settings
+from ..core.errors import Exit, HarnessError
+from ..queue import series
+from ..judge import judge, ktap, torture
+from ..lanes import lane_files
+
+WAYS = ("case", "torture", "splat", "hang")
+SUBSET_LANE = "x86_64"           # that of all mutants of the subset
+_KEYS: dict[str, type] = {
+    "breaks": str, "invariant": list, "lane": str, "cases": str, "caught_by": str, "fails": list,
+    "splat": str, "subset": bool, "params": str, "cmdline": str, "limit_s": int}
+_NEEDED = {"case": ("lane", "cases", "fails"), "torture": ("lane", "params", "fails"),
+           "splat": ("lane", "cases", "splat"), "hang": ("lane", "cases")}
+
+
+@dataclass(frozen=True)
+class Mutant:
+    name: str
+    patch: Path
+    breaks: str                  # one sentence
+    invariant: tuple[str, ...]   # "I1" to "I12"
+    lane: str                    # whose kernel it is built into
+    cases: str                   # kunit.filter_glob of its boot
+    caught_by: str               # one of WAYS
+    fails: tuple[str, ...]       # with "case": suite.case or suite.case.parameter, all of them;
+                                 # with "torture": patterns for verdicts, each must find one
+    splat: str                   # with "splat": regex
+    subset: bool                 # part of ./run check
+    params: str                  # with "torture": of the lane's torture test
+    cmdline: str                 # kernel parameters
+    limit_s: float               # of its boot
+
+
+@dataclass(frozen=True)
+class Table:
+    mutants: tuple[Mutant, ...]
+    hang: tuple[re.Pattern[str], ...]      # what the kernel says of a task or CPU that hangs
+
+
+def folder() -> Path:
+    return settings.REPO / "proof" / "mutants"
+
+
+def _wrong(what: str) -> HarnessError:
+    return HarnessError(Exit.USAGE, f"{folder() / 'mutants.toml'}: {what}.")
+
+
+def _mutant(name: str, data: dict[str, Any], general: dict[str, Any]) -> Mutant:
+    for key, value in data.items():
+        if key not in _KEYS or not isinstance(value, _KEYS[key]):
+            raise _wrong(f"{name} has an unknown key, or one of the wrong type: {key}")
+    way = data.get("caught_by", "")
+    if way not in WAYS:
+        raise _wrong(f"caught_by of {name} must be one of {', '.join(WAYS)}")
+    for key in ("breaks", "invariant", *_NEEDED[way]):
+        if not data.get(key):
+            raise _wrong(f"{name} has no {key}")
+    for key, owners in (("fails", ("case", "torture")), ("cases", tuple(set(WAYS) - {"torture"})),
+                        ("params", ("torture",)), ("splat", ("splat",))):
+        if key in data and way not in owners:
+            raise _wrong(f"{key} of {name} does not go with caught_by = \"{way}\"")
+    if wrong := [item for item in data["invariant"] if not re.fullmatch(r"I([1-9]|1[012])", item)]:
+        raise _wrong(f"{name} names {wrong[0]}; the invariants are I1 to I12")
+    if data.get("subset") and data.get("lane") != SUBSET_LANE:
+        raise _wrong(f"{name} is in the subset, so its lane must be {SUBSET_LANE}")
+    try:
+        re.compile(data.get("splat", ""))
+    except re.error as error:
+        raise _wrong(f"splat of {name} is no regex ({error})") from None
+    return Mutant(
+        name=name, patch=folder() / f"{name}.patch", breaks=data["breaks"],
+        invariant=tuple(data["invariant"]), lane=data["lane"],
+        cases=data.get("cases", ""), caught_by=way, fails=tuple(data.get("fails", ())),
+        splat=data.get("splat", ""), subset=data.get("subset", False),
+        params=data.get("params", ""), cmdline=data.get("cmdline", ""),
+        limit_s=data.get("limit_s", general["limit_s"]))
+
+
+def load() -> Table:
+    """Reads mutants.toml, and checks it against the patches that are there."""
+    data = settings.toml(folder() / "mutants.toml")
+    general = data.pop("general", {})
+    for key in ("hang", "limit_s"):
+        if key not in general:
+            raise _wrong(f"[general] has no {key}")
+    mutants = tuple(_mutant(name, entry, general) for name, entry in data.items())
+    there = {path.stem for path in folder().glob("*.patch")}
+    for name in sorted(there ^ {item.name for item in mutants}):
+        raise _wrong(f"{name} is in the table, but {name}.patch is missing" if name not in there
+                     else f"{name}.patch is there, but not in the table")
+    return Table(mutants, tuple(re.compile(item) for item in general["hang"]))
+
+
+def choose(table: Table, names: list[str], subset: bool) -> list[Mutant]:
+    """The mutants asked for, all if none is named; in the order of the table."""
+    known = {item.name: item for item in table.mutants}
+    for name in names:
+        if name not in known:
+            raise HarnessError(Exit.USAGE, f"there is no mutant {name!r}; they are: "
+                               f"{', '.join(known)}.")
+    return [item for item in table.mutants
+            if (not names or item.name in names) and (not subset or item.subset)]
+
+
+def cases_of_series() -> set[str]:
+    """suite.case of every KUnit case that the patches add, from their text."""
+    found = set()
+    for path in series.patches():
+        text = path.read_text("utf-8")
+        for suite in re.findall(r'^\+\t\.name = "(\w+)",$', text, re.M):
+            found |= {f"{suite}.{case}" for case in
+                      re.findall(r"^\+\s+KUNIT_CASE\w*\((\w+)", text, re.M)}
+    return found
+
+
+class Watch:
+    """Follows the console of a mutant's boot.
+
+    caught says how the mutant was caught, once it was so in the way that the table
+    names; others lists what else was seen.
+    """
+
+    def __init__(self, mutant: Mutant, hang: tuple[re.Pattern[str], ...]) -> None:
+        self.mutant = mutant
+        self.hang = hang
+        self.follower = ktap.Follower()
+        self.caught = ""
+        self.others: list[str] = []
+        self.began = False           # the suite did
+        self.splat = ""              # the first one
+        self.verdicts: list[str] = []    # of a torture test, those that fail
+
+    def feed(self, line: str) -> bool:
+        """Takes one more line; True once the mutant is caught as it should be."""
+        text = ktap.strip(line).strip()
+        before = len(self.follower.failed)
+        self.follower.feed(line)
+        self.began = self.began or bool(self.follower.suite)
+        failed = self.follower.failed
+        way = self.mutant.caught_by
+        if way == "case" and set(self.mutant.fails) <= set(failed):
+            self._catch(", ".join(self.mutant.fails))
+        elif way == "torture":
+            self._feed_verdict(text)
+        elif len(failed) > before:
+            self.others.append(f"case {failed[-1]}")
+        if way == "splat" and re.search(self.mutant.splat, text):
+            self._see("splat", text)
+        elif any(pattern.search(text) for pattern in self.hang):
+            self._see("hang", text)
+        elif not self.splat and judge.splat(line):
+            self.splat = text
+            self._see("splat", text, named=False)
+        return bool(self.caught)
+
+    def _feed_verdict(self, text: str) -> None:
+        """Takes a line of a torture test, if it is one."""
+        for kind in torture.kinds().values():
+            if kind.progress and re.search(kind.begin, text):
+                self.began = True
+            for item in torture.said(kind.name, [text]):
+                if item.status == "fail":
+                    self.verdicts.append(item.name)
+        if all(fnmatch.filter(self.verdicts, pattern) for pattern in self.mutant.fails):
+            self._catch(", ".join(dict.fromkeys(self.verdicts)))
+
+    def end(self, timed_out: bool) -> None:
+        """The guest has ended, or was killed at its limit: that proves nothing.
+
+        A guest on a busy machine reaches its limit without a mutant, too.
+        """
+        if timed_out:
+            self.others.append(f"no end after {settings.scaled(self.mutant.limit_s):g} s"
+                               + ("" if self.began else ", before the suite began"))
+        if not self.caught:
+            self.others += [f"torture: {name}" for name in dict.fromkeys(self.verdicts)]
+
+    def _see(self, way: str, text: str, named: bool = True) -> None:
+        if named and way == self.mutant.caught_by:
+            self._catch(text)
+        else:
+            self.others.append(f"{way}: {text}")
+
+    def _catch(self, text: str) -> None:
+        self.caught = self.caught or f"{self.mutant.caught_by}: {text}"
+
+
+def baseline(lane: lane_files.Lane, console: str, exit_value: str, mutant: Mutant,
+             hang: tuple[re.Pattern[str], ...]) -> list[str]:
+    """Why the mutant's boot of the kernel without it is no proof that all is well there.
+
+    That boot must pass, and hold each case or verdict that the mutant must make fail. What
+    it prints must not be what the mutant would be caught by.
+    """
+    watch = Watch(mutant, hang)
+    if any([watch.feed(line) for line in console.splitlines()]):
+        return [f"a kernel without it is caught, too ({watch.caught})"]
+    if mutant.caught_by == "torture":
+        return _torture_baseline(lane, console, exit_value, mutant)
+    run = {"cpus": lane.cpus, "limit_s": mutant.limit_s, "glob": mutant.cases,
+           "suites": [{"name": mutant.cases.partition(".")[0], "min_cases": 1,
+                       "after_boot": 0}]}
+    verdict = judge.judge(console, exit_value, run)
+    if verdict.code != Exit.OK:
+        return verdict.reasons
+    report = ktap.parse(judge.at_boot(console.splitlines()))
+    passed = [case.name for case in report.leaves("ok")]
+    return [f"{name} was not run" for name in mutant.fails
+            if not any(case == name or case.startswith(name + ".") for case in passed)]
+
+
+def _torture_baseline(lane: lane_files.Lane, console: str, exit_value: str, mutant: Mutant
+                      ) -> list[str]:
+    """The same with a torture test: all that it says must be well."""
+    test = lane.torture[0].test
+    run = {"cpus": lane.cpus, "limit_s": mutant.limit_s, "suites": [],
+           "torture": [{"test": test, "seconds": 0, "minimum": {}}]}
+    verdict = judge.judge(console, exit_value, run)
+    if verdict.code != Exit.OK:
+        return verdict.reasons
+    passed = [item.name for item in torture.said(test, console.splitlines())
+              if item.status == "pass"]
+    return [f"{name} was not run" for name in mutant.fails if not fnmatch.filter(passed, name)]

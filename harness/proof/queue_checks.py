@@ -1,0 +1,431 @@
+"""Checks of the patch queue: those that ./run check makes before it boots anything.
+
+In:  the queue (patches/<base>/), the kernel tree, data/checkpatch.toml, data/objects.toml.
+Out: one Part per check. With quick, only those that compile nothing.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import tempfile
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Callable
+
+from ..core import proc, settings
+from ..core.errors import Exit, HarnessError
+from ..core.git import git
+from ..core.progress import Progress
+from ..core.report import Part
+from ..fetch import apt, host_packages
+from ..fetch.linux_source import Options, makefile_version
+from ..queue import export, series, tree
+from ..queue.tree import TreeInfo
+from ..build import single_objects
+from ..judge import badness
+from . import litmus, mutants
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one check found; detail is one line, or one per complaint."""
+
+    code: Exit
+    detail: str
+    skipped: bool = False
+
+
+@dataclass(frozen=True)
+class Check:
+    name: str
+    run: Callable[["Context"], Result]
+    builds: bool = False       # compiles parts of a kernel
+    needs_tree: bool = True
+
+
+@dataclass
+class Context:
+    """What the checks share."""
+
+    opts: Options
+    progress: Progress
+    tree: TreeInfo | None = None
+
+    @property
+    def folder(self) -> Path:
+        return settings.base().dir
+
+    @property
+    def ready(self) -> TreeInfo:
+        assert self.tree
+        return self.tree
+
+
+def passed(detail: str) -> Result:
+    return Result(Exit.OK, detail)
+
+
+def verdict(complaints: list[str], detail: str, code: Exit = Exit.TEST) -> Result:
+    """Passes with detail if there are no complaints."""
+    return Result(code, "\n".join(complaints)) if complaints else passed(detail)
+
+
+# --- without a tree
+
+
+def files_agree(folder: Path) -> list[str]:
+    """Complaints about series against the files of the folder."""
+    listed = series.names(folder)
+    there = sorted(path.name for path in folder.glob("*.patch") if path.name != series.COVER)
+    complaints = [f"series names {name}, which is not there" for name in listed if name not in there]
+    complaints += [f"{name} is not in series" for name in there if name not in listed]
+    complaints += [f"series names {name} {count} times" for name, count in
+                   Counter(listed).items() if count > 1]
+    numbers = [name[:4] for name in listed]
+    if numbers != [f"{number:04d}" for number in range(1, len(listed) + 1)]:
+        complaints.append("the patches are not numbered from 0001 in the order of series; "
+                          "use ./run export")
+    if not listed:
+        complaints.append("series is empty")
+    return complaints
+
+
+def cover_agrees(folder: Path) -> list[str]:
+    """Complaints about the cover letter."""
+    path = folder / series.COVER
+    if not path.is_file():
+        return [f"{series.COVER} is missing"]
+    text = path.read_text("utf-8")
+    count = len(series.names(folder))
+    complaints = []
+    number = re.search(r"^Subject: \[[^]]* 0+/(\d+)\]", text, re.M)
+    if not number or int(number[1]) != count:
+        complaints.append(f"the cover letter's subject does not say that there are {count} patches; "
+                          "use ./run export")
+    if "***" in text:
+        complaints.append("the cover letter still has a place-holder (***)")
+    if not export.exported_on(folder):
+        complaints.append(f"the cover letter has no line {export.BASE_LINE!r}; use ./run export")
+    return complaints
+
+
+def check_files(context: Context) -> Result:
+    folder = context.folder
+    return verdict(files_agree(folder) + cover_agrees(folder),
+                   f"{len(series.names(folder))} patches and the cover letter")
+
+
+# --- with a tree
+
+
+def check_am(context: Context) -> Result:
+    """The tree was made with git am, or is so again here: nothing may depend on its state."""
+    info = context.ready
+    applied = series.apply(info.path, info.base_commit, series.patches(),
+                           settings.build_dir() / "am")
+    if applied.tip != info.tip_commit:
+        return Result(Exit.APPLY, f"git am leads to {applied.tip[:12]}, but the tree is at "
+                      f"{info.tip_commit[:12]}; use ./run tree")
+    return passed(f"on Linux {info.kernel_version} ({info.source})")
+
+
+def without_positions(mail: bytes) -> bytes:
+    """A patch without blob ids and line numbers, which differ between 6.12.y releases."""
+    return re.sub(rb"^(index [0-9a-f]+\.\.[0-9a-f]+|@@ [-+0-9, ]+ @@)", b"", mail, flags=re.M)
+
+
+def round_trip(info: TreeInfo, folder: Path) -> Result:
+    """Exporting the tree gives the files of the queue again."""
+    rendered = export.render(info.path, info.base_commit, info.tip_commit)
+    there = {name: (folder / name).read_bytes() for name in series.names(folder)}
+    exact = export.exported_on(folder) == info.kernel_version
+    same = (lambda mail: mail) if exact else without_positions
+    complaints = [f"{name} would be new" for name in rendered if name not in there]
+    complaints += [f"{name} would go away" for name in there if name not in rendered]
+    complaints += [f"{name} would change" for name in rendered if name in there
+                   and same(rendered[name]) != same(there[name])]
+    letter = folder / series.COVER
+    if exact and letter.is_file():
+        old = letter.read_text("utf-8")
+        if export.cover(old, info.path, info.base_commit, info.tip_commit,
+                        info.kernel_version) != old:
+            complaints.append(f"the end of {letter.name} is out of date")
+    if complaints:
+        complaints.append("use ./run tree, then ./run export")
+    how = "the same bytes" if exact else \
+        f"the same but for line numbers (exported on {export.exported_on(folder) or 'unknown'})"
+    return verdict(complaints, how)
+
+
+def check_round_trip(context: Context) -> Result:
+    return round_trip(context.ready, context.folder)
+
+
+CHECKPATCH = {"option": ("name", "reason"), "message": ("type", "patch", "reason")}
+
+
+def exceptions(kind: str) -> list[dict[str, str]]:
+    """The entries of checkpatch.toml; each must say for what it is, and why."""
+    path = settings.DATA / "checkpatch.toml"
+    data = settings.toml(path)
+    for table in data:
+        if table not in CHECKPATCH:
+            raise HarnessError(Exit.USAGE, f"{path} has an unknown table, {table}.")
+        for item in data[table]:
+            for key in CHECKPATCH[table]:
+                if not item.get(key):
+                    raise HarnessError(Exit.USAGE, f"{path}: an entry of {table} has no {key}, or "
+                                       f"an empty one: {item}.")
+    return data.get(kind, [])
+
+
+def judge_checkpatch(output: str, allowed: list[dict[str, str]]) -> tuple[list[str], int]:
+    """Complaints in checkpatch's terse output, and how many were allowed."""
+    complaints, spared = [], 0
+    for line in output.splitlines():
+        match = re.match(r"(?P<patch>.*?):\d+: (ERROR|WARNING|CHECK):(?P<type>\w+): ", line)
+        if not match:
+            continue
+        if any(item["type"] == match["type"] and item["patch"] in match["patch"]
+               for item in allowed):
+            spared += 1
+        else:
+            complaints.append(line)
+    return complaints, spared
+
+
+def check_checkpatch(context: Context) -> Result:
+    files = series.patches()
+    host_packages.need("perl")
+    result = proc.run(["perl", "scripts/checkpatch.pl", "--strict", "--terse", "--show-types",
+                       "--color=never", *(item["name"] for item in exceptions("option")), *files],
+                      step="checkpatch", limit=settings.limit("checkpatch"),
+                      cwd=context.ready.path, check=False)
+    complaints, spared = judge_checkpatch(result.output, exceptions("message"))
+    # It ends with 0 for nothing to say and 1 for complaints. Anything else means that
+    # it did not work, which must not look like a clean series.
+    if result.returncode != (1 if complaints or spared else 0):
+        return Result(Exit.TEST, f"checkpatch ended with {result.returncode}\n"
+                      + proc.tail(result.output))
+    complaints = [line.removeprefix(f"{context.folder}/") for line in complaints]
+    return verdict(complaints, f"nothing to say on {len(files)} patches, but for {spared} reminders "
+                   "listed in checkpatch.toml" if spared else
+                   f"nothing to say on {len(files)} patches")
+
+
+def without_lines(output: str) -> Counter[str]:
+    """kernel-doc's warnings without line numbers."""
+    return Counter(re.sub(r":\d+:", ":", line) for line in output.splitlines()
+                   if re.search(r"(warning|error):", line, re.I))
+
+
+def new_messages(now: Counter[str], before: Counter[str]) -> list[str]:
+    """Messages that are not in the base."""
+    return list(now - before)
+
+
+def check_kernel_doc(context: Context) -> Result:
+    """Touched sources: no kernel-doc warning that the base lacks; documents are in an index."""
+    info = context.ready
+    host_packages.need("perl")
+    touched = series.touched(series.patches())
+    sources = [path for path in touched if path.endswith((".c", ".h"))]
+    found = []
+    for commit in (info.base_commit, info.tip_commit):
+        with tempfile.TemporaryDirectory() as folder:
+            there = [path for path in sources if _extract(info.path, commit, path, Path(folder))]
+            output = proc.run(["perl", info.path / "scripts/kernel-doc", "-none", "-Wall", *there],
+                              step="kernel-doc", limit=settings.limit("checkpatch"),
+                              cwd=Path(folder), check=False).output if there else ""
+            found.append(without_lines(output))
+    complaints = new_messages(found[1], found[0])
+    for path in touched:
+        name = Path(path)
+        index = info.path / name.parent / "index.rst"
+        if name.suffix == ".rst" and name.stem != "index" and (info.path / path).is_file():
+            if not (index.is_file() and re.search(rf"^\s+{re.escape(name.stem)}(\.rst)?$",
+                                                  index.read_text("utf-8"), re.M)):
+                complaints.append(f"{path} is not in its folder's index.rst")
+            for source in re.findall(r"^\.\. kernel-doc:: (\S+)",
+                                     (info.path / path).read_text("utf-8"), re.M):
+                if not (info.path / source).is_file():
+                    complaints.append(f"{path} pulls in {source}, which does not exist")
+    return verdict(complaints, f"nothing new in {len(sources)} sources")
+
+
+def check_litmus(context: Context) -> Result:
+    """The series has what the litmus tests model."""
+    return verdict(litmus.names_agree(context.ready),
+                   f"{len(litmus.tests(litmus.folder()))} tests; the series has what they model")
+
+
+def check_splats(context: Context) -> Result:
+    """The kernel's own scripts know no report that the splat patterns do not."""
+    return verdict(badness.complaints(context.ready.path), f"all of {Path(badness.SCRIPT).name}'s, but "
+                   "for those listed with a reason")
+
+
+def _extract(repo: Path, commit: str, path: str, folder: Path) -> bool:
+    """Writes one file of a commit below folder; False if the commit lacks it."""
+    shown = git(repo, "show", f"{commit}:{path}", check=False)
+    if shown.returncode:
+        return False
+    (folder / path).parent.mkdir(parents=True, exist_ok=True)
+    (folder / path).write_text(shown.output, encoding="utf-8")
+    return True
+
+
+def check_mutants(context: Context) -> Result:
+    """Each mutant applies to the tip, and the table lists just the ones that are there."""
+    complaints = []
+    listed = mutants.load().mutants
+    for mutant in listed:
+        made = git(context.ready.path, "apply", "--check", mutant.patch, check=False)
+        if made.returncode:
+            complaints.append(f"{mutant.patch.name} does not apply: "
+                              f"{made.output.strip().splitlines()[0]}")
+    return verdict(complaints, f"{len(listed)} mutants apply", Exit.APPLY)
+
+
+def check_upstream(context: Context) -> Result:
+    """The series on an unpatched upstream release: only the touched files are unpacked."""
+    try:
+        tarball = apt.upstream_tarball(settings.base().package)
+    except HarnessError as error:
+        return Result(Exit.OK, f"not to be had: {error.message.splitlines()[0]}", skipped=True)
+    if tarball is None:
+        return Result(Exit.OK, "no suite offers the unpatched tarball", skipped=True)
+    files = series.patches()
+    with tempfile.TemporaryDirectory(dir=settings.build_dir()) as name:
+        folder = Path(name) / "linux"
+        folder.mkdir()
+        members = [f"*/{path}" for path in ["Makefile", *series.touched(files)]]
+        # Files that the series creates are not found, which tar calls an error.
+        proc.run(["tar", "-xf", tarball.path, "-C", folder, "--strip-components=1", "--wildcards",
+                  "--no-wildcards-match-slash", *members], step=f"unpacking {tarball.path.name}",
+                 limit=settings.limit("unpack"), check=False, code=Exit.FETCH)
+        makefile = folder / "Makefile"
+        version = makefile_version(makefile.read_text("utf-8")) if makefile.is_file() else ""
+        if not version:
+            return Result(Exit.FETCH, f"{tarball.path.name} holds no Linux source")
+        base = tree.commit_base(folder, version)
+        series.apply(folder, base, files, Path(name) / "am")
+    return passed(f"on Linux {version} ({tarball.path.name})")
+
+
+# --- compiling
+
+
+def check_prefixes(config: single_objects.Config, context: Context) -> Result:
+    """Every prefix compiles what the series touches; W=1 and sparse say nothing new."""
+    host_packages.need(*config.groups)
+    info = context.ready
+    files = series.patches()
+    touched = series.touched(files)
+    src = tree.worktree("prefix", info.base_commit)
+    single_objects.configure(config, src)
+    wanted = single_objects.relevant(config, src, touched)
+    for name in wanted:
+        (config.out / name).unlink(missing_ok=True)
+    tick = context.progress.tick
+    before = single_objects.compile_objects(config, src, wanted, tick, True)
+    complaints, compiled = [], 0
+    for number, commit in enumerate(series.commits(info.path, info.base_commit, info.tip_commit)):
+        changed = single_objects.concerned(config.arch, series.touched([files[number]]))
+        if not changed:
+            continue
+        compiled += 1
+        tree.worktree("prefix", commit)
+        context.progress.tick(files[number].name)
+        if any(Path(path).name.startswith("Kconfig") for path in changed):
+            single_objects.configure(config, src)
+        wanted = single_objects.relevant(config, src, touched)
+        try:
+            now = single_objects.compile_objects(config, src, wanted, tick, True)
+        except HarnessError as error:
+            return Result(Exit.BUILD, f"after {files[number].name}: {error.message}")
+        complaints += [f"after {files[number].name}: {text}" for text in new_messages(now, before)]
+    wrong = single_objects.kconfig.missing(tuple(config.optional.items()),
+                                    (config.out / ".config").read_text())
+    if wrong:
+        complaints.append(f"with the whole series on, {', '.join(wrong)}")
+    return verdict(complaints, f"{compiled} of {len(files)} prefixes matter here, {len(wanted)} "
+                   "objects; W=1 and sparse say nothing new", Exit.BUILD)
+
+
+def check_config(config: single_objects.Config, context: Context) -> Result:
+    """The objects compile in the patched tree; W=1 says nothing that it did not on the base."""
+    host_packages.need(*config.groups)
+    info = context.ready
+    found = []
+    for commit in (info.base_commit, info.tip_commit):
+        src = tree.worktree("prefix", commit)
+        single_objects.configure(config, src)
+        for name in config.objects:
+            (config.out / name).unlink(missing_ok=True)
+        found.append(single_objects.compile_objects(config, src, config.objects, context.progress.tick,
+                                             True))
+    return verdict(new_messages(found[1], found[0]),
+                   f"{len(config.objects)} objects; W=1 says nothing new", Exit.BUILD)
+
+
+def check_compiled(context: Context) -> Result:
+    """Each C file that the series touches is compiled by one of the configurations."""
+    info = context.ready
+    left = single_objects.not_compiled(single_objects.configs(), info.path, series.touched(series.patches()))
+    return verdict([f"no configuration of harness/data/objects.toml compiles {path}"
+                    for path in left], "each file that the series touches", Exit.CONFIG)
+
+
+def all_checks() -> list[Check]:
+    """The checks in their order."""
+    listed = [
+        Check("series and files", check_files, needs_tree=False),
+        Check("git am, pristine tree", check_am),
+        Check("round trip", check_round_trip),
+        Check("checkpatch", check_checkpatch),
+        Check("kernel-doc", check_kernel_doc),
+        Check("litmus names", check_litmus),
+        Check("mutants", check_mutants),
+        Check("splat patterns", check_splats),
+        Check("git am, upstream", check_upstream),
+        Check("compiled files", check_compiled),
+    ]
+    for config in single_objects.configs():
+        run = check_prefixes if config.prefixes else check_config
+        listed.append(Check(config.name, lambda context, run=run, config=config:
+                            run(config, context), builds=True))
+    return listed
+
+
+def checks(quick: bool, opts: Options, progress: Progress) -> list[Part]:
+    """Runs the checks and returns a Part for each; complaints are printed."""
+    context = Context(opts, progress)
+    parts = []
+    for check in all_checks():
+        if quick and check.builds:
+            continue
+        start = time.monotonic()
+        progress.tick(check.name)
+        try:
+            if check.needs_tree and context.tree is None:
+                context.tree = tree.ensure_tree(opts, progress)
+            result = check.run(context)
+        except HarnessError as error:
+            result = Result(error.code, error.message)
+        parts.append(part(check.name, result, time.monotonic() - start))
+        if result.code != Exit.OK:
+            print(f"run: {check.name}: {result.detail}", file=sys.stderr, flush=True)
+            if check.needs_tree and context.tree is None:
+                break       # without a tree the rest would say the same again
+    return parts
+
+
+def part(name: str, result: Result, seconds: float) -> Part:
+    """The summary line of one check."""
+    good = result.code == Exit.OK
+    return Part(name, result.code, int(good and not result.skipped), int(not good),
+                int(good and result.skipped), seconds, result.detail.splitlines()[0])

@@ -1,0 +1,1 @@
+"""The patch queue: its series, the git tree with it, and the way back."""

@@ -1,0 +1,274 @@
+"""The git trees: Linux with the series as commits, and work trees at other commits.
+
+In:  Options (where the source comes from), the queue.
+Out: TreeInfo. build/<base>/linux is a git tree: one base commit, then the series,
+     put on by git am. Its .git holds a record of what it was made from, so that it
+     can be used again as it is, and so that half-made trees are never taken for good.
+     build/<base>/linux-base is a work tree of it at the base commit.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Iterator
+
+from ..core import proc, settings
+from ..core.errors import Exit, HarnessError
+from ..core.git import ask, git, identity
+from ..core.progress import Progress
+from ..fetch import host_packages
+from ..fetch.linux_source import Options, check_disk, find, unpack
+from . import series
+
+RECORD = ".git/harness.json"
+BASE_DATE = "2000-01-01T00:00:00+0000"    # fixed, so that commit ids can be reproduced
+
+
+@dataclass(frozen=True)
+class TreeInfo:
+    path: Path
+    base_commit: str
+    tip_commit: str
+    source: str            # for the user: package with version, file or folder
+    kernel_version: str    # "6.12.117"
+    checksum: str          # of the source, see source.Source
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a tree was made from."""
+
+    source: dict[str, str]
+    kernel_version: str
+    base_commit: str
+    tip_commit: str
+    series: str = ""        # hash of the patches, "" if the commits are newer than they
+    moving_to: str = ""     # tip that the work tree was being moved to
+
+    def write(self, tree: Path) -> None:
+        path = tree / RECORD
+        new = path.with_suffix(".new")
+        new.write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
+        new.rename(path)
+
+
+def read_record(tree: Path) -> Record | None:
+    """The record of a complete tree, or None."""
+    try:
+        return Record(**json.loads((tree / RECORD).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def tree_path() -> Path:
+    return settings.build_dir() / "linux"
+
+
+def info(tree: Path, record: Record) -> TreeInfo:
+    return TreeInfo(tree, record.base_commit, record.tip_commit, record.source["name"],
+                    record.kernel_version, record.source["checksum"])
+
+
+def ensure_tree(opts: Options = Options(), progress: Progress | None = None,
+                update: bool = False, discard: bool = False) -> TreeInfo:
+    """Makes or reuses the patched tree; never throws away work in it unless told to."""
+    host_packages.need("tree")
+    tick = progress.tick if progress else (lambda text: None)
+    tree = tree_path()
+    files = series.patches()
+    wanted = series.digest(files)
+    record = read_record(tree)
+    if record is None and tree.exists():
+        raise HarnessError(Exit.APPLY, f"{tree} is not a tree that ./run tree made; move it away.")
+    if record:
+        tick("looking at the tree")
+        record = _finish_move(tree, record)
+        _guard(tree, record, discard)
+    if record is None or not _same_source(record, opts, update):
+        record = _make(tree, opts, files, wanted, tick)
+    elif record.series != wanted:
+        tick("applying the series")
+        tip = series.apply(tree, record.base_commit, files, settings.build_dir() / "am").tip
+        record = _move(tree, record, tip, wanted)
+    (settings.build_dir() / "source.json").write_text(
+        json.dumps({"kernel_version": record.kernel_version, **record.source}, indent=1) + "\n")
+    return info(tree, record)
+
+
+def _same_source(record: Record, opts: Options, update: bool) -> bool:
+    """Whether the tree was made from what is asked for now."""
+    if not opts and record.source["kind"] == "package" and not update:
+        return True
+    return find(opts).record() == record.source
+
+
+def _guard(tree: Path, record: Record, discard: bool) -> None:
+    """Refuses to go on if the tree holds work that is nowhere else."""
+    head = ask(tree, "rev-parse", "HEAD")
+    dirty = ask(tree, "status", "--porcelain")
+    applying = (tree / ".git/rebase-apply").exists() or (tree / ".git/rebase-merge").exists()
+    if head == record.tip_commit and not dirty and not applying:
+        return
+    if discard:
+        for command in (("am", "--abort"), ("rebase", "--abort")):
+            git(tree, *command, check=False)
+        git(tree, "checkout", "--force", "-B", "series", record.tip_commit)
+        git(tree, "clean", "-fdq")
+        return
+    if dirty or applying:
+        raise HarnessError(Exit.APPLY, f"{tree} has changes that are not committed; commit them and "
+                           "use ./run export, or throw them away with ./run tree --discard.")
+    raise HarnessError(Exit.APPLY, f"{tree} has commits that are not exported; use ./run export, or "
+                       "throw them away with ./run tree --discard.")
+
+
+def _finish_move(tree: Path, record: Record) -> Record:
+    """Completes a change of the work tree that was interrupted."""
+    if not record.moving_to:
+        return record
+    (tree / ".git/index.lock").unlink(missing_ok=True)
+    git(tree, "reset", "--hard", "--quiet", record.tip_commit)
+    record = replace(record, moving_to="")
+    record.write(tree)
+    return record
+
+
+def _move(tree: Path, record: Record, tip: str, wanted: str) -> Record:
+    """Moves the clean work tree to tip; files that do not differ keep their time stamps."""
+    replace(record, moving_to=tip).write(tree)
+    git(tree, "reset", "--hard", "--quiet", tip)
+    record = replace(record, tip_commit=tip, series=wanted)
+    record.write(tree)
+    return record
+
+
+@contextmanager
+def changed(info: TreeInfo, patch: Path) -> Iterator[None]:
+    """The work tree with one more patch on it, for the length of the block.
+
+    If the block is interrupted, the next use of the tree takes the patch off, as it
+    completes a move that was interrupted.
+    """
+    record = read_record(info.path)
+    assert record
+    moving = replace(record, moving_to=record.tip_commit)
+    moving.write(info.path)
+    try:
+        made = git(info.path, "apply", "--index", patch, check=False)
+        if made.returncode:
+            raise HarnessError(Exit.APPLY, f"{patch} does not apply to the series; correct it."
+                               f"\n{proc.tail(made.output)}")
+        yield
+    finally:
+        _finish_move(info.path, moving)
+
+
+def mark_exported(tree: Path, record: Record, head: str) -> Record:
+    """Notes that the commits up to head are in the queue; the next use applies them anew."""
+    record = replace(record, tip_commit=head, series="")
+    record.write(tree)
+    return record
+
+
+def _make(tree: Path, opts: Options, files: list[Path], wanted: str, tick) -> Record:
+    """Makes the tree under another name, and puts it in place when it is complete."""
+    folder = tree.parent
+    new = folder / "linux.new"
+    for left in folder.glob("linux.new*"):
+        shutil.rmtree(left) if left.is_dir() else left.unlink()
+    tick("fetching the source")
+    source = find(opts)
+    try:
+        tick(f"unpacking {source.name}")
+        version = unpack(source, new)
+        tick(f"committing Linux {version}")
+        base = commit_base(new, version)
+        tick("applying the series")
+        tip = series.apply(new, base, files, folder / "am").tip
+        git(new, "reset", "--hard", "--quiet", tip)
+        record = Record(source.record(), version, base, tip, wanted)
+        record.write(new)
+    except BaseException:
+        shutil.rmtree(new, ignore_errors=True)
+        raise
+    old = folder / "linux.old"
+    for left in (old, *(path for path in folder.glob("linux-*") if (path / ".git").is_file())):
+        shutil.rmtree(left, ignore_errors=True)     # work trees of the old tree
+    if tree.exists():
+        tree.rename(old)
+    new.rename(tree)
+    shutil.rmtree(old, ignore_errors=True)
+    return record
+
+
+def unignore(gitignore: Path) -> None:
+    """Drops the two lines with which Debian's source makes git ignore everything.
+
+    With them, `git add` would leave out the files that a new patch creates.
+    """
+    if gitignore.is_file():
+        lines = gitignore.read_text("utf-8").splitlines(keepends=True)
+        gitignore.write_text("".join(line for line in lines
+                                     if line.strip() not in ("/*", "!/debian/")), encoding="utf-8")
+
+
+def commit_base(folder: Path, version: str) -> str:
+    """Makes a git tree of an unpacked source, with one commit whose id depends on it only."""
+    unignore(folder / ".gitignore")
+    git(folder, "init", "--quiet", "--initial-branch", "series")
+    # Speed counts more than space.
+    git(folder, "config", "core.compression", "1")
+    git(folder, "config", "core.autocrlf", "false")
+    # Files above the threshold go into one pack at once, instead of one file each.
+    git(folder, "-c", "core.bigFileThreshold=1", "add", "--all", "--force", ".",
+        limit="git_import", step="git add")
+    git(folder, "commit", "--quiet", "--no-verify", "--no-gpg-sign", "-m", f"Linux {version}",
+        env=identity(BASE_DATE), limit="git_import")
+    git(folder, "branch", "base")
+    return ask(folder, "rev-parse", "HEAD")
+
+
+def worktree(name: str, commit: str) -> Path:
+    """build/<base>/linux-NAME: a full work tree of the tree at `commit`.
+
+    Files that do not differ between two uses keep their time stamps.
+    """
+    tree, path = tree_path(), settings.build_dir() / f"linux-{name}"
+    if not (path / ".git").is_file() or git(path, "rev-parse", "HEAD", check=False).returncode:
+        new = path.with_name(path.name + ".new")
+        check_disk(path, "worktree")
+        series.discard_worktree(tree, new)
+        series.discard_worktree(tree, path)
+        try:
+            git(tree, "worktree", "add", "--quiet", "--detach", new, commit)
+            git(tree, "worktree", "move", new, path)
+        except BaseException:
+            series.discard_worktree(tree, new)
+            raise
+    elif ask(path, "rev-parse", "HEAD") != commit or ask(path, "status", "--porcelain"):
+        (tree / ".git/worktrees" / path.name / "index.lock").unlink(missing_ok=True)
+        git(path, "reset", "--hard", "--quiet", commit)
+        git(path, "clean", "-fdq")
+    return path
+
+
+def ensure_base_tree(opts: Options = Options(), progress: Progress | None = None) -> TreeInfo:
+    """The unpatched kernel: a work tree at the base commit (not meant to be changed)."""
+    patched = ensure_tree(opts, progress)
+    return replace(patched, path=worktree("base", patched.base_commit),
+                   tip_commit=patched.base_commit)
+
+
+def base_with_tests(opts: Options, progress: Progress) -> TreeInfo:
+    """A work tree with the unpatched kernel and the tests of the series."""
+    patched = ensure_tree(opts, progress)
+    files = series.test_patches()
+    if not files:
+        raise HarnessError(Exit.USAGE, "the series has no patch that touches lib/ only, so there "
+                           "is no test to put on the unpatched kernel.")
+    tip = series.apply(patched.path, patched.base_commit, files, settings.build_dir() / "am").tip
+    return replace(patched, path=worktree("base-tests", tip), tip_commit=tip)

@@ -1,0 +1,109 @@
+"""The data files and their errors."""
+
+from __future__ import annotations
+
+import ast
+import io
+import os
+import unittest
+from unittest import mock
+
+from harness.core import progress, settings
+from harness.core.errors import Exit, HarnessError
+from harness.tests.fixture import CODE, World
+
+
+class Data(unittest.TestCase):
+    def test_every_limit_is_a_number(self) -> None:
+        data = settings.toml(settings.DATA / "limits.toml")
+        for name in data["seconds"]:
+            self.assertGreater(settings.limit(name), 0)
+        for name in data["free_gib"]:
+            self.assertGreater(settings.need_gib(name), 0)
+
+    def test_limit_scale(self) -> None:
+        with mock.patch.dict(os.environ, LIMIT_SCALE="2"):
+            twice = settings.limit("git")
+        with mock.patch.dict(os.environ, LIMIT_SCALE="1"):
+            self.assertEqual(twice, 2 * settings.limit("git"))
+        with mock.patch.dict(os.environ, LIMIT_SCALE="much"), self.assertRaises(HarnessError):
+            settings.limit("git")
+
+    def test_unknown_limit(self) -> None:
+        with self.assertRaises(HarnessError):
+            settings.limit("no such step")
+
+    def test_every_base_in_the_repo_is_readable(self) -> None:
+        bases = list((settings.REPO / "patches").glob("*/base.toml"))
+        self.assertTrue(bases)
+        for path in bases:
+            self.assertEqual(settings.load_base(path).name, path.parent.name)
+
+    def test_version_number_stands_in_no_code_and_no_data(self) -> None:
+        versions = [settings.load_base(path).version
+                    for path in (settings.REPO / "patches").glob("*/base.toml")]
+        for path in CODE:
+            tree = ast.parse(path.read_text())
+            docs = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+            for node in ast.walk(tree):
+                if isinstance(node, ast.Constant) and id(node) not in docs:
+                    for version in versions:
+                        self.assertNotIn(version, str(node.value), f"{path}:{node.lineno}")
+        for path in settings.DATA.glob("*.toml"):
+            for version in versions:
+                self.assertNotIn(version, repr(settings.toml(path)), path)
+
+
+class Bases(World):
+    def error(self) -> str:
+        settings.base.cache_clear()
+        with self.assertRaises(HarnessError) as caught:
+            settings.base()
+        self.assertEqual(caught.exception.code, Exit.USAGE)
+        return caught.exception.message
+
+    def test_only_base_is_taken(self) -> None:
+        self.assertEqual(settings.base().name, "v9.8")
+
+    def test_several_bases_need_a_name_or_a_default(self) -> None:
+        second = self.queue.parent / "v9.9"
+        second.mkdir()
+        text = (self.queue / "base.toml").read_text()
+        (second / "base.toml").write_text(text.replace("9.8", "9.9"))
+        self.assertIn("v9.8, v9.9", self.error())
+        os.environ["BASE"] = "v9.9"
+        self.assertEqual(settings.base().version, "9.9")
+        del os.environ["BASE"]
+        settings.base.cache_clear()
+        (second / "base.toml").write_text("default = true\n" + text.replace("9.8", "9.9"))
+        self.assertEqual(settings.base().name, "v9.9")
+
+    def test_broken_files(self) -> None:
+        (self.queue / "base.toml").write_text("version = ")
+        self.assertIn("not valid TOML", self.error())
+        (self.queue / "base.toml").write_text('version = "9.8"\n')
+        self.assertIn("package", self.error())
+
+
+class Lines(unittest.TestCase):
+    def test_quiet_stream_gets_few_lines(self) -> None:
+        out = io.StringIO()
+        shown = progress.Progress(2, out)
+        shown.phase("first")
+        for _ in range(100):
+            shown.tick("busy")
+        self.assertEqual(out.getvalue(), "[1/2] first\n")
+        shown.last -= progress.QUIET_S
+        shown.tick("busy")
+        self.assertIn("first: busy", out.getvalue())
+
+    def test_terminal_gets_one_live_line(self) -> None:
+        out = io.StringIO()
+        out.isatty = lambda: True  # type: ignore[method-assign]
+        shown = progress.Progress(1, out)
+        shown.phase("first")
+        shown.last -= 1
+        shown.tick("busy")
+        self.assertEqual(out.getvalue().count("\n"), 1)
+        shown.done("ready")
+        self.assertTrue(out.getvalue().endswith("ready (0:00)\n"))

@@ -1,0 +1,194 @@
+"""lanes.py, kconfig.py: lane files, and options that did not take effect."""
+
+import tempfile
+import unittest
+from pathlib import Path
+
+from harness.core import settings
+from harness.core.errors import Exit, HarnessError
+from harness.build import arches, kconfig
+from harness.judge import torture
+from harness.lanes import lane_files, lane_run
+
+MINIMAL = """\
+proves = "a test"
+when = "all"
+arch = "x86_64"
+cpus = 2
+memory_mib = 256
+boot_limit_s = 10
+[[suite]]
+name = "smp"
+min_cases = 3
+[config]
+PREEMPT = "y"
+"""
+
+
+class LaneFiles(unittest.TestCase):
+    def read(self, text: str) -> lane_files.Lane:
+        with tempfile.TemporaryDirectory() as name:
+            path = Path(name, "some.toml")
+            path.write_text(text)
+            return lane_files.read(path)
+
+    def refused(self, text: str) -> str:
+        with self.assertRaises(HarnessError) as caught:
+            self.read(text)
+        self.assertEqual(caught.exception.code, Exit.USAGE)
+        return caught.exception.message
+
+    def test_every_lane_can_be_read(self):
+        self.assertGreaterEqual(len(lane_files.names()), 3)
+        for name in lane_files.names():
+            lane = lane_files.load(name)
+            self.assertTrue(lane.suites or lane.torture)
+            self.assertTrue(lane.proves)
+            self.assertGreaterEqual(lane.cpus, 4)
+
+    def test_fields(self):
+        lane = self.read(MINIMAL)
+        self.assertEqual((lane.name, lane.cpus, lane.suites[0].min_cases), ("some", 2, 3))
+        self.assertEqual(dict(lane.kernel.options)["PREEMPT"], "y")
+        self.assertEqual(dict(lane.kernel.options)["KUNIT_DEBUGFS"], "y")
+        self.assertEqual((lane.when, lane.suites[0].skips), ("all", ()))
+
+    def test_skips_need_a_reason(self):
+        skips = MINIMAL.replace("[config]", 'skips = ["a.*", "b"]\nwhy = "w"\n[config]')
+        self.assertEqual(self.read(skips).suites[0], lane_files.Suite("smp", 3, ("a.*", "b"), "w"))
+        self.assertIn("go together", self.refused(skips.replace('why = "w"', "")))
+        self.assertIn("go together", self.refused(skips.replace('"a.*", "b"', "")))
+        self.assertIn("patterns", self.refused(skips.replace('"a.*", "b"', "1")))
+
+    def test_cpus_that_come_up_at_boot(self):
+        self.assertEqual(self.read(MINIMAL).boot_cpus, 2)
+        self.assertEqual(self.read("boot_cpus = 1\n" + MINIMAL).boot_cpus, 1)
+        self.assertIn("from 1 to cpus", self.refused("boot_cpus = 3\n" + MINIMAL))
+        late = self.read("boot_cpus = 1\n" + MINIMAL)
+        self.assertIn("maxcpus=1 harness.online=1", lane_run.cmdline(late, None))
+        self.assertNotIn("maxcpus", lane_run.cmdline(self.read(MINIMAL), None))
+
+    def test_torture(self):
+        text = MINIMAL.replace("[config]", """after_boot = 5
+[[torture]]
+test = "scftorture"
+seconds = 30
+params = "stutter=0"
+minimum = { online = 3 }
+[config]
+SCF_TORTURE_TEST = "m\"""")
+        lane = self.read(text)
+        self.assertEqual(lane.torture, (torture.Wanted("scftorture", 30, "stutter=0",
+                                                       {"online": 3}),))
+        self.assertEqual(lane.suites[0].after_boot, 5)
+        self.assertTrue(lane.kernel.modules)
+        self.assertFalse(self.read(MINIMAL).kernel.modules)
+        self.assertIn("known are: scftorture",
+                      self.refused(text.replace('"scftorture"', '"locktorture"')))
+        self.assertIn("one of its totals", self.refused(text.replace("online = 3", "onlin = 3")))
+        self.assertIn("no params", self.refused(
+            text.replace('"scftorture"', '"storm"')))
+        self.assertIn("go together", self.refused(
+            text.replace("scftorture", "tlb").replace("online = 3", "stale = 0")
+            .replace("minimum", 'skips = ["a"]\nminimum')))
+        self.assertIn("no verdicts", self.refused(
+            text.replace("minimum", 'skips = ["a"]\nwhy = "w"\nminimum')))
+        self.assertIn("'seconds' of a [[torture]]", self.refused(text.replace("seconds = 30", "")))
+
+    def test_counted_instructions(self):
+        self.assertFalse(self.read(MINIMAL).icount)
+        self.assertTrue(self.read("icount = true\n" + MINIMAL).icount)
+
+    def test_the_emulators_own_arguments(self):
+        self.assertEqual((self.read(MINIMAL).qemu, self.read(MINIMAL).acpi), ((), None))
+        lane = self.read('qemu = ["-cpu", "max"]\nacpi = "run"\n' + MINIMAL)
+        self.assertEqual(lane.qemu, ("-cpu", "max"))
+        self.assertTrue(lane.acpi.is_file())
+        self.assertIn("is no file", self.refused('acpi = "none.asl"\n' + MINIMAL))
+
+    def test_every_file_for_kunit_is_there(self):
+        for name in arches.arch_names():
+            if arches.arch(name).kunit:
+                self.assertTrue((settings.REPO / arches.arch(name).kunit).is_file(), name)
+
+    def test_modules_of_this_repository_need_a_kernel_with_modules(self):
+        self.assertTrue(self.read(MINIMAL + 'MODULES = "y"\n').kernel.modules)
+
+    def test_kernel_of_another_lane(self):
+        other = MINIMAL.replace('arch = "x86_64"', 'kernel = "one"').split("[config]")[0]
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            (folder / "one.toml").write_text(MINIMAL)
+            (folder / "two.toml").write_text(other)
+            one, two = lane_files.load("one", folder), lane_files.load("two", folder)
+            self.assertEqual((two.kernel, two.arch, two.name), (one.kernel, one.arch, "two"))
+            for text, why in ((other.replace('"one"', '"two"'), "no kernel of its own"),
+                              (other.replace('"one"', '"none"'), "is no lane"),
+                              (other + '[config]\nSMP = "y"\n', "config must go")):
+                (folder / "two.toml").write_text(text)
+                with self.assertRaises(HarnessError) as caught:
+                    lane_files.load("two", folder)
+                self.assertIn(why, caught.exception.message)
+
+    def test_unknown_lane_lists_the_lanes(self):
+        with self.assertRaises(HarnessError) as caught:
+            lane_files.load("nonsense")
+        self.assertEqual(caught.exception.code, Exit.USAGE)
+        for name in lane_files.names():
+            self.assertIn(name, caught.exception.message)
+
+    def test_unknown_architecture(self):
+        self.assertIn("known are", self.refused(MINIMAL.replace("x86_64", "vax")))
+
+    def test_mistakes(self):
+        self.assertIn("unknown", self.refused("colour = 1\n" + MINIMAL))
+        self.assertIn("cpus is missing".replace("cpus", "the key 'cpus'"),
+                      self.refused(MINIMAL.replace("cpus = 2\n", "")))
+        self.assertIn("type int", self.refused(MINIMAL.replace("cpus = 2", 'cpus = "2"')))
+        self.assertIn("must be one of", self.refused(MINIMAL.replace('"all"', '"never"')))
+        self.assertIn("arch", self.refused(MINIMAL.replace('arch = "x86_64"\n', "")))
+        self.assertIn("of a [[suite]]", self.refused(MINIMAL.replace("[config]", "x = 1\n[config]")))
+        self.assertIn("min_cases", self.refused(MINIMAL.replace("min_cases = 3\n", "")))
+        self.assertIn("without CONFIG_", self.refused(MINIMAL + 'CONFIG_SMP = "y"\n'))
+        self.assertIn("in quotes", self.refused(MINIMAL + "NR_CPUS = 8\n"))
+        self.assertIn("TOML", self.refused("= ="))
+
+
+class Options(unittest.TestCase):
+    CONFIG = 'CONFIG_SMP=y\nCONFIG_NR_CPUS=8\n# CONFIG_VT is not set\nCONFIG_NAME="x"\n'
+
+    def test_all_set(self):
+        asked = (("SMP", "y"), ("NR_CPUS", "8"), ("VT", "n"), ("ABSENT", "n"), ("NAME", "x"))
+        self.assertEqual(kconfig.missing(asked, self.CONFIG), [])
+
+    def test_each_kind_of_difference_is_named(self):
+        asked = (("VT", "y"), ("NR_CPUS", "64"), ("SMP", "n"), ("ABSENT", "y"))
+        self.assertEqual(kconfig.missing(asked, self.CONFIG),
+                         ["CONFIG_VT=y (is n)", "CONFIG_NR_CPUS=64 (is 8)",
+                          "CONFIG_SMP=n (is y)", "CONFIG_ABSENT=y (is n)"])
+
+    def test_error_has_its_own_code(self):
+        kernel = arches.Kernel("k", arches.arch("x86_64"), (("VT", "y"),))
+        with tempfile.TemporaryDirectory() as name:
+            Path(name, ".config").write_text(self.CONFIG)
+            with self.assertRaises(HarnessError) as caught:
+                kconfig.check(kernel, Path(name))
+        self.assertEqual(caught.exception.code, Exit.CONFIG)
+        self.assertIn("CONFIG_VT=y", caught.exception.message)
+
+    def test_fragment_lets_the_lane_win_over_the_suite(self):
+        kernel = arches.Kernel("k", arches.arch("x86_64"), (("NR_CPUS", "8192"), ("VT", "n")), "kc")
+        with tempfile.TemporaryDirectory() as name:
+            Path(name, "kc").write_text("# a comment\nCONFIG_NR_CPUS=8\nCONFIG_SMP=y\n")
+            self.assertEqual(kconfig.fragment(kernel, Path(name)).splitlines(),
+                             ["CONFIG_SMP=y", "CONFIG_NR_CPUS=8192", "# CONFIG_VT is not set"])
+
+    def test_missing_kunitconfig(self):
+        kernel = arches.Kernel("k", arches.arch("x86_64"), (), "lib/none.kunitconfig")
+        with self.assertRaises(HarnessError) as caught:
+            kconfig.fragment(kernel, Path("/nonexistent"))
+        self.assertEqual(caught.exception.code, Exit.CONFIG)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,196 @@
+"""lane_run.py: what a run leaves behind, with a sh script in the place of QEMU."""
+
+import dataclasses
+import json
+import os
+import tempfile
+import unittest
+from pathlib import Path
+from unittest import mock
+
+from harness.core import settings
+from harness.core.errors import Exit, HarnessError
+from harness.core.progress import Progress
+from harness.queue.tree import TreeInfo
+from harness.build import kernel_build
+from harness.judge import torture
+from harness.lanes import lane_files, lane_run
+from harness.tests.judge.test_judge import BUILD_ID, log
+
+
+class Run(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.dir = Path(folder.name)
+        console, qemu = self.dir / "console", self.dir / "qemu"
+        console.write_text(log())
+        qemu.write_text(f"#!/bin/sh\ncat {console}\n")
+        qemu.chmod(0o755)
+        (self.dir / ".config").write_text("CONFIG_SMP=y\n")
+        lane = lane_files.load("x86_64")
+        self.lane = dataclasses.replace(
+            lane, cpus=4, boot_cpus=4, suites=(lane_files.Suite("smp", 4),),
+            arch=dataclasses.replace(lane.arch, qemu=str(qemu)))
+        made = kernel_build.BuildResult(self.dir, self.dir / "bzImage", self.dir / ".config", 1.5, True,
+                                 3, "0123abc", build_id=BUILD_ID)
+        for where, name, value in (
+                (settings, "build_dir", lambda: self.dir / "build"),
+                (lane_run.kernel_build, "build", lambda *words: made),
+                (lane_run, "need", lambda lane: None),
+                (lane_run, "check_disk", lambda *words: None),
+                (lane_run.initramfs, "make", lambda *words: self.dir / "initrd"),
+                (lane_run.qemu, "probe_kvm", lambda *words: "tcg"),
+                (lane_run.series, "patches", lambda: []),
+                (lane_run, "second_opinion", lambda *words: {"passed": 4})):
+            patched = mock.patch.object(where, name, value)
+            patched.start()
+            self.addCleanup(patched.stop)
+        self.null = open(os.devnull, "w")
+        self.addCleanup(self.null.close)
+
+    def run_lane(self, **options) -> lane_run.LaneRun:
+        info = TreeInfo(self.dir, "base", "tip", "a package 6.0.0-1", "6.0.0", "sha256:abc")
+        return lane_run.run(self.lane, info, Progress(1, self.null), **options)
+
+    def test_folder(self):
+        ran = self.run_lane()
+        self.assertEqual(ran.verdict.code, Exit.OK, ran.verdict.text())
+        self.assertEqual({path.name for path in ran.folder.iterdir()},
+                         {"config", "qemu-cmd", "console.log", "exit", "run.json",
+                          "verdict.json"})
+        record = json.loads((ran.folder / "verdict.json").read_text())
+        for key, value in {"linux": "6.0.0", "source": "a package 6.0.0-1", "code": "OK",
+                           "checksum": "sha256:abc", "commit": "0123abc", "passed": 8,
+                           "lane": "x86_64", "build_s": 1.5}.items():
+            self.assertEqual(record[key], value)
+        self.assertIn("boot_s", record)
+        self.assertTrue(record["series"])
+
+    def test_second_opinion_is_asked_for_and_must_be_understood(self):
+        with mock.patch.object(lane_run, "second_opinion", lambda *words: None):
+            ran = self.run_lane()
+        self.assertEqual(ran.verdict.code, Exit.TEST)
+        self.assertIn("kunit.py parse was not understood", ran.verdict.text())
+
+    def test_pattern_asks_for_one_case_only(self):
+        ran = self.run_lane(glob="smp.s*")
+        record = json.loads((ran.folder / "run.json").read_text())
+        self.assertEqual(record["suites"], [{"name": "smp", "min_cases": 1, "skips": [], "why": "",
+                                              "after_boot": 1}])
+        self.assertIn("kunit.filter_glob=smp.s*", (ran.folder / "qemu-cmd").read_text())
+
+    def test_pattern_wins_over_the_lane(self):
+        self.lane = dataclasses.replace(self.lane, cmdline="kunit.filter_glob=smp.x")
+        words = (self.run_lane(glob="smp.s*").folder / "qemu-cmd").read_text()
+        self.assertLess(words.index("filter_glob=smp.x"), words.index("filter_glob=smp.s*"))
+
+    def test_runs_after_boot_must_all_be_there(self):
+        self.lane = dataclasses.replace(self.lane, suites=(lane_files.Suite("smp", 4, after_boot=2),))
+        ran = self.run_lane()
+        self.assertEqual(ran.verdict.code, Exit.TEST)
+        self.assertIn("after boot, run 2: no suite was run", ran.verdict.text())
+        self.assertIn("harness.suites=smp,smp", (ran.folder / "qemu-cmd").read_text())
+        twice = log().split("[    2.000000] harness: run smp\n")[1].split("results smp end\n")[0]
+        console = log().replace("harness: cpus 4 online\n[    2.000000] harness: success",
+                                "harness: run smp\n" + twice + "results smp end\n"
+                                "[    2.000000] harness: cpus 4 online\n"
+                                "[    2.000000] harness: success")
+        (self.dir / "console").write_text(console)
+        ran = self.run_lane()
+        self.assertEqual(ran.verdict.code, Exit.OK, ran.verdict.text())
+        self.assertEqual(ran.verdict.runs,
+                         {"at boot": 4, "after boot": 4, "after boot, run 2": 4})
+
+    def test_torture(self):
+        wanted = torture.Wanted("scftorture", 3, "verbose=1")
+        self.lane = dataclasses.replace(self.lane, torture=(wanted,))
+        with self.assertRaises(HarnessError) as caught:
+            lane_run.torture_entries(self.lane, self.dir, self.dir)
+        self.assertEqual(caught.exception.code, Exit.BUILD)
+        (self.dir / "kernel").mkdir()
+        for name in ("torture", "scftorture"):
+            (self.dir / f"kernel/{name}.ko").write_text(name)
+        entries = lane_run.torture_entries(self.lane, self.dir, self.dir)
+        self.assertEqual([entry.name for entry in entries],
+                         ["steps", "modules", "modules/torture.ko", "modules/scftorture.ko"])
+        self.assertIn(b"load scftorture verbose=1\nsleep 3\n", entries[0].data)
+        self.assertIn("harness.steps=/steps ", lane_run.cmdline(self.lane, None) + " ")
+        self.assertNotIn("steps", lane_run.cmdline(dataclasses.replace(self.lane, torture=()), None))
+
+    def test_torture_by_a_program(self):
+        self.lane = dataclasses.replace(
+            self.lane, torture=(torture.Wanted("tlb", 3, "mode=stale", skips=("a.b",), why="w"),))
+        ko = self.dir / "hold.ko"
+        ko.write_text("module")
+        with mock.patch.object(lane_run.kernel_module, "make", return_value=ko) as made, \
+                mock.patch.object(lane_run.initramfs, "compile_static", return_value=ko):
+            entries = lane_run.torture_entries(self.lane, self.dir, self.dir)
+        self.assertEqual([entry.name for entry in entries],
+                         ["steps", "modules", "bin/tlbtest", "modules/hold.ko"])
+        source = made.call_args[0][3]
+        self.assertTrue((source / "hold.c").is_file() and (source / "Makefile").is_file())
+        self.assertTrue((settings.REPO / torture.kinds()["tlb"].program).is_file())
+
+    def test_two_modules_from_one_folder(self):
+        self.lane = dataclasses.replace(self.lane, torture=(torture.Wanted("converted", 1),))
+        for name in ("hold.ko", "calls.ko"):
+            (self.dir / name).write_text("module")
+        with mock.patch.object(lane_run.kernel_module, "make", return_value=self.dir / "calls.ko"), \
+                mock.patch.object(lane_run.initramfs, "compile_static",
+                                  return_value=self.dir / "hold.ko"):
+            entries = lane_run.torture_entries(self.lane, self.dir, self.dir)
+        self.assertEqual([entry.name for entry in entries],
+                         ["steps", "modules", "bin/converted", "modules/hold.ko",
+                          "modules/calls.ko"])
+        self.assertEqual(entries[0].data, b"load hold\nload calls\nrun converted\n"
+                                          b"unload calls\nunload hold\n")
+
+    def test_the_emulators_own_arguments(self):
+        self.lane = dataclasses.replace(self.lane, qemu=("-cpu", "max"),
+                                        acpi=self.dir / "some.asl")
+        with mock.patch.object(lane_run.proc, "run") as ran:
+            args = lane_run.qemu_args(self.lane)
+        table = self.dir / "build/guest/some.aml"
+        self.assertEqual(args, ("-cpu", "max", "-acpitable", f"file={table}"))
+        self.assertEqual(ran.call_args[0][0],
+                         ["iasl", "-p", table.with_suffix(""), self.dir / "some.asl"])
+        self.assertEqual(lane_run.qemu_args(dataclasses.replace(self.lane, acpi=None)),
+                         ("-cpu", "max"))
+
+    def test_counted_instructions(self):
+        self.lane = dataclasses.replace(self.lane, icount=True)
+        with mock.patch.object(lane_run.qemu, "probe_kvm") as probe:
+            ran = self.run_lane()
+        probe.assert_not_called()
+        self.assertIn("-icount shift=0", (ran.folder / "qemu-cmd").read_text())
+        self.assertTrue(json.loads((ran.folder / "run.json").read_text())["icount"])
+
+    def test_variant_has_its_own_folder_and_names_no_series(self):
+        ran = self.run_lane(variant="base")
+        self.assertEqual(ran.folder.name, "x86_64-base")
+        self.assertEqual(json.loads((ran.folder / "run.json").read_text())["series"], "")
+
+    def test_console_is_shown(self):
+        shown = []
+        self.run_lane(show=shown.append)
+        self.assertIn("[    3.000000] reboot: Power down", shown)
+
+
+class SecondOpinion(unittest.TestCase):
+    def opinion(self, said: str):
+        with tempfile.TemporaryDirectory() as name:
+            tool = Path(name) / "tools/testing/kunit/kunit.py"
+            tool.parent.mkdir(parents=True)
+            tool.write_text(f"import sys\nsys.stdin.read()\nprint({said!r})\nsys.exit(1)\n")
+            return lane_run.second_opinion(Path(name), log())
+
+    def test_summary(self):
+        self.assertEqual(self.opinion("[10:00:00] Testing complete. Ran 5 tests: passed: 3, "
+                                      "crashed: 1, errors: 2"),
+                         {"passed": 3, "crashed": 1, "errors": 2})
+        self.assertIsNone(self.opinion("[10:00:00] Finished: 5 of 5 passed"))
+
+
+if __name__ == "__main__":
+    unittest.main()

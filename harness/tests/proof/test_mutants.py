@@ -1,0 +1,380 @@
+"""The mutants: the table against patches and cases, and what counts as caught."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import re
+import unittest
+from pathlib import Path
+from unittest import mock
+
+from harness.core import settings
+from harness.core.errors import Exit, HarnessError
+from harness.core.progress import Progress
+from harness.core.report import exit_code
+from harness.queue import tree
+from harness.guest import qemu
+from harness.judge import torture
+from harness.lanes import lane_files
+from harness.proof import mutant_runs, mutants, queue_checks
+from harness.verbs import mutants as mutants_verb
+from harness.tests.fixture import World, sh
+
+START = """\
+[    0.000000] Linux version 6.0.0 (user@host)
+[    1.000000] KTAP version 1
+[    1.000000] 1..1
+[    1.000000]     KTAP version 1
+[    1.000000]     # Subtest: smp
+[    1.000000]     1..2
+"""
+GOOD = START + """\
+[    1.100000]         KTAP version 1
+[    1.100000]         # Subtest: third_task
+[    1.200000]         ok 1 many, wait
+[    1.300000]         ok 2 many, nowait
+[    1.300000]     # third_task: pass:2 fail:0 skip:0 total:2
+[    1.300000]     ok 1 third_task
+[    1.400000]     ok 2 storm
+[    1.400000] # smp: pass:2 fail:0 skip:0 total:2
+[    1.400000] ok 1 smp
+[    2.000000] harness: build 0123abc
+[    2.000000] harness: cpus 8 online
+[    2.100000] harness: success
+[    2.200000] reboot: Power down
+"""
+CHECK = "[    1.15] # third_task: EXPECTATION FAILED at lib/tests/smp_kunit.c:1103\n"
+BAD = GOOD.replace("ok 2 many", "not ok 2 many").replace("ok 1 third", "not ok 1 third") \
+    .replace("ok 1 smp", "not ok 1 smp")
+HANG = (re.compile("soft lockup"),)
+
+
+def a_mutant(caught_by: str = "case", **more) -> mutants.Mutant:
+    return mutants.Mutant(**{
+        "name": "breaks-it", "patch": Path("breaks-it.patch"), "breaks": "It.",
+        "invariant": ("I7",), "lane": "x86_64", "cases": "smp.third_task", "caught_by": caught_by,
+        "fails": (), "splat": "", "subset": False, "params": "", "cmdline": "", "limit_s": 60,
+        **more})
+
+
+class Caught(unittest.TestCase):
+    def watch(self, mutant: mutants.Mutant, console: str,
+              timed_out: bool = False) -> mutants.Watch:
+        """The console up to the line with which it is over."""
+        seen = mutants.Watch(mutant, HANG)
+        if not any(seen.feed(line) for line in console.splitlines()):
+            seen.end(timed_out)
+        return seen
+
+    def test_parameter_of_a_case(self) -> None:
+        mutant = a_mutant(fails=("smp.third_task.many, nowait",))
+        self.assertEqual(self.watch(mutant, BAD).caught, "case: smp.third_task.many, nowait")
+        self.assertEqual(self.watch(mutant, GOOD).caught, "")
+        # A check failed, but it is not known yet for which parameter.
+        first = self.watch(mutant, START + CHECK)
+        self.assertEqual((first.caught, first.others), ("", ["case smp.third_task"]))
+
+    def test_case(self) -> None:
+        mutant = a_mutant(fails=("smp.third_task",))
+        self.assertTrue(self.watch(mutant, BAD).caught)
+        self.assertTrue(self.watch(mutant, START + CHECK).caught)
+
+    def test_other_case_or_parameter_is_not_enough(self) -> None:
+        for name in ("smp.third_task.many, wait", "smp.storm"):
+            seen = self.watch(a_mutant(fails=(name,)), BAD)
+            self.assertEqual(seen.caught, "")
+            self.assertIn("case smp.third_task.many, nowait", seen.others)
+
+    def test_all_that_are_named_must_fail(self) -> None:
+        both = a_mutant(fails=("smp.third_task.many, nowait", "smp.storm"))
+        self.assertEqual(self.watch(both, BAD).caught, "")
+        self.assertTrue(self.watch(both, BAD.replace("ok 2 storm", "not ok 2 storm")).caught)
+
+    def test_splat(self) -> None:
+        atomic = START + "[    1.2] BUG: scheduling while atomic: swapper/0/1/0x00000002\n"
+        self.assertTrue(self.watch(a_mutant("splat", splat="scheduling while"), atomic).caught)
+        seen = self.watch(a_mutant("case", fails=("smp.storm",)), atomic)
+        self.assertEqual((seen.caught, len(seen.others)), ("", 1))
+        other = self.watch(a_mutant("splat", splat="in preemptible"), atomic)
+        self.assertEqual((other.caught, len(other.others)), ("", 1))
+
+    def test_hang(self) -> None:
+        stuck = START + "[   30.0] watchdog: BUG: soft lockup - CPU#3 stuck for 26s! [x:55]\n"
+        self.assertTrue(self.watch(a_mutant("hang"), stuck).caught)
+        self.assertEqual(self.watch(a_mutant("hang"), GOOD).caught, "")
+        self.assertEqual(self.watch(a_mutant(fails=("smp.storm",)), stuck).caught, "")
+        # The limit alone may come from a busy machine.
+        for console, said in ((START, "no end after 60 s"),
+                              ("", "no end after 60 s, before the suite began")):
+            with mock.patch.dict("os.environ", LIMIT_SCALE="1"):
+                seen = self.watch(a_mutant("hang"), console, timed_out=True)
+            self.assertEqual((seen.caught, seen.others), ("", [said]))
+
+    TLB = "[    5.0] tlbtest: TLB-VERDICT,stale,munmap_1,fail,3 stale of 100\n"
+
+    def test_torture(self) -> None:
+        def caught(*fails: str) -> mutants.Watch:
+            return self.watch(a_mutant("torture", cases="", fails=fails), START + self.TLB)
+        self.assertEqual(caught("stale.munmap_*").caught, "torture: stale.munmap_1")
+        self.assertTrue(caught("stale.*").caught)
+        for fails in (("stale.madvise_*",), ("stale.*", "lat.*")):
+            seen = caught(*fails)
+            self.assertEqual((seen.caught, seen.others), ("", ["torture: stale.munmap_1"]))
+        passes = self.watch(a_mutant("torture", cases="", fails=("stale.*",)),
+                            START + self.TLB.replace("fail", "pass"))
+        self.assertEqual((passes.caught, passes.others), ("", []))
+
+    def test_without_a_mutant_the_torture_test_must_pass(self) -> None:
+        lane = dataclasses.replace(lane_files.load("x86_64"), torture=(torture.Wanted("tlb", 60),))
+        good = ("[    0.0] Linux version 6.0.0\n[    1.0] harness: cpus 8 online\n"
+                "[    2.0] tlbtest: TLB-BEGIN\n"
+                "[    3.0] tlbtest: TLB-STALE,munmap_1,ops=5,checked=100,faults=3,migrations=4,"
+                "others=3,hotplugs=2,stale=0\n" + self.TLB.replace("fail", "pass")
+                + "[    6.0] tlbtest: TLB-END,0\n[    7.0] harness: success\n")
+
+        def wrong(console: str, *fails: str) -> list[str]:
+            return mutants.baseline(lane, console, "0", a_mutant("torture", cases="", fails=fails),
+                                    HANG)
+        self.assertEqual(wrong(good, "stale.*"), [])
+        self.assertEqual(wrong(good, "lat.munmap_1"), ["lat.munmap_1 was not run"])
+        self.assertTrue(wrong(good.replace("pass", "fail"), "stale.*"))
+        self.assertTrue(wrong(good.replace("stale=0", "stale=1"), "stale.*"))
+
+    def test_without_a_mutant_all_must_be_well(self) -> None:
+        lane = lane_files.load("x86_64")
+        def wrong(console: str, *fails: str) -> list[str]:
+            return mutants.baseline(lane, console, "0", a_mutant(fails=fails), HANG)
+        self.assertEqual(wrong(GOOD, "smp.third_task.many, wait", "smp.storm"), [])
+        self.assertTrue(wrong(BAD, "smp.storm"))
+        self.assertTrue(wrong(GOOD.replace("ok 2 storm", "ok 2 storm # SKIP one CPU")))
+        self.assertTrue(wrong(GOOD + "[ 3.0] BUG: something\n"))
+        self.assertEqual(wrong(GOOD, "smp.third_task.single"), ["smp.third_task.single was not run"])
+
+    def test_without_a_mutant_nothing_may_catch_it(self) -> None:
+        for mutant in (a_mutant("splat", splat="Power down"), a_mutant("hang")):
+            hang = (re.compile("cpus 8 online"),)
+            self.assertIn("a kernel without it is caught, too", mutants.baseline(
+                lane_files.load("x86_64"), GOOD, "0", mutant, hang)[0])
+            self.assertEqual(mutants.baseline(lane_files.load("x86_64"), GOOD, "0",
+                                              a_mutant("splat", splat="csds are read"), HANG), [])
+
+
+class Data(unittest.TestCase):
+    def test_table(self) -> None:
+        table = mutants.load().mutants
+        known = mutants.cases_of_series()
+        self.assertIn("smp.storm", known)
+        for mutant in table:
+            for name in mutant.fails if mutant.caught_by == "case" else ():
+                self.assertIn(".".join(name.split(".")[:2]), known, mutant.name)
+                self.assertTrue(re.fullmatch(mutant.cases.replace("*", ".*"),
+                                             ".".join(name.split(".")[:2])), mutant.name)
+            lane = lane_files.load(mutant.lane)
+            if mutant.caught_by == "torture":
+                self.assertTrue(torture.kinds()[lane.torture[0].test].verdicts, mutant.name)
+            else:
+                self.assertTrue(any(re.fullmatch(mutant.cases.replace("*", ".*"), name)
+                                    for name in known), mutant.name)
+            self.assertRegex(mutant.breaks, r"^\w.*\.$")
+        self.assertEqual(sum(mutant.subset for mutant in table), 5)
+        self.assertGreaterEqual(len(table), 24)
+
+    def test_every_invariant_has_one(self) -> None:
+        named = {name for mutant in mutants.load().mutants for name in mutant.invariant}
+        self.assertEqual(named, {f"I{number}" for number in range(1, 13)})
+
+    def test_choice(self) -> None:
+        table = mutants.load()
+        self.assertEqual(len(mutants.choose(table, [], True)), 5)
+        first = table.mutants[0].name
+        self.assertEqual([item.name for item in mutants.choose(table, [first], False)], [first])
+        with self.assertRaises(HarnessError) as caught:
+            mutants.choose(table, ["nonsense"], False)
+        self.assertEqual(caught.exception.code, Exit.USAGE)
+
+
+PATCH = """\
+diff --git a/kernel/other.c b/kernel/other.c
+--- a/kernel/other.c
++++ b/kernel/other.c
+@@ -1 +1 @@
+-other
++broken
+"""
+TABLE = """\
+[general]
+hang = []
+limit_s = 60
+[breaks-it]
+breaks = "It."
+invariant = ["I1"]
+lane = "x86_64"
+cases = "smp.third_task"
+caught_by = "case"
+fails = ["smp.third_task.many, nowait"]
+"""
+
+
+class Files(World):
+    def setUp(self) -> None:
+        super().setUp()
+        self.folder = mutants.folder()
+        self.folder.mkdir(parents=True)
+        (self.folder / "mutants.toml").write_text(TABLE)
+        (self.folder / "breaks-it.patch").write_text(PATCH)
+
+    def wrong(self) -> str:
+        with self.assertRaises(HarnessError) as caught:
+            mutants.load()
+        self.assertEqual(caught.exception.code, Exit.USAGE)
+        return caught.exception.message
+
+    def test_table_and_patches_agree(self) -> None:
+        self.assertEqual(len(mutants.load().mutants), 1)
+        (self.folder / "more.patch").write_text(PATCH)
+        self.assertIn("more.patch is there, but not in the table", self.wrong())
+        (self.folder / "more.patch").unlink()
+        (self.folder / "breaks-it.patch").unlink()
+        self.assertIn("breaks-it.patch is missing", self.wrong())
+
+    def test_bad_entries(self) -> None:
+        for old, new, said in (('"case"', '"luck"', "caught_by of"), ('"case"', '"kasan"', "caught_by of"),
+                               ('"I1"', '"I13"', "I13"),
+                               ("cases =", "glob =", "glob"), ('"case"', '"torture"', "no params"), ("fails =", "splat =", "splat"),
+                               ('lane = "x86_64"\n', "", "no lane"),
+                               ('"It."', '"It."\nsubset = true', ""), ("[general]", "[x]", "")):
+            (self.folder / "mutants.toml").write_text(TABLE.replace(old, new))
+            if new.endswith("true"):
+                mutants.load()
+            else:
+                self.assertIn(said, self.wrong())
+
+    def test_tree_is_changed_and_changed_back(self) -> None:
+        info = self.make_queue()
+        other = info.path / "kernel/other.c"
+        with tree.changed(info, self.folder / "breaks-it.patch"):
+            self.assertEqual(other.read_text(), "broken\n")
+        self.assertEqual(other.read_text(), "other\n")
+        self.assertEqual(tree.ensure_tree(self.opts), info)
+        with self.assertRaises(ZeroDivisionError):
+            with tree.changed(info, self.folder / "breaks-it.patch"):
+                raise ZeroDivisionError
+        self.assertEqual(sh("git", "status", "--porcelain", cwd=info.path), "")
+
+    def test_interrupted_change_is_undone_by_the_next_use(self) -> None:
+        info = self.make_queue()
+        with mock.patch.object(tree, "_finish_move", lambda *words: None):
+            with tree.changed(info, self.folder / "breaks-it.patch"):
+                pass
+        self.assertEqual((info.path / "kernel/other.c").read_text(), "broken\n")
+        self.assertEqual(tree.ensure_tree(self.opts), info)
+        self.assertEqual((info.path / "kernel/other.c").read_text(), "other\n")
+
+    def test_patch_that_does_not_apply(self) -> None:
+        info = self.make_queue()
+        context = queue_checks.Context(self.opts, Progress(1, io.StringIO()), info)
+        self.assertEqual(queue_checks.check_mutants(context).code, Exit.OK)
+        patch = self.folder / "breaks-it.patch"
+        patch.write_text(PATCH.replace("-other", "-another"))
+        self.assertEqual(queue_checks.check_mutants(context).code, Exit.APPLY)
+        with self.assertRaises(HarnessError) as caught:
+            with tree.changed(info, patch):
+                self.fail("it was put on")
+        self.assertEqual(caught.exception.code, Exit.APPLY)
+        self.assertEqual(tree.ensure_tree(self.opts), info)
+
+    def outcomes(self, mutated: str, plain: str = GOOD) -> list[mutant_runs.Outcome]:
+        """A whole run, with consoles in the place of guests."""
+        info = self.make_queue()
+        table = mutants.load()
+        built: list[str] = []
+
+        def build(lane, src, out, progress, targets=None, configure=True):
+            built.append((src / "kernel/other.c").read_text())
+            out.mkdir(parents=True, exist_ok=True)
+            (out / ".config").write_text("CONFIG_SMP=y\n")
+            return mock.Mock(kernel=out / "image", seconds=1.0, source="0123", number="1",
+                             build_id="0123abc")
+
+        def guest(lane, tree_path, mutant, kernel, folder, on_line=None):
+            console = mutated if "mutants-" in str(kernel) else plain
+            (folder / "console.log").write_text(console)
+            for line in console.splitlines() if on_line else ():
+                on_line(line)
+            return qemu.BootResult("0", 1.0, False, folder / "console.log")
+
+        with mock.patch.object(mutant_runs.kernel_build, "build", build), \
+                mock.patch.object(mutant_runs, "guest_run", guest), \
+                mock.patch.object(mutant_runs.lane_run, "need", lambda lane: None), \
+                mock.patch.object(mutant_runs, "check_disk", lambda *words: None):
+            found = mutant_runs.run(list(table.mutants), table, self.opts,
+                                    Progress(9, io.StringIO()), phases=True)
+        self.assertEqual((info.path / "kernel/other.c").read_text(), "other\n")
+        self.built = built
+        return found
+
+    def test_a_caught_mutant_passes(self) -> None:
+        found = self.outcomes(BAD)
+        self.assertEqual([outcome.code for outcome in found], [Exit.OK])
+        self.assertEqual(self.built, ["other\n", "broken\n"])
+        self.assertIn("case: smp.third_task.many, nowait", mutant_runs.text_table(found))
+
+    def test_a_survivor_is_a_failure(self) -> None:
+        found = self.outcomes(GOOD)
+        self.assertEqual(exit_code([outcome.part for outcome in found]), Exit.TEST)
+        self.assertIn("SURVIVED", found[0].text)
+
+    def test_caught_in_another_way_is_a_failure(self) -> None:
+        found = self.outcomes(GOOD.replace("ok 1 many", "not ok 1 many"))
+        self.assertEqual(found[0].code, Exit.TEST)
+        self.assertIn("but: case smp.third_task.many, wait", found[0].text)
+
+    def test_nothing_is_caught_where_the_cases_fail_anyway(self) -> None:
+        found = self.outcomes(BAD, plain=BAD)
+        self.assertEqual(found[0].code, Exit.TEST)
+        self.assertIn("fail without it", found[0].text)
+        self.assertEqual(self.built, ["other\n"])
+
+
+class Verb(unittest.TestCase):
+    def test_which_kernel_booted(self) -> None:
+        made = mock.Mock(number="3", build_id="0123abc")
+        linux = "[ 0.0] Linux version 6.0.0 (user@host) (gcc 12) #{} SMP PREEMPT\n"
+        said = "[ 1.0] harness: build {}\n"
+        # Where it was caught before init ran, the number alone must do.
+        for console in (linux.format(3), linux.format(3) + said.format("0123abc"), ""):
+            self.assertEqual(mutant_runs.wrong_kernel(console, made), "", console)
+        for console in (linux.format(2), linux.format(3) + said.format("0123abd")):
+            self.assertIn("the kernel that booted", mutant_runs.wrong_kernel(console, made))
+
+    def test_usage(self) -> None:
+        for args in (["nonsense"], ["--frobnicate"]):
+            with self.assertRaises(HarnessError) as caught:
+                mutants_verb.main(args)
+            self.assertEqual(caught.exception.code, Exit.USAGE)
+
+    def test_guest_runs_the_torture_test_with_other_parameters(self) -> None:
+        lane = dataclasses.replace(lane_files.load("x86_64"),
+                                   torture=(torture.Wanted("tlb", 60, "mode=stale"),))
+        mutant = a_mutant("torture", cases="", params="mode=lat reps=2", fails=("lat.*",))
+        short = mutant_runs.reduced(lane, mutant)
+        self.assertEqual(short.suites, ())
+        self.assertEqual(torture.steps(short.torture).splitlines(),
+                         ["load hold", "run tlbtest mode=lat reps=2", "unload hold"])
+
+    def test_guest_runs_the_cases_at_boot_only(self) -> None:
+        with mock.patch.object(mutant_runs.qemu, "boot") as booted, \
+                mock.patch.object(mutant_runs.lane_run, "accelerated", lambda lane, spec: spec), \
+                mock.patch.object(mutant_runs.lane_run.initramfs, "make"):
+            mutant_runs.guest_run(lane_files.load("x86_64"), Path("tree"), a_mutant(cmdline="x.y=1"),
+                                  Path("k"), Path("f"))
+        words = booted.call_args[0][0].cmdline.split()
+        self.assertIn("harness.suites=", words)
+        self.assertIn("kunit.filter_glob=smp.third_task", words)
+        self.assertIn("x.y=1", words)
+        self.assertEqual(booted.call_args[0][0].limit_s, settings.scaled(60))
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,168 @@
+"""The queue checks find what they are there for."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections import Counter
+from pathlib import Path
+from unittest import mock
+
+from harness.core import settings
+from harness.core.errors import Exit, HarnessError
+from harness.core.progress import Progress
+from harness.queue import series
+from harness.build import single_objects
+from harness.proof import queue_checks
+from harness.tests.fixture import World
+
+
+class Queue(World):
+    def context(self) -> queue_checks.Context:
+        return queue_checks.Context(self.opts, Progress(1, io.StringIO()),
+                                  self.make_queue())
+
+    def test_good_queue(self) -> None:
+        context = self.context()
+        for check in (queue_checks.check_files, queue_checks.check_am, queue_checks.check_round_trip):
+            self.assertEqual(check(context).code, Exit.OK, check.__name__)
+        self.assertEqual(queue_checks.check_round_trip(context).detail, "the same bytes")
+
+    def test_series_and_files_both_ways(self) -> None:
+        self.make_queue()
+        (self.queue / "0003-extra.patch").write_text("")
+        self.assertIn("0003-extra.patch is not in series", queue_checks.files_agree(self.queue))
+        (self.queue / "0003-extra.patch").unlink()
+        name = series.names(self.queue)[0]
+        (self.queue / name).unlink()
+        self.assertIn(f"series names {name}, which is not there",
+                      queue_checks.files_agree(self.queue))
+        with self.assertRaises(HarnessError) as caught:
+            series.patches()
+        self.assertEqual(caught.exception.code, Exit.APPLY)
+
+    def test_order_and_emptiness(self) -> None:
+        self.assertIn("series is empty", queue_checks.files_agree(self.queue))
+        self.make_queue()
+        names = series.names(self.queue)
+        (self.queue / "series").write_text("\n".join(reversed(names)))
+        self.assertTrue(any("numbered" in text for text in queue_checks.files_agree(self.queue)))
+
+    def test_cover(self) -> None:
+        self.assertEqual(len(queue_checks.cover_agrees(self.queue)), 1)
+        self.make_queue()
+        self.assertEqual(queue_checks.cover_agrees(self.queue), [])
+        path = self.queue / series.COVER
+        path.write_text(path.read_text().replace("Written by hand", "*** BLURB ***"))
+        self.assertEqual(len(queue_checks.cover_agrees(self.queue)), 1)
+
+    def test_round_trip_notices_an_edit(self) -> None:
+        context = self.context()
+        path = series.patches()[0]
+        path.write_text(path.read_text().replace("Why: because.", "Why: because.  \n\n\nX"))
+        self.assertEqual(queue_checks.check_round_trip(context).code, Exit.TEST)
+
+    def test_round_trip_on_another_release(self) -> None:
+        context = self.context()
+        letter = self.queue / series.COVER
+        letter.write_text(letter.read_text().replace("Linux 9.8.7", "Linux 9.8.5"))
+        path = series.patches()[0]
+        path.write_text(path.read_text().replace("@@ -3,7 +3,7 @@", "@@ -4,7 +4,7 @@"))
+        result = queue_checks.check_round_trip(context)
+        self.assertEqual(result.code, Exit.OK)
+        self.assertIn("9.8.5", result.detail)
+
+    def test_am_notices_a_bad_patch(self) -> None:
+        context = self.context()
+        name = self.break_patch()
+        with self.assertRaises(HarnessError) as caught:
+            queue_checks.check_am(context)
+        self.assertIn(name, caught.exception.message)
+
+    def test_no_tree_is_one_failure(self) -> None:
+        self.make_queue()
+        self.break_patch()
+        with contextlib.redirect_stderr(io.StringIO()):
+            parts = queue_checks.checks(True, self.opts, Progress(1, io.StringIO()))
+        self.assertEqual([part.code for part in parts], [Exit.OK, Exit.APPLY])
+
+    def test_checkpatch_judgement(self) -> None:
+        output = ("/q/0001-a.patch:7: WARNING:FILE_PATH_CHANGES: added file(s)\n"
+                  "/q/0002-b.patch:9: CHECK:LONG_LINE: too long\n"
+                  "total: 0 errors, 1 warnings, 1 checks, 9 lines checked\n")
+        allowed = [{"type": "FILE_PATH_CHANGES", "patch": "0001", "reason": "new"}]
+        self.assertEqual(queue_checks.judge_checkpatch(output, allowed),
+                         (["/q/0002-b.patch:9: CHECK:LONG_LINE: too long"], 1))
+        allowed[0]["patch"] = "0002"
+        self.assertEqual(len(queue_checks.judge_checkpatch(output, allowed)[0]), 2)
+
+    def test_an_exception_must_say_for_what_it_is(self) -> None:
+        self.assertTrue(queue_checks.exceptions("message"))
+        self.assertTrue(queue_checks.exceptions("option"))
+        good = {"type": "LONG_LINE", "patch": "0002", "reason": "a table"}
+        for kind, item in (("message", {**good, "patch": ""}), ("message", {**good, "type": ""}),
+                           ("message", {**good, "reason": ""}), ("message", {"type": "LONG_LINE"}),
+                           ("option", {"name": "--ignore=LONG_LINE"}), ("compile", {"text": ""})):
+            with mock.patch.object(settings, "toml", lambda path, kind=kind, item=item:
+                                   {"message": [good], kind: [item]}), \
+                    self.assertRaises(HarnessError, msg=item):
+                queue_checks.exceptions("message")
+
+    def test_checkpatch_has_no_options_but_those_of_the_data(self) -> None:
+        context = self.context()
+        ran: list[str] = []
+
+        def run(argv, **more):
+            ran.extend(map(str, argv))
+            return mock.Mock(output="", returncode=0)
+        with mock.patch.object(queue_checks.proc, "run", run), \
+                mock.patch.object(queue_checks.host_packages, "need"), \
+                mock.patch.object(queue_checks, "exceptions", lambda kind: []):
+            self.assertEqual(queue_checks.check_checkpatch(context).code, Exit.OK)
+        # These make it say more, or say it in a way that can be read.
+        self.assertEqual({word for word in ran if word.startswith("-")},
+                         {"--strict", "--terse", "--show-types", "--color=never"})
+
+    def test_new_messages_ignore_line_numbers(self) -> None:
+        before = single_objects.messages("../kernel/smp.c:10:3: warning: old\n")
+        now = single_objects.messages("kernel/smp.c:12:3: warning: old\nkernel/smp.c:9: warning: new\n"
+                               "  CC      kernel/smp.o\n")
+        self.assertEqual(queue_checks.new_messages(now, before), ["kernel/smp.c: warning: new"])
+        self.assertEqual(queue_checks.new_messages(Counter(), before), [])
+
+    def test_relevant_objects(self) -> None:
+        config = single_objects.Config("c", "x86_64", "", [], {}, not_here=["kernel/up.c"])
+        for name in ("arch/x86/a.c", "arch/arm/b.c", "kernel/up.c"):
+            (self.linux / name).parent.mkdir(parents=True, exist_ok=True)
+            (self.linux / name).touch()
+        paths = ["arch/x86/a.c", "arch/arm/b.c", "kernel/up.c", "kernel/smp.c", "kernel/gone.c",
+                 "include/linux/smp.h"]
+        self.assertEqual(single_objects.relevant(config, self.linux, paths),
+                         ["arch/x86/a.o", "kernel/smp.o"])
+
+    def test_which_paths_matter(self) -> None:
+        paths = ["arch/x86/mm/tlb.c", "arch/arm/mm/x.c", "arch/Kconfig", "MAINTAINERS",
+                 "Documentation/x.rst", "lib/Kconfig.debug", "include/linux/smp.h"]
+        listed = {arch: single_objects.concerned(arch, paths)
+                  for arch in ("x86_64", "arm")}
+        self.assertEqual(listed["x86_64"], ["arch/x86/mm/tlb.c", "arch/Kconfig",
+                                            "lib/Kconfig.debug", "include/linux/smp.h"])
+        self.assertEqual(listed["arm"], ["arch/arm/mm/x.c", *listed["x86_64"][1:]])
+
+    def test_what_no_configuration_compiles(self) -> None:
+        (self.linux / "virt").mkdir()
+        for name in ("virt/kvm_main.c", "drivers.c", "kernel/up.c"):
+            (self.linux / name).parent.mkdir(exist_ok=True)
+            (self.linux / name).touch()
+        listed = [single_objects.Config("all", "x86_64", "", [], {}, prefixes=True,
+                                 not_here=["kernel/up.c", "drivers.c"],
+                                 built_as={"virt/kvm_main.c": "arch/x86/kvm/../kvm_main.o"}),
+                  single_objects.Config("up", "x86_64", "", [], {}, ["kernel/up.o"])]
+        paths = ["virt/kvm_main.c", "drivers.c", "kernel/up.c", "kernel/smp.c", "kernel/gone.c"]
+        self.assertEqual(single_objects.not_compiled(listed, self.linux, paths), ["drivers.c"])
+        listed.append(single_objects.Config("more", "arm", "", [], {}, ["drivers.o"]))
+        self.assertEqual(single_objects.not_compiled(listed, self.linux, paths), [])
+
+    def test_configs_are_readable(self) -> None:
+        self.assertTrue(any(config.prefixes for config in single_objects.configs()))
+        self.assertTrue(all(isinstance(config.out, Path) for config in single_objects.configs()))
