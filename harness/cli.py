@@ -40,8 +40,9 @@ VERBS = {
 }
 
 TAIL = """\
-Options: --linux PATH or --tarball FILE give another Linux source to all verbs that need
-a kernel tree (not to export and judge). All output goes to build/ (or $BUILD_DIR).
+Options: --queue NAME is about another queue than the default one, --linux PATH or
+--tarball FILE give another Linux source to all verbs that need a kernel tree (not to
+export and judge). All output goes to build/ (or $BUILD_DIR).
 Details of one verb: ./run help VERB
 """
 
@@ -82,7 +83,7 @@ def dispatch(argv: list[str]) -> int:
     if "-h" in args or "--help" in args:
         return dispatch(["help", name])
     module = load(name)
-    with lock.build_folder(settings.build_dir(), name) if VERBS[name].locks else nullcontext():
+    with lock.build_folder(settings.BUILD, name) if VERBS[name].locks else nullcontext():
         return int(module.main(args))
 
 

@@ -2,7 +2,7 @@
 
 In:  where the Linux source comes from; demo/demo.toml (configuration and machine),
      demo/wakeup.c (what measures), demo/init.c (runs it in the guest).
-Out: in build/<base>/demo/: points.csv, latency.svg, result.txt (what is printed), a folder
+Out: in build/<queue>/demo/: points.csv, latency.svg, result.txt (what is printed), a folder
      for each kernel with the module, and one for each boot with console.log, qemu-cmd and exit.
 
 Both are booted with each preemption model, and measured anew, at each run; a kernel is built only if its tree
@@ -16,6 +16,7 @@ from pathlib import Path
 
 from ..core import settings
 from ..core.progress import Progress
+from ..core.queues import Queue
 from ..queue import tree
 from ..build import kernel_build, kernel_module
 from ..guest import initramfs, qemu
@@ -34,6 +35,7 @@ INIT = "demo-init"
 class Variant:
     """One of the two kernels."""
 
+    queue: Queue
     name: str            # of its folders
     label: str           # for people
     tree: Path
@@ -41,26 +43,26 @@ class Variant:
 
     @property
     def out(self) -> Path:
-        return settings.build_dir() / "out" / f"demo-{self.name}"
+        return self.queue.build / "out" / f"demo-{self.name}"
 
     @property
     def folder(self) -> Path:
-        return work() / self.name
+        return work(self.queue) / self.name
 
     def boot_folder(self, model: str) -> Path:
         """Of its boot with a preemption model."""
-        return work() / f"{self.name}-{model}"
+        return work(self.queue) / f"{self.name}-{model}"
 
 
-def work() -> Path:
+def work(queue: Queue) -> Path:
     """The folder of all that the demo makes, except for the kernels."""
-    return settings.build_dir() / "demo"
+    return queue.build / "demo"
 
 
 def variants(info: tree.TreeInfo, unpatched: Path) -> tuple[Variant, Variant]:
     """The unpatched kernel, of which the tree is given, and the one with the series."""
-    return (Variant("base", f"{info.kernel_version} unpatched", unpatched, 1),
-            Variant("series", f"{info.kernel_version} + series", info.path, 0))
+    return (Variant(info.queue, "base", f"{info.kernel_version} unpatched", unpatched, 1),
+            Variant(info.queue, "series", f"{info.kernel_version} + series", info.path, 0))
 
 
 def build_variant(lane: Lane, variant: Variant, progress: Progress
@@ -138,12 +140,12 @@ def report(measurements: list[Measurement], asked: Plan, lane: Lane, info: tree.
         "wants",
         f"  source      Linux {info.kernel_version}, {info.source}",
         f"              {info.checksum}",
-        f"  series      {patches} patches of {relative(settings.base().dir)}",
+        f"  series      {patches} patches of {relative(info.queue.dir)}",
         *discards,
         "",
-        f"  {total} points   {relative(work() / 'points.csv')}",
-        f"  plot         {relative(work() / 'latency.svg')}",
-        f"  this text    {relative(work() / 'result.txt')}",
-        f"  consoles     {relative(work())}/*/console.log, to boot again: qemu-cmd; * is one of",
+        f"  {total} points   {relative(work(info.queue) / 'points.csv')}",
+        f"  plot         {relative(work(info.queue) / 'latency.svg')}",
+        f"  this text    {relative(work(info.queue) / 'result.txt')}",
+        f"  consoles     {relative(work(info.queue))}/*/console.log, to boot again: qemu-cmd; * is one of",
         f"               {boots}",
     ])

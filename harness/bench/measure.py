@@ -3,7 +3,7 @@
 In:  bench/bench.toml, where the Linux source comes from; apt for the other versions.
 Out: bench/results/DATE-BASE/: points.csv, summary.md, config-differences.md, *.svg.
      Consoles, modules and the commands that boot a guest again are in
-     build/<base>/bench/ARCH/KERNEL/.
+     build/<queue>/bench/ARCH/KERNEL/.
 Kernels are built only if something changed; each run boots and measures anew.
 """
 
@@ -22,7 +22,9 @@ from typing import Any
 from ..core import proc, settings
 from ..core.errors import Exit, HarnessError
 from ..core.progress import Progress
-from ..fetch import host_packages, linux_source, peers
+from ..core.queues import Queue
+from ..fetch import host_packages, peers
+from ..fetch.linux_source import Options
 from ..queue import series, tree
 from ..build import kconfig, kernel_build, kernel_module
 from ..build.arches import Arch, Kernel
@@ -85,8 +87,8 @@ class Found:
     buckets: list[Bucket] = field(default_factory=list)
 
 
-def work() -> Path:
-    return settings.build_dir() / "bench"
+def work(queue: Queue) -> Path:
+    return queue.build / "bench"
 
 
 def relative(path: Path) -> Path:
@@ -119,12 +121,12 @@ def place(kernel: BenchKernel, info: tree.TreeInfo) -> tuple[Path, str, Measured
                                                   kernel.many_pinned)
     origin = f"{info.source}, {info.checksum}"
     if kernel.source == "series":
-        count = len(series.names(settings.base().dir))
+        count = len(series.names(info.queue.dir))
         return info.path, "", Measured(kernel.name, f"{info.kernel_version} + series",
                                        f"{origin}; {count} patches, series "
-                                       f"{series.digest(series.patches())[:12]}",
+                                       f"{series.digest(series.patches(info.queue))[:12]}",
                                        kernel.many_pinned)
-    return tree.worktree("base", info.base_commit), "", Measured(
+    return tree.worktree(info, "base", info.base_commit), "", Measured(
         kernel.name, info.kernel_version, origin, kernel.many_pinned)
 
 
@@ -154,13 +156,13 @@ def as_built(plan: BenchPlan, asked: Kernel, kernel: BenchKernel, way: str) -> K
     return replace(asked, name=name, options=tuple(options.items()))
 
 
-def prepare(plan: BenchPlan, arch: Arch, asked: Kernel, kernel: BenchKernel, src: Path, state: str,
+def prepare(queue: Queue, plan: BenchPlan, arch: Arch, asked: Kernel, kernel: BenchKernel, src: Path, state: str,
             measured: Measured, progress: Progress, way: str = "") -> Ready:
     """Builds a kernel, the modules and the programs that its guests need."""
     named = as_built(plan, asked, kernel, way)
-    out = settings.build_dir() / "out" / named.name
+    out = queue.build / "out" / named.name
     result = kernel_build.build(named, src, out, progress, state=state)
-    folder = work() / arch.name / "-".join(filter(None, (kernel.name, way)))
+    folder = work(queue) / arch.name / "-".join(filter(None, (kernel.name, way)))
     files: dict[str, Path] = {}
     wanted = {tuple(step.split()[:2]) for item in plan.guests
               if arch.name in item.arches and item.build == way and item.boots_with(kernel)
@@ -173,7 +175,7 @@ def prepare(plan: BenchPlan, arch: Arch, asked: Kernel, kernel: BenchKernel, src
             files[name] = kernel_module.make(named, src, out, path.parent, f"{path.stem}.ko",
                                       folder / f"module-{name}")
         else:
-            files[name] = initramfs.compile_static(arch, path, work() / arch.name / "programs")
+            files[name] = initramfs.compile_static(arch, path, work(queue) / arch.name / "programs")
     progress.done(f"{measured.label}: {result.compiled} files compiled" if result.built else
                   f"{measured.label}: nothing had changed")
     nm = proc.run([f"{arch.cross}nm", "-S", str(out / "vmlinux")], step="nm",
@@ -203,7 +205,7 @@ def with_tools(plan: BenchPlan, ready: list[Ready], notes: list[str]) -> list[Re
                 plain = next(item for item in mine if not item.build)
                 trial = qemu.BootSpec(arch, plain.image, initramfs.make(
                     arch, plain.folder / "guest"), "harness.reset=1", 2, 256, 60)
-                accel = qemu.probe_kvm(trial, settings.build_dir() / "kvm-probe.json")
+                accel = qemu.probe_kvm(trial, settings.BUILD / "kvm-probe.json")
                 notes.append(f"{arch.name}: {versions}; guests with them: "
                              + ("KVM" if accel == "kvm" else "emulated, on this machine "
                                 "with whatever else it did"))
@@ -314,9 +316,9 @@ def config_differences(ready: list[Ready]) -> str:
     return "\n".join(parts)
 
 
-def result_folder(parsed) -> Path:
+def result_folder(queue: Queue, parsed) -> Path:
     """bench/results/DATE-BASE, with what the run was limited to."""
-    words = [datetime.date.today().isoformat(), settings.base().name, *parsed.arch]
+    words = [datetime.date.today().isoformat(), queue.name, *parsed.arch]
     if parsed.quick:
         words.append("quick")
     if parsed.kernel or parsed.guest:
@@ -389,7 +391,7 @@ def lacking(plan: BenchPlan, kernels: list[BenchKernel], arches: list[str]) -> l
     return notes
 
 
-def measure_all(plan: BenchPlan, parsed, arches: list[str]) -> int:
+def measure_all(plan: BenchPlan, opts: Options, parsed, arches: list[str]) -> int:
     """Builds, boots and reports."""
     notes: list[str] = []
     progress = Progress(3 + sum(not parsed.kernel or kernel.name in parsed.kernel
@@ -397,21 +399,21 @@ def measure_all(plan: BenchPlan, parsed, arches: list[str]) -> int:
 
     progress.phase("tools and kernel trees")
     host_packages.need("tree", "build", "plot", *arches)
-    info = tree.ensure_tree(linux_source.options(parsed), progress)
+    info = tree.ensure_tree(opts, progress)
     kernels = find_kernels(plan, info, progress, notes, parsed.kernel)
     progress.done(", ".join(measured.label for *_, measured in kernels))
     notes += lacking(plan, [kernel for kernel, *_ in kernels], arches)
 
     ready = []
     for arch in arches:
-        asked = lane_files.read(plan.config[arch]).kernel
+        asked = lane_files.read(plan.config[arch], opts.queue).kernel
         wanted = plan.wanted(arch)
         for way in ("", *plan.builds):
             for kernel, src, state, measured in kernels:
                 if (way, kernel) not in wanted:
                     continue
                 progress.phase(f"build of {kernel.name}{f', {way},' if way else ''} for {arch}")
-                ready.append(prepare(plan, asked.arch, asked, kernel, src, state, measured,
+                ready.append(prepare(info.queue, plan, asked.arch, asked, kernel, src, state, measured,
                                      progress, way))
 
     progress.phase("boots")
@@ -429,8 +431,8 @@ def measure_all(plan: BenchPlan, parsed, arches: list[str]) -> int:
     progress.done(f"{len(found)} points")
 
     progress.phase("report")
-    folder = result_folder(parsed)
-    write_results(plan, folder, found, buckets, ready, notes, arches)
+    folder = result_folder(opts.queue, parsed)
+    write_results(opts.queue, plan, folder, found, buckets, ready, notes, arches)
     progress.done(str(relative(folder)))
     stats = points.stats(found)
     for arch in arches:
@@ -441,10 +443,10 @@ def measure_all(plan: BenchPlan, parsed, arches: list[str]) -> int:
     return code
 
 
-def write_results(plan: BenchPlan, folder: Path, found: list[Point], buckets: list[Bucket],
+def write_results(queue: Queue, plan: BenchPlan, folder: Path, found: list[Point], buckets: list[Bucket],
                   ready: list[Ready], notes: list[str], arches: list[str]) -> None:
     """Fills the result folder; one of the same day and kind is replaced."""
-    new = work() / "result.new"
+    new = work(queue) / "result.new"
     shutil.rmtree(new, ignore_errors=True)
     new.mkdir(parents=True)
     points.write_csv(found, new / "points.csv")
@@ -467,8 +469,8 @@ def write_results(plan: BenchPlan, folder: Path, found: list[Point], buckets: li
     subtitle = "Clock: QEMU counts instructions, 1 instruction = 1 ns. " \
                f"Medians of {plan.boots} boots, bars from least to greatest."
     for arch in arches:
-        plots.draw_all(plan, stats, arch, kernels, subtitle, new, work() / "matplotlib")
-        plots.draw_histograms(buckets, arch, kernels, new, work() / "matplotlib")
+        plots.draw_all(plan, stats, arch, kernels, subtitle, new, work(queue) / "matplotlib")
+        plots.draw_histograms(buckets, arch, kernels, new, work(queue) / "matplotlib")
     RESULTS.mkdir(parents=True, exist_ok=True)
     if folder.exists():
         shutil.rmtree(folder)

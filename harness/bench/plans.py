@@ -12,6 +12,7 @@ from typing import Any
 
 from ..core import settings
 from ..core.errors import Exit, HarnessError
+from ..core.queues import Queue
 from .points import Stat
 
 FOLDER = settings.REPO / "bench"
@@ -163,9 +164,9 @@ class BenchPlan:
         return next((item for item in self.kernels if item.before and item != self.ours), None)
 
 
-def read(path: Path = PLAN) -> BenchPlan:
+def read(queue: Queue, path: Path = PLAN) -> BenchPlan:
     """The plan; a wrong entry is a usage error that names it."""
-    data = settings.toml(path)
+    data = queue.data(path)
     try:
         kernels = tuple(BenchKernel(**{**item, "suites": tuple(item.get("suites", ())),
                                        "models": tuple(item["models"])})

@@ -1,6 +1,6 @@
 """Compiles single objects of a kernel tree, and collects what the compilers say.
 
-In:  a configuration of data/objects.toml, a tree, object names.
+In:  a configuration of the queue's objects.toml, a tree, object names.
 Out: the messages of gcc (W=1 if asked) and sparse, without line numbers, so that
      those of two versions of a file can be compared.
 """
@@ -12,10 +12,11 @@ import re
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Callable
+from typing import Any, Callable
 
 from ..core import proc, settings
 from ..core.errors import Exit, HarnessError
+from ..core.queues import Queue
 from . import kconfig
 from .kernel_build import REPRODUCIBLE, first_errors
 
@@ -26,6 +27,7 @@ _MESSAGE = re.compile(r"^(?:\.\./)*(?P<file>[^\s:]+):\d+(?::\d+)?: (?P<text>(?:w
 class Config:
     """One entry of objects.toml."""
 
+    queue: Queue
     name: str
     arch: str
     cross: str
@@ -40,7 +42,7 @@ class Config:
 
     @property
     def out(self) -> Path:
-        return settings.build_dir() / "out" / ("objects-" + re.sub(r"\W+", "-", self.name))
+        return self.queue.build / "out" / ("objects-" + re.sub(r"\W+", "-", self.name))
 
     def make(self, src: Path, *words: str, step: str, limit: str, check: bool = True,
              on_line: Callable[[str], None] | None = None) -> proc.Result:
@@ -54,15 +56,19 @@ class Config:
                         on_line=on_line)
 
 
-def built_as() -> dict[str, str]:
+def data(queue: Queue) -> dict[str, Any]:
+    """objects.toml of the queue."""
+    return settings.toml(queue.dir / "objects.toml")
+
+
+def built_as(queue: Queue) -> dict[str, str]:
     """The objects of the source files whose object has another name."""
-    return settings.toml(settings.DATA / "objects.toml")["built_as"]
+    return data(queue)["built_as"]
 
 
-def configs() -> list[Config]:
-    """The entries of data/objects.toml."""
-    return [Config(**item, built_as=built_as())
-            for item in settings.toml(settings.DATA / "objects.toml")["config"]]
+def configs(queue: Queue) -> list[Config]:
+    """The entries of objects.toml."""
+    return [Config(queue, **item, built_as=built_as(queue)) for item in data(queue)["config"]]
 
 
 def configure(config: Config, src: Path) -> None:
@@ -81,7 +87,7 @@ def configure(config: Config, src: Path) -> None:
     wrong = kconfig.missing(tuple(config.options.items()), made.read_text())
     if wrong:
         raise HarnessError(Exit.CONFIG, f"the configuration {config.name} did not take effect: "
-                           f"{', '.join(wrong)}; correct harness/data/objects.toml.")
+                           f"{', '.join(wrong)}; correct objects.toml of the queue.")
 
 
 def compile_objects(config: Config, src: Path, objects: list[str], tick: Callable[[str], None],

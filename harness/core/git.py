@@ -18,9 +18,9 @@ NEUTRAL = {
 }
 
 
-def identity(date: str | None = None) -> dict[str, str]:
-    """Environment for a commit by the project; date fixed if given."""
-    name, _, address = settings.base().author.rstrip(">").partition(" <")
+def identity(author: str, date: str | None = None) -> dict[str, str]:
+    """Environment for a commit by "Name <address>"; date fixed if given."""
+    name, _, address = author.rstrip(">").partition(" <")
     env = {}
     for role in ("AUTHOR", "COMMITTER"):
         env |= {f"GIT_{role}_NAME": name, f"GIT_{role}_EMAIL": address}

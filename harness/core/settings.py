@@ -1,8 +1,8 @@
 """Where things are, and the data files that say what the harness works on.
 
-In:  patches/<base>/base.toml, harness/data/limits.toml, $BUILD_DIR, $BASE.
-Out: REPO, BUILD (folders), base() -> Base, limit(name) -> seconds,
-     need_gib(name) -> GiB of free disk space, toml(path) -> dict.
+In:  harness/data/limits.toml, $BUILD_DIR, $LIMIT_SCALE.
+Out: REPO, BUILD, DATA (folders), fetched() (folder of what is fetched once for all queues),
+     limit(name) -> seconds, need_gib(name) -> GiB of free disk space, toml(path) -> dict.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import functools
 import os
 import tomllib
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,27 +20,9 @@ BUILD = Path(os.environ.get("BUILD_DIR") or REPO / "build").absolute()
 DATA = REPO / "harness" / "data"
 
 
-@dataclass(frozen=True)
-class Tested:
-    """One kernel release that the whole check passed on."""
-
-    release: str     # for example "6.12.117"
-    source: str      # where its source came from
-    date: str        # YYYY-MM-DD
-
-
-@dataclass(frozen=True)
-class Base:
-    """One kernel line that a queue is kept for (patches/<name>/base.toml)."""
-
-    name: str                      # "v6.12": folder under patches/ and under build/
-    version: str                   # "6.12"
-    dir: Path                      # patches/v6.12
-    package: str                   # Debian package that holds the source
-    subject_prefix: str            # "PATCH 6.12"
-    suites: tuple[str, ...]        # Debian suites to try, in this order
-    author: str                    # "Name <address>" of the project, also committer
-    tested: tuple[Tested, ...]
+def fetched() -> Path:
+    """The folder of what is fetched: all queues share it."""
+    return BUILD / "fetched"
 
 
 def toml(path: Path) -> dict[str, Any]:
@@ -53,41 +34,6 @@ def toml(path: Path) -> dict[str, Any]:
                            "git checkout.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise HarnessError(Exit.USAGE, f"{path} is not valid TOML: {error}.") from None
-
-
-@functools.cache
-def base(name: str | None = None) -> Base:
-    """The base named, else $BASE, else the only one (or the one with default = true)."""
-    known = {path.parent.name: path for path in sorted((REPO / "patches").glob("*/base.toml"))}
-    name = name or os.environ.get("BASE")
-    if name is None:
-        defaults = [key for key, path in known.items()
-                    if len(known) == 1 or toml(path).get("default")]
-        name = defaults[0] if defaults else None
-    if name not in known:
-        raise HarnessError(Exit.USAGE, f"there is no base {name or '(none named)'} under patches/; "
-                           f"set BASE to one of: {', '.join(known) or 'none'}.")
-    return load_base(known[name])
-
-
-def load_base(path: Path) -> Base:
-    """Reads one base.toml."""
-    data = toml(path)
-    try:
-        return Base(
-            name=path.parent.name, version=data["version"], dir=path.parent,
-            package=data["package"],
-            subject_prefix=data["subject_prefix"], suites=tuple(data["suites"]),
-            author=data["author"],
-            tested=tuple(Tested(**item) for item in data.get("tested", [])))
-    except (KeyError, TypeError) as error:
-        raise HarnessError(Exit.USAGE, f"{path} has a missing or wrong entry ({error}); restore it, "
-                           "for example with git checkout.") from None
-
-
-def build_dir() -> Path:
-    """The folder under build/ for the chosen base."""
-    return BUILD / base().name
 
 
 @functools.cache

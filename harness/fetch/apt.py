@@ -1,6 +1,6 @@
 """Downloads through apt, which verifies what it fetches.
 
-In:  package names, the machine's apt configuration, the base's list of suites.
+In:  package names, the machine's apt configuration, suites.
 Out: the path of a verified file, its version and checksum.
 Nothing is installed and the system's package lists are not changed: where the
 machine's own suites lack a package, apt runs with a source list, list folder and
@@ -122,19 +122,17 @@ def release(version: str, line: str) -> list[float]:
 class Apt:
     """apt with the machine's configuration, or (own=True) with lists under build/.
 
-    The own lists are those of the base's suites; or of the suites given, in a folder of
-    their own and without source packages.
+    The own lists are those of the suites, in the folder NAME of what is fetched; kinds says
+    whether source packages are among them.
     """
 
-    def __init__(self, own: bool, suites: tuple[str, ...] = (), name: str = "apt",
-                 arch: str = "") -> None:
-        self.own = own
-        self.suites = suites or settings.base().suites
-        self.kinds = ("deb",) if suites else ("deb", "deb-src")
+    def __init__(self, own: bool, suites: tuple[str, ...], name: str = "apt", arch: str = "",
+                 kinds: tuple[str, ...] = ("deb", "deb-src")) -> None:
+        self.suites, self.kinds = suites, kinds
         self.options: list[str] = ["-q", "-o", "APT::Sandbox::User=root"]
-        self.downloads = settings.build_dir() / "downloads"
+        self.downloads = settings.fetched() / "downloads"
         if own:
-            self.folder = settings.build_dir() / name
+            self.folder = settings.fetched() / name
             for name, path in (("Dir::Etc::sourcelist", "sources.list"),
                                ("Dir::State::lists", "lists"), ("Dir::Cache", "cache")):
                 self.options += ["-o", f"{name}={self.folder / path}"]
@@ -196,8 +194,8 @@ class Apt:
             fetched[-1].rename(path)
         return Download(path, fields["Version"], fields["SHA256"])
 
-    def upstream_tarballs(self, package: str) -> list[SourceTarball]:
-        """The .orig.tar.xz files behind the package's versions, newest first."""
+    def upstream_tarballs(self, package: str, line: str) -> list[SourceTarball]:
+        """The .orig.tar.xz files behind the package's versions of a kernel line, newest first."""
         shown = self.run("apt-cache", "show", package, check=False).output
         sources = {match[1] for match in re.finditer(r"^Source: (\S+)", shown, re.M)} or {package}
         found = set()
@@ -206,15 +204,14 @@ class Apt:
             for stanza in re.split(r"\n\n+", output):
                 version = re.search(r"^Version: (\S+)$", stanza, re.M)
                 file = re.search(r"^ ([0-9a-f]{64}) \d+ (\S+\.orig\.tar\.xz)$", stanza, re.M)
-                if version and file and release(version[1], settings.base().version):
+                if version and file and release(version[1], line):
                     found.add(SourceTarball(source, version[1], file[2], file[1]))
-        return sorted(found, key=lambda item: release(item.version, settings.base().version),
-                      reverse=True)
+        return sorted(found, key=lambda item: release(item.version, line), reverse=True)
 
-    def upstream_tarball(self, package: str) -> Download | None:
+    def upstream_tarball(self, package: str, line: str) -> Download | None:
         """The newest upstream tarball that the mirrors really have, or one fetched earlier."""
         self.downloads.mkdir(parents=True, exist_ok=True)
-        listed = {item.file: item for item in reversed(self.upstream_tarballs(package))}
+        listed = {item.file: item for item in reversed(self.upstream_tarballs(package, line))}
         newest_first = list(reversed(listed.values()))
         for item in newest_first:
             path = self.downloads / item.file
@@ -237,38 +234,38 @@ class Apt:
         return None
 
 
-def binary(package: str) -> Download | None:
-    """The package from the machine's suites, else from the base's; None: nowhere."""
-    return _first(lambda apt: apt.binary(package))
+def binary(package: str, suites: tuple[str, ...]) -> Download | None:
+    """The package from the machine's suites, else from these; None: nowhere."""
+    return _first(package, suites, lambda apt: apt.binary(package))
 
 
 def of_suites(packages: list[str], suites: tuple[str, ...], name: str,
               arch: str = "") -> list[Download] | None:
     """The packages in their newest versions in the suites; None: not all are there.
 
-    Lists and cache are in build/<base>/NAME. For what is unpacked, not installed. arch is
+    Lists and cache are in build/fetched/NAME. For what is unpacked, not installed. arch is
     Debian's name of an architecture, if not the machine's.
     """
     if not shutil.which("apt-get"):
         return None
-    apt = Apt(True, suites, name, arch)
+    apt = Apt(True, suites, name, arch, ("deb",))
     if not apt.update():
         return None
     found = [apt.binary(package) for package in packages]
     return None if None in found else [item for item in found if item]
 
 
-def upstream_tarball(package: str) -> Download | None:
-    """The unpatched upstream tarball behind the package; None: nowhere."""
-    return _first(lambda apt: apt.upstream_tarball(package))
+def upstream_tarball(package: str, suites: tuple[str, ...], line: str) -> Download | None:
+    """The unpatched upstream tarball of a kernel line behind the package; None: nowhere."""
+    return _first(package, suites, lambda apt: apt.upstream_tarball(package, line))
 
 
-def _first(fetch) -> Download | None:
+def _first(package: str, suites: tuple[str, ...], fetch) -> Download | None:
     if not shutil.which("apt-get"):
         return None
     reason: HarnessError | None = None
     for own in (False, True):
-        apt = Apt(own)
+        apt = Apt(own, suites, f"apt-{package}")
         try:
             if own and not apt.update():
                 continue

@@ -1,6 +1,6 @@
 """Finds the Linux source, checks it, and unpacks it into a folder.
 
-In:  Options (--linux, --tarball), or none of them: the Debian package of the base.
+In:  Options (--queue, --linux, --tarball); without the last two, the Debian package of the queue.
 Out: Source (what it is, its fingerprint), and `unpack` -> kernel version "6.12.117".
 What the user gave is only read. unpack writes into a folder of the caller's that
 is thrown away if anything fails.
@@ -16,9 +16,10 @@ import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from ..core import proc, settings
+from ..core import proc, queues, settings
 from ..core.errors import Exit, HarnessError
 from ..core.git import ask, git
+from ..core.queues import Queue
 from . import apt
 
 GIB = 1 << 30
@@ -27,12 +28,15 @@ BUILD_OUTPUT = (".config", "include/config/auto.conf", "vmlinux")
 
 @dataclass(frozen=True)
 class Options:
-    """Where the user wants the source from; both None: the Debian package."""
+    """Which queue it is about, and where the user wants the source from, if not the Debian package."""
 
+    queue: Queue
     linux: Path | None = None
     tarball: Path | None = None
 
-    def __bool__(self) -> bool:
+    @property
+    def given(self) -> bool:
+        """Whether the user gave a source."""
         return bool(self.linux or self.tarball)
 
 
@@ -50,7 +54,8 @@ class Source:
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Adds --linux and --tarball to a verb's parser."""
+    """Adds --queue, --linux and --tarball to a verb's parser."""
+    parser.add_argument("--queue", metavar="NAME")
     group = parser.add_mutually_exclusive_group()
     group.add_argument("--linux", type=Path, metavar="PATH",
                        help="a clean git tree or an unpacked source; it is only read")
@@ -60,14 +65,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def options(parsed: argparse.Namespace) -> Options:
     """The Options of a command line parsed with add_options."""
-    return Options(parsed.linux, parsed.tarball)
+    return Options(queues.load(parsed.queue), parsed.linux, parsed.tarball)
 
 
-def ways() -> str:
+def ways(version: str) -> str:
     """The three ways to supply the source, for messages."""
-    base = settings.base()
-    return (f"give the machine's apt a mirror that has {base.package} (and network), or use "
-            f"--tarball linux-{base.version}.y.tar.xz, or --linux PATH of a {base.version}.y tree")
+    return (f"give the machine's apt a mirror that has linux-source-{version} (and network), or use "
+            f"--tarball linux-{version}.y.tar.xz, or --linux PATH of a {version}.y tree")
 
 
 def check_disk(folder: Path, name: str) -> None:
@@ -89,47 +93,46 @@ def makefile_version(text: str) -> str:
     return ("{VERSION}.{PATCHLEVEL}.{SUBLEVEL}".format(**fields)) + fields.get("EXTRAVERSION", "")
 
 
-def require_version(found: str, name: str, version: str = "") -> str:
-    """Raises FETCH unless `found` is a release of the version, by default the base's."""
-    version = version or settings.base().version
+def require_version(found: str, name: str, version: str) -> str:
+    """Raises FETCH unless `found` is a release of the version."""
     if not found:
         raise HarnessError(Exit.FETCH, f"{name} is not a Linux source (its top Makefile has no "
-                           f"version); {ways()}.")
+                           f"version); {ways(version)}.")
     if not found.startswith(version + "."):
         raise HarnessError(Exit.FETCH, f"{name} is Linux {found}, but {version}.y is wanted; "
-                           f"{ways()}.")
+                           f"{ways(version)}.")
     return found
 
 
 def find(opts: Options) -> Source:
     """Locates the source, downloads it if need be, and checks what can be checked at once."""
+    package, version = opts.queue.package, opts.queue.version
     if opts.linux:
-        return _given_folder(opts.linux.expanduser().absolute())
+        return _given_folder(opts.linux.expanduser().absolute(), version)
     if opts.tarball:
         path = opts.tarball.expanduser().absolute()
         if not path.is_file():
             raise HarnessError(Exit.USAGE, f"--tarball {path} is not a file.")
         return Source("tarball", path.name, str(path), f"sha256:{apt.sha256(path)}")
-    package = settings.base().package
-    check_disk(settings.build_dir(), "source")
+    check_disk(settings.fetched(), "source")
     try:
-        found = apt.binary(package)
+        found = apt.binary(package, opts.queue.suites)
     except HarnessError as error:
-        raise HarnessError(Exit.FETCH, f"{package} could not be fetched; {ways()}.\n"
+        raise HarnessError(Exit.FETCH, f"{package} could not be fetched; {ways(version)}.\n"
                            f"    {error.message}") from None
     if found is None:
-        raise HarnessError(Exit.FETCH, f"no suite offers {package}; {ways()}.")
+        raise HarnessError(Exit.FETCH, f"no suite offers {package}; {ways(version)}.")
     return Source("package", f"{package} {found.version}", str(found.path),
                   f"sha256:{found.sha256}")
 
 
-def _given_folder(path: Path) -> Source:
+def _given_folder(path: Path, version: str) -> Source:
     """Checks --linux PATH without writing to it."""
     makefile = path / "Makefile"
     if not makefile.is_file():
         raise HarnessError(Exit.USAGE, f"--linux {path} is not a Linux source tree (it has no "
                            "Makefile).")
-    require_version(makefile_version(makefile.read_text(errors="replace")), f"--linux {path}")
+    require_version(makefile_version(makefile.read_text(errors="replace")), f"--linux {path}", version)
     if (path / ".git").exists():
         dirty = git(path, "status", "--porcelain", code=Exit.FETCH).output.splitlines()
         if dirty:
@@ -156,11 +159,8 @@ def _folder_stat(path: Path) -> str:
     return digest.hexdigest()[:32]
 
 
-def unpack(source: Source, dest: Path, version: str = "") -> str:
-    """Fills the new folder dest and returns the kernel version.
-
-    That must be a release of `version`, by default the base's.
-    """
+def unpack(source: Source, dest: Path, version: str) -> str:
+    """Fills the new folder dest and returns the kernel version: a release of `version`."""
     check_disk(dest.parent, "tree")
     dest.mkdir(parents=True)
     path = Path(source.path)
@@ -182,7 +182,7 @@ def unpack(source: Source, dest: Path, version: str = "") -> str:
                      limit=settings.limit("unpack"), code=Exit.FETCH)
             tarballs = list(inner.glob("usr/src/*.tar.*"))
             if not tarballs:
-                raise HarnessError(Exit.FETCH, f"{path.name} holds no source tarball; {ways()}.")
+                raise HarnessError(Exit.FETCH, f"{path.name} holds no source tarball; {ways(version)}.")
             _untar(tarballs[0], dest, strip=1)
         finally:
             shutil.rmtree(inner, ignore_errors=True)

@@ -1,7 +1,7 @@
 """Kernels that the series is compared with: fetched, unpacked, never patched.
 
 In:  the version and the Debian package with its source, the suites to look in.
-Out: Peer: build/<base>/peer-VERSION, a plain source tree (no git), with the record of
+Out: Peer: build/fetched/peer-VERSION, a plain source tree (no git), with the record of
      what it was unpacked from.
 Nothing is installed: apt runs with lists of its own (apt.of_suites).
 """
@@ -31,7 +31,7 @@ class Peer:
 
 
 def folder(version: str) -> Path:
-    return settings.build_dir() / f"peer-{version}"
+    return settings.fetched() / f"peer-{version}"
 
 
 def ensure(version: str, package: str, suites: tuple[str, ...]) -> Peer:
@@ -44,7 +44,7 @@ def ensure(version: str, package: str, suites: tuple[str, ...]) -> Peer:
     known = _read(where)
     if known:
         return known
-    linux_source.check_disk(settings.build_dir(), "source")
+    linux_source.check_disk(settings.fetched(), "source")
     found = apt.of_suites([package], suites, "apt-peers")
     if not found:
         raise HarnessError(Exit.FETCH, f"no suite of {', '.join(suites)} that apt can reach "

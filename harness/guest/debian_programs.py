@@ -27,7 +27,7 @@ _LOADER = re.compile(r"Requesting program interpreter: (.+?)\]")
 
 
 def folder(arch: Arch) -> Path:
-    return settings.build_dir() / f"tools-{arch.name}"
+    return settings.fetched() / f"tools-{arch.name}"
 
 
 def ensure(data: dict[str, Any], arch: Arch) -> tuple[tuple[initramfs.Entry, ...], str]:
@@ -43,7 +43,7 @@ def ensure(data: dict[str, Any], arch: Arch) -> tuple[tuple[initramfs.Entry, ...
 
 
 def _fetch(data: dict[str, Any], arch: Arch, where: Path, wanted: str) -> None:
-    check_disk(settings.build_dir(), "tools")
+    check_disk(settings.fetched(), "tools")
     found = apt.of_suites(data["packages"], tuple(data["suites"]), f"apt-{where.name}",
                                 arch.debian)
     if not found:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from ..core import settings
 from ..core.errors import Exit, HarnessError
+from ..core.queues import Queue
 from . import judge
 
 SCRIPT = "tools/testing/selftests/rcutorture/bin/console-badness.sh"
@@ -36,11 +37,11 @@ def line(regex: str) -> str:
     return text
 
 
-def complaints(tree: Path) -> list[str]:
+def complaints(tree: Path, queue: Queue) -> list[str]:
     missed = [item for item in alternatives((tree / SCRIPT).read_text("utf-8"))
               if judge.splat(line(item)) is None]
     listed = {item["text"]: item["reason"]
-              for item in settings.toml(settings.DATA / "splats.toml").get("badness", [])}
+              for item in queue.data(settings.DATA / "splats.toml").get("badness", [])}
     return [f"{SCRIPT} looks for {item!r}, and no pattern of splats.toml does"
             for item in missed if not listed.get(item)] + \
            [f"[[badness]] of splats.toml has {item!r}, which is no difference"

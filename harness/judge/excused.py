@@ -1,7 +1,7 @@
 """Finds whole kernel reports that are known, and known not to be the series'.
 
-In:  console lines, [[excused]] of data/splats.toml.
-Out: found(lines) -> [(title of the rule, numbers of the report's lines, from 1)].
+In:  console lines, [[excused]] of the queue's splats.toml.
+Out: found(lines, queue) -> [(title of the rule, numbers of the report's lines, from 1)].
 Only the lines that make it a report are in there: the ones the rule names and its
 "Call Trace:". Anything else inside of it is judged as elsewhere.
 """
@@ -13,6 +13,7 @@ import re
 from dataclasses import dataclass
 
 from ..core import settings
+from ..core.queues import Queue
 from . import ktap
 
 LONGEST = 120      # lines of one report
@@ -29,8 +30,8 @@ class Rule:
 
 
 @functools.cache
-def rules() -> list[Rule]:
-    entries = settings.toml(settings.DATA / "splats.toml").get("excused", [])
+def rules(queue: Queue) -> list[Rule]:
+    entries = queue.data(settings.DATA / "splats.toml").get("excused", [])
     return [Rule(entry["title"], tuple(map(re.compile, entry["first"])),
                  tuple(map(re.compile, entry["after"])), re.compile(entry["no_more"]))
             for entry in entries]
@@ -41,12 +42,12 @@ def _match(patterns: tuple[re.Pattern[str], ...], texts: list[str]) -> bool:
         pattern.search(text) for pattern, text in zip(patterns, texts))
 
 
-def found(lines: list[str]) -> list[tuple[str, set[int]]]:
+def found(lines: list[str], queue: Queue) -> list[tuple[str, set[int]]]:
     """Each report that a rule excuses: the rule's title, and the lines that are excused."""
     texts = [ktap.strip(line) for line in lines]
     result = []
     for start in range(len(texts)):
-        for rule in rules():
+        for rule in rules(queue):
             if not _match(rule.first, texts[start:start + len(rule.first)]):
                 continue
             ends = [number for number in range(start, min(start + LONGEST, len(texts)))

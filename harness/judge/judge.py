@@ -21,8 +21,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..core import settings
+from ..core import queues, settings
 from ..core.errors import Exit, HarnessError
+from ..core.queues import Queue
 from ..guest import qemu
 from . import excused, kcsan, ktap, torture
 
@@ -184,12 +185,12 @@ def _judge_second_opinion(verdict: Verdict, theirs: dict[str, int] | None) -> No
         verdict.fail(Exit.TEST, f"at boot: kunit.py counts {theirs}, this harness {ours}")
 
 
-def _judge_races(verdict: Verdict, lines: list[str], run: dict[str, Any]) -> dict[int, str]:
+def _judge_races(verdict: Verdict, lines: list[str], run: dict[str, Any], queue: Queue) -> dict[int, str]:
     """What the title of each KCSAN report means, by line; "" where it is none of ours."""
     if "touched" not in run:
         return {}
     means = {}
-    for race in kcsan.reports(lines):
+    for race in kcsan.reports(lines, kcsan.rule(queue)):
         ours = sorted(race.functions & set(run["touched"]))
         if race.problem:
             means[race.line] = f"a data race; {race.problem}, so it may be the series'"
@@ -269,8 +270,9 @@ def judge(console: str, exit_value: str, run: dict[str, Any]) -> Verdict:
         if count != asked:
             verdict.fail(Exit.TEST, f"{count} CPUs were online, not {asked}")
 
-    races = _judge_races(verdict, lines, run)
-    reports = excused.found(lines)
+    queue = queues.load(run.get("queue"))
+    races = _judge_races(verdict, lines, run, queue)
+    reports = excused.found(lines, queue)
     verdict.excused = [title for title, _ in reports]
     known = {number for _, numbers in reports for number in numbers}
     for number, line in enumerate(lines, 1):

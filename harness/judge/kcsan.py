@@ -1,6 +1,6 @@
 """Reads KCSAN's reports of data races, and says which ones concern the series.
 
-In:  console lines; [kcsan] of data/splats.toml; objects of the kernel that ran.
+In:  console lines; [kcsan] of data/splats.toml and of the queue's; objects of the kernel that ran.
 Out: reports(lines) -> [Race]; functions(out, arch, src, files) -> names from nm.
 A kernel has races that nobody has got to yet, in code that has nothing to do with
 the series. A report concerns the series if one of the functions in its title, or among
@@ -19,6 +19,7 @@ from pathlib import Path
 
 from ..core import proc, settings
 from ..core.errors import Exit, HarnessError
+from ..core.queues import Queue
 from ..build import single_objects
 from ..build.arches import Arch
 from . import ktap
@@ -51,13 +52,14 @@ def _function(text: str) -> str | None:
 
 
 @functools.cache
-def rule() -> tuple[int, frozenset[str]]:
+def rule(queue: Queue) -> tuple[int, frozenset[str]]:
     """How many functions of a stack are looked at, and whose callers do not count."""
-    data = settings.toml(settings.DATA / "splats.toml")["kcsan"]
+    data = queue.data(settings.DATA / "splats.toml")["kcsan"]
     return data["frames"], frozenset(item["function"] for item in data.get("known", []))
 
 
-def _read(number: int, text: str, block: list[str] | None) -> Race:
+def _read(number: int, text: str, block: list[str] | None,
+          rules: tuple[int, frozenset[str]]) -> Race:
     """One report; block holds the lines between its title and the rule that ends it."""
     match = _TITLE.match(text)
     named = [_function(part) for part in match[1].split(" / ")] if match else [None]
@@ -88,14 +90,14 @@ def _read(number: int, text: str, block: list[str] | None) -> Race:
     else:
         problem = ""
     names = {name for name in [*named, *reordered] if name}
-    frames, known = rule()
+    frames, known = rules
     for stack in stacks:
         names.update(stack[:1 if known.intersection(stack[:1]) else frames])
     return Race(number, text.removeprefix("BUG: KCSAN: "), frozenset(names), problem)
 
 
-def reports(lines: list[str]) -> list[Race]:
-    """Every report in a console log."""
+def reports(lines: list[str], rules: tuple[int, frozenset[str]]) -> list[Race]:
+    """Every report in a console log; rules are those of rule()."""
     found = []
     for number, line in enumerate(lines):
         text = ktap.strip(line)
@@ -110,25 +112,26 @@ def reports(lines: list[str]) -> list[Race]:
                 continue
             stripped = ktap.strip(later)
             if _RULE.match(stripped) or stripped.startswith("BUG: KCSAN: "):
-                found.append(_read(number + 1, text, block if _RULE.match(stripped) else None))
+                found.append(_read(number + 1, text, block if _RULE.match(stripped) else None,
+                                   rules))
                 break
             block.append(stripped)
         else:
-            found.append(_read(number + 1, text, None))
+            found.append(_read(number + 1, text, None, rules))
     return found
 
 
 @functools.cache
-def partly() -> dict[str, list[str]]:
+def partly(queue: Queue) -> dict[str, list[str]]:
     """Files of which the series changes only some functions, with these (splats.toml)."""
-    data = settings.toml(settings.DATA / "splats.toml")["kcsan"]
+    data = queue.data(settings.DATA / "splats.toml")["kcsan"]
     return {item["file"]: item["functions"] for item in data.get("partly", [])}
 
 
 @functools.cache
-def not_built() -> frozenset[str]:
+def not_built(queue: Queue) -> frozenset[str]:
     """Touched files that a kernel with KCSAN does not have (splats.toml)."""
-    return frozenset(settings.toml(settings.DATA / "splats.toml")["kcsan"]["not_built"])
+    return frozenset(queue.data(settings.DATA / "splats.toml")["kcsan"]["not_built"])
 
 
 def defined(source: str, names: set[str]) -> set[str]:
@@ -138,7 +141,7 @@ def defined(source: str, names: set[str]) -> set[str]:
     return {name for name in names if name in own or name.endswith(calls)}
 
 
-def functions(out: Path, arch: Arch, src: Path, files: list[str]) -> list[str]:
+def functions(queue: Queue, out: Path, arch: Arch, src: Path, files: list[str]) -> list[str]:
     """The functions of the kernel built in OUT that come from these sources of the tree SRC.
 
     Of each source there must be one, or no data race in it could be told to be the series'.
@@ -147,24 +150,24 @@ def functions(out: Path, arch: Arch, src: Path, files: list[str]) -> list[str]:
     for file in single_objects.concerned(arch.name, files):
         if not file.endswith(".c") or not (src / file).is_file():
             continue
-        path = out / single_objects.built_as().get(file, file[:-2] + ".o")
-        if file in not_built():
+        path = out / single_objects.built_as(queue).get(file, file[:-2] + ".o")
+        if file in not_built(queue):
             if path.exists():
                 raise HarnessError(Exit.CONFIG, f"{path} exists, so {file} must go from not_built "
-                                   "in harness/data/splats.toml.")
+                                   "in the queue's splats.toml.")
             continue
         if not path.exists():
             raise HarnessError(Exit.CONFIG, f"there is no {path}, so no data race in {file} would "
-                               "count. Name its object under [built_as] of harness/data/"
+                               "count. Name its object under [built_as] of the queue's "
                                "objects.toml, switch it on in the lane's [config], or list it "
-                               "under not_built in harness/data/splats.toml.")
+                               "under not_built in its splats.toml.")
         listed = proc.run([f"{arch.cross}nm", path], step=f"nm {path.name}",
                           limit=settings.limit("tool"), code=Exit.BUILD)
         found = {plain(name) for name in
                  re.findall(r"^[0-9a-f]+ [tTwW] (\S+)$", listed.output, re.M)}
-        if file in partly():
-            found &= set(partly()[file])
-        elif file in single_objects.built_as():    # other sources are in there, too
+        if file in partly(queue):
+            found &= set(partly(queue)[file])
+        elif file in single_objects.built_as(queue):    # other sources are in there, too
             found = defined((src / file).read_text("utf-8"), found)
         if not found:
             raise HarnessError(Exit.CONFIG, f"{path} has no function of {file}, so no data race in "

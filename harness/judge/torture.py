@@ -20,6 +20,7 @@ from pathlib import PurePosixPath
 from typing import Any, Iterable
 
 from ..core import settings
+from ..core.queues import Queue
 from . import ktap, selftests
 
 _SECONDS = re.compile(r"\[ *(\d+\.\d+)\]")
@@ -68,10 +69,10 @@ class Wanted:
     skips: tuple[str, ...] = ()  # globs for the verdicts that must be "skip"
     why: str = ""                # why they must
 
-    def programs(self) -> list[selftests.Run]:
+    def programs(self, queue: Queue) -> list[selftests.Run]:
         """The selftests that it runs, in their order."""
         path = kinds()[self.test].programs
-        return list(selftests.load(settings.REPO / path).runs) if path else []
+        return list(selftests.load(queue.file(settings.REPO / path)).runs) if path else []
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Reads lanes: the configurations that are built and booted (lanes/*.toml).
 
-In:  lanes/NAME.toml.
-Out: Lane, Suite; names() -> lane names, load(name) -> Lane.  Times are host seconds,
+In:  a Queue, lanes/NAME.toml, and lanes.toml of the queue's folder, if there is one.
+Out: Lane, Suite; names(queue), load(name, queue) -> Lane.  Times are host seconds,
      memory is MiB.
 What each key of a lane's file means is said in the header of lanes/x86_64.toml.
 """
@@ -15,6 +15,7 @@ from typing import Any
 
 from ..core import settings
 from ..core.errors import Exit, HarnessError
+from ..core.queues import Queue, merged
 from ..build.arches import Arch, Kernel, arch
 from ..judge import torture
 
@@ -57,21 +58,43 @@ def _wrong(path: Path, what: str) -> HarnessError:
     return HarnessError(Exit.USAGE, f"{path}: {what}.")
 
 
-def names(folder: Path = LANES) -> list[str]:
-    """Every lane's name: x86_64 lanes first."""
-    return sorted((path.stem for path in folder.glob("*.toml")),
+@dataclass(frozen=True)
+class Differences:
+    """lanes.toml of a queue: what is different for its kernel. One without is as lanes/ says."""
+
+    left_out: dict[str, str]             # lane -> why it makes no sense
+    config: dict[str, str]               # options of every kernel
+    lane: dict[str, dict[str, Any]]      # lane -> keys of its file; tables are merged
+
+
+def differences(queue: Queue) -> Differences:
+    """What the queue's lanes.toml says."""
+    path = queue.dir / "lanes.toml"
+    data = settings.toml(path) if path.is_file() else {}
+    found = Differences(data.pop("left_out", {}), data.pop("config", {}), data.pop("lane", {}))
+    if data:
+        raise _wrong(path, f"{next(iter(data))} is no table that belongs here")
+    return found
+
+
+def names(queue: Queue, folder: Path = LANES) -> list[str]:
+    """The name of every lane that makes sense for the queue: x86_64 lanes first."""
+    left_out = differences(queue).left_out
+    return sorted((path.stem for path in folder.glob("*.toml") if path.stem not in left_out),
                   key=lambda name: (not name.startswith("x86_64"), name))
 
 
-def load(name: str, folder: Path = LANES) -> Lane:
+def load(name: str, queue: Queue, folder: Path = LANES) -> Lane:
     """Reads lanes/NAME.toml; an unknown name is a usage error that lists the lanes."""
-    known = names(folder)
+    known = names(queue, folder)
+    if why := differences(queue).left_out.get(name):
+        raise HarnessError(Exit.USAGE, f"the lane {name} is not for {queue.name}: {why}.")
     if name not in known:
         near = difflib.get_close_matches(name, known, 1)
         hint = f" (did you mean {near[0]}?)" if near else ""
         raise HarnessError(Exit.USAGE, f"there is no lane {name!r}{hint}; the lanes are: "
                            f"{', '.join(known)}.")
-    return read(folder / f"{name}.toml")
+    return read(folder / f"{name}.toml", queue)
 
 
 _KEYS: dict[str, type] = {
@@ -133,13 +156,14 @@ def _torture(path: Path, entry: dict[str, Any]) -> torture.Wanted:
     return torture.Wanted(**{**entry, "skips": skips, "why": why})
 
 
-def _own_kernel(path: Path, data: dict[str, Any]) -> Kernel:
+def _own_kernel(path: Path, data: dict[str, Any], queue: Queue) -> Kernel:
     """The kernel that the lane file describes."""
     if "arch" not in data:
         raise _wrong(path, "the key 'arch' is missing (or 'kernel', the lane whose kernel it "
                      "boots)")
     target = arch(data["arch"])
-    options = {**dict(target.config), **data.get("config", {})}
+    options = {**dict(target.config), **differences(queue).config,
+               **data.get("config", {})}
     for key, value in options.items():
         if not isinstance(value, str) or key.startswith("CONFIG_"):
             raise _wrong(path, f'write options without CONFIG_ and with a value in quotes, '
@@ -147,7 +171,7 @@ def _own_kernel(path: Path, data: dict[str, Any]) -> Kernel:
     return Kernel(path.stem, target, tuple(options.items()), data.get("kunitconfig", ""))
 
 
-def _other_kernel(path: Path, data: dict[str, Any]) -> Kernel:
+def _other_kernel(path: Path, data: dict[str, Any], queue: Queue) -> Kernel:
     """The kernel of the lane that the lane file names."""
     own = [key for key in _OF_A_KERNEL if key in data]
     if own:
@@ -158,12 +182,12 @@ def _other_kernel(path: Path, data: dict[str, Any]) -> Kernel:
         raise _wrong(path, f"kernel names {data['kernel']!r}, which is no lane")
     if "kernel" in settings.toml(other):
         raise _wrong(path, f"kernel names {data['kernel']!r}, which has no kernel of its own")
-    return read(other).kernel
+    return read(other, queue).kernel
 
 
-def read(path: Path) -> Lane:
-    """Reads one lane file and checks that it says all it must, and nothing unknown."""
-    data = settings.toml(path)
+def read(path: Path, queue: Queue) -> Lane:
+    """Reads one lane file, for the queue, and checks that it says all it must, and nothing unknown."""
+    data = merged(settings.toml(path), differences(queue).lane.get(path.stem, {}))
     _check_keys(path, "", data, _KEYS, ("proves", "cpus", "memory_mib", "boot_limit_s"))
     when = data.get("when", WHEN[0])
     if when not in WHEN:
@@ -176,7 +200,8 @@ def read(path: Path) -> Lane:
     acpi = settings.REPO / data["acpi"] if "acpi" in data else None
     if acpi and not acpi.is_file():
         raise _wrong(path, f"acpi names {data['acpi']}, which is no file of this repository")
-    kernel = _other_kernel(path, data) if "kernel" in data else _own_kernel(path, data)
+    kernel = _other_kernel(path, data, queue) if "kernel" in data else \
+        _own_kernel(path, data, queue)
     return Lane(
         name=path.stem, proves=data["proves"], arch=kernel.arch, cpus=data["cpus"],
         boot_cpus=boot_cpus, memory_mib=data["memory_mib"], cmdline=data.get("cmdline", ""),

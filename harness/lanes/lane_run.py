@@ -1,7 +1,7 @@
 """Runs one lane: builds its kernel, boots it, judges what came out.
 
 In:  a Lane, a kernel tree with the facts about it (TreeInfo), a Progress.
-Out: a run folder build/<base>/runs/<lane>[-<variant>]/ and its Verdict.
+Out: a run folder build/<queue>/runs/<lane>[-<variant>]/ and its Verdict.
 The folder holds config, qemu-cmd, console.log, exit, run.json (what was asked for
 and from which source) and verdict.json; that of the run before is kept as NAME.old.
 """
@@ -22,6 +22,7 @@ from typing import Callable
 from ..core import proc, settings
 from ..core.errors import Exit, HarnessError
 from ..core.progress import Progress
+from ..core.queues import Queue
 from ..fetch import host_packages
 from ..fetch.linux_source import check_disk
 from ..queue import series
@@ -44,9 +45,9 @@ class LaneRun:
     boot_s: float
 
 
-def run_folder(name: str) -> Path:
+def run_folder(queue: Queue, name: str) -> Path:
     """A fresh folder for the run; the one before is kept beside it."""
-    folder = settings.build_dir() / "runs" / name
+    folder = queue.build / "runs" / name
     older = folder.with_name(folder.name + ".old")
     if folder.exists():
         shutil.rmtree(older, ignore_errors=True)
@@ -55,13 +56,14 @@ def run_folder(name: str) -> Path:
     return folder
 
 
-def out_folder(lane: Lane, suffix: str = "") -> Path:
+def out_folder(queue: Queue, lane: Lane, suffix: str = "") -> Path:
     """Where the lane's kernel is built: lanes that share a kernel share the folder."""
-    return settings.build_dir() / "out" / (lane.kernel.name + suffix)
+    return queue.build / "out" / (lane.kernel.name + suffix)
 
 
 def guest_dir() -> Path:
-    return settings.build_dir() / "guest"
+    """Of the guests' programs and initramfs: their names hold hashes, so all queues share it."""
+    return settings.BUILD / "guest"
 
 
 def cmdline(lane: Lane, glob: str | None) -> str:
@@ -78,7 +80,7 @@ def cmdline(lane: Lane, glob: str | None) -> str:
     return " ".join(word for word in words if word)
 
 
-def torture_entries(lane: Lane, tree: Path, out: Path) -> tuple[initramfs.Entry, ...]:
+def torture_entries(lane: Lane, info: TreeInfo, out: Path) -> tuple[initramfs.Entry, ...]:
     """What the guest needs for the lane's torture tests: steps, modules and programs."""
     steps = torture.steps(lane.torture)
     if not steps:
@@ -92,7 +94,7 @@ def torture_entries(lane: Lane, tree: Path, out: Path) -> tuple[initramfs.Entry,
                                "lane must set the option of that module to \"m\".")
     for kind in torture.chosen(lane.torture):
         if kind.source:
-            made = kernel_module.make(lane.kernel, tree, out, settings.REPO / kind.source, kind.module,
+            made = kernel_module.make(lane.kernel, info.path, out, settings.REPO / kind.source, kind.module,
                                out / f"torture-{kind.name}")
             files += [made.with_name(name) for name in (kind.needs, kind.module) if name]
         if kind.program:
@@ -100,9 +102,9 @@ def torture_entries(lane: Lane, tree: Path, out: Path) -> tuple[initramfs.Entry,
             entries.append(initramfs.program(f"bin/{source.stem}", initramfs.compile_static(
                 lane.arch, source, guest_dir())))
         if kind.programs:
-            listed = selftests.load(settings.REPO / kind.programs)
+            listed = selftests.load(info.queue.file(settings.REPO / kind.programs))
             entries += selftest_build.entries(listed, selftest_build.make(
-                listed, lane.kernel, tree, out, out / f"torture-{kind.name}"))
+                listed, lane.kernel, info.path, out, out / f"torture-{kind.name}"))
     entries += [initramfs.Entry(f"modules/{path.name}", stat.S_IFREG | 0o644, path.read_bytes())
                 for path in files]
     return tuple(entries)
@@ -133,7 +135,7 @@ def accelerated(lane: Lane, spec: qemu.BootSpec) -> qemu.BootSpec:
     if spec.icount:
         return spec
     trial = replace(spec, cmdline="kunit.enable=0")
-    return replace(spec, accel=qemu.probe_kvm(trial, settings.build_dir() / "kvm-probe.json"))
+    return replace(spec, accel=qemu.probe_kvm(trial, settings.BUILD / "kvm-probe.json"))
 
 
 _COUNTED = re.compile(r"Ran \d+ tests: (.*)$", re.M)
@@ -167,34 +169,34 @@ def run(lane: Lane, info: TreeInfo, progress: Progress, *, variant: str = "",
     need(lane)
     suffix = f"-{variant}" if variant else ""
     name = lane.name + suffix
-    out = out_folder(lane, suffix)
+    out = out_folder(info.queue, lane, suffix)
     if not out.exists():
         check_disk(out, "build")
     progress.tick("building")
     made = kernel_build.build(lane.kernel, info.path, out, progress)
-    spec = accelerated(lane, boot_spec(lane, made.kernel, glob, torture_entries(lane, info.path, out)))
+    spec = accelerated(lane, boot_spec(lane, made.kernel, glob, torture_entries(lane, info, out)))
 
-    folder = run_folder(name)
+    folder = run_folder(info.queue, name)
     shutil.copyfile(made.config, folder / "config")
     record = {
-        "lane": name, "proves": lane.proves, "arch": lane.arch.name, "cpus": lane.cpus,
+        "lane": name, "queue": info.queue.name, "proves": lane.proves, "arch": lane.arch.name, "cpus": lane.cpus,
         "boot_cpus": lane.boot_cpus,
         "kernel": out.name,
         "suites": [{"name": suite.name, "min_cases": 1 if glob else suite.min_cases,
                     "skips": suite.skips, "why": suite.why, "after_boot": suite.after_boot}
                    for suite in lane.suites],
         "torture": [{**dataclasses.asdict(item),
-                     "programs": [dataclasses.asdict(program) for program in item.programs()]}
+                     "programs": [dataclasses.asdict(program) for program in item.programs(info.queue)]}
                     for item in lane.torture],
         "glob": glob, "limit_s": spec.limit_s, "accel": spec.accel, "icount": spec.icount,
         "linux": info.kernel_version, "source": info.source, "checksum": info.checksum,
         "commit": made.source, "build_id": made.build_id,
-        "series": series.digest(series.patches()) if not variant else "",
+        "series": series.digest(series.patches(info.queue)) if not variant else "",
         "build_s": round(made.seconds, 1), "began": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
     }
     if ("KCSAN", "y") in lane.kernel.options:
-        record["touched"] = kcsan.functions(out, lane.arch, info.path,
-                                              series.touched(series.patches()))
+        record["touched"] = kcsan.functions(info.queue, out, lane.arch, info.path,
+                                          series.touched(series.patches(info.queue)))
     (folder / "run.json").write_text(json.dumps(record, indent=1) + "\n")
 
     def on_line(line: str) -> None:

@@ -496,11 +496,13 @@ def parts(opts: Options, progress: Progress) -> list[Part]:
     """The audit on the patched tree, against the table."""
     start = time.monotonic()
     host_packages.need("spatch")
-    asked, pinning = words(), kinds()
-    text = TABLE.read_text("utf-8")
-    rows = read_table(text, str(TABLE.relative_to(settings.REPO)))
+    asked = words(opts.queue.file(FOLDER / "calls.toml"))
+    pinning = kinds(opts.queue.file(FOLDER / "pins.toml"))
+    table = opts.queue.file(TABLE)
+    text = table.read_text("utf-8")
+    rows = read_table(text, table.name)
     info = tree.ensure_tree(opts, progress)
-    spatch = Spatch(settings.build_dir() / "runs/prove/callers", progress)
+    spatch = Spatch(opts.queue.build / "runs/prove/callers", progress)
     wrong = miscounted(text, rows) + selftest(spatch, asked, pinning)
     touched = git(info.path, "diff", "--name-only", info.base_commit, info.tip_commit, "--",
                   "*.c", "*.h").output.split()

@@ -2,7 +2,7 @@
 
 In:  data/herd.toml, a litmus test, the folder with the kernel's memory model.
 Out: Herd (how to start it, its version), Outcome of one test.
-If herd7 is not on PATH, its Debian package is unpacked below build/<base>/herd with the
+If herd7 is not on PATH, its Debian package is unpacked below build/fetched/herd with the
 libraries that it needs, and started through their loader; nothing is installed.
 """
 
@@ -74,7 +74,7 @@ def ensure() -> Herd:
     if there:
         return probe((there,))
     data = settings.toml(settings.DATA / "herd.toml")
-    folder = settings.build_dir() / "herd"
+    folder = settings.fetched() / "herd"
     if not (folder / VERSION).is_file():
         _fetch(data, folder)
     return probe(unpacked(data, folder))
@@ -87,7 +87,7 @@ def probe(command: tuple[str, ...]) -> Herd:
     match = re.match(r"(\d+[\w.]*)", result.output)
     if result.returncode or not match:
         raise HarnessError(Exit.TOOL, f"herd7 does not start ({command[-1]}); put one that does on "
-                           f"PATH, or remove {settings.build_dir() / 'herd'} and try again.\n"
+                           f"PATH, or remove {settings.fetched() / 'herd'} and try again.\n"
                            f"{proc.tail(result.output)}".rstrip())
     return Herd(command, match[1])
 
@@ -109,7 +109,7 @@ def _fetch(data: dict[str, Any], folder: Path) -> None:
     suites = tuple(data["suites"])
     ways = (f"put herd7 (herdtools7 7.58) on PATH, or give the machine's apt a Debian mirror "
             f"that has {' or '.join(suites)} (and network)")
-    check_disk(settings.build_dir(), "herd")
+    check_disk(settings.fetched(), "herd")
     try:
         found = apt.of_suites(data["packages"], suites, "apt-herd")
     except HarnessError as error:
@@ -121,6 +121,7 @@ def _fetch(data: dict[str, Any], folder: Path) -> None:
     new = folder.with_name(folder.name + ".new")
     for left in (new, folder):
         shutil.rmtree(left, ignore_errors=True)
+    new.parent.mkdir(parents=True, exist_ok=True)
     try:
         for item in found:
             proc.run(["dpkg-deb", "-x", item.path, new], step=f"unpacking {item.path.name}",

@@ -148,10 +148,9 @@ def judge(head: Header, outcome: herd7.Outcome) -> list[str]:
     return complaints
 
 
-def one(name: str, tool: herd7.Herd, model: Path) -> Part:
+def one(name: str, tool: herd7.Herd, model: Path, logs: Path) -> Part:
     """Runs a test and its twin."""
     start = time.monotonic()
-    logs = settings.build_dir() / "runs/prove/litmus"
     notes, complaints = [], []
     code = Exit.TEST
     failed = 0
@@ -230,5 +229,5 @@ def parts(opts: Options, progress: Progress) -> list[Part]:
     made.append(own_tests(tool, model, progress))
     for name in tests(folder()):
         progress.tick(name)
-        made.append(one(name, tool, model))
+        made.append(one(name, tool, model, opts.queue.build / "runs/prove/litmus"))
     return made

@@ -1,7 +1,7 @@
 """Runs the mutants: builds each, boots it, and sees whether it is noticed.
 
 In:  names of mutants (all if none), options.
-Out: an Outcome for each, a table, run folders build/<base>/runs/mutants/NAME/.
+Out: an Outcome for each, a table, run folders build/<queue>/runs/mutants/NAME/.
 The kernels are built in copies of the lanes' build folders, out/mutants-LANE, so that the
 lanes' own stay as they are; each mutant is a change in the tree for as long as its
 build lasts.
@@ -21,6 +21,7 @@ from ..core import proc, report, settings
 from ..core.errors import Exit, HarnessError
 from ..core.progress import Progress
 from ..core.report import Part
+from ..core.queues import Queue
 from ..fetch.linux_source import Options, check_disk
 from ..queue import tree
 from ..queue.tree import TreeInfo
@@ -75,21 +76,21 @@ def reduced(lane: lane_files.Lane, mutant: Mutant) -> lane_files.Lane:
                                                   for suite in lane.suites))
 
 
-def guest_run(lane: lane_files.Lane, tree_path: Path, mutant: Mutant, kernel: Path, folder: Path,
+def guest_run(lane: lane_files.Lane, info: TreeInfo, mutant: Mutant, kernel: Path, folder: Path,
               on_line=None) -> qemu.BootResult:
     """Boots with the mutant's cases and parameters; modules are those of the lane's kernel."""
     short = reduced(lane, mutant)
     spec = lane_run.boot_spec(short, kernel, mutant.cases or None, lane_run.torture_entries(
-        short, tree_path, lane_run.out_folder(lane)))
+        short, info, lane_run.out_folder(info.queue, lane)))
     spec = lane_run.accelerated(lane, replace(spec, cmdline=f"{spec.cmdline} {mutant.cmdline}".strip(),
                                              limit_s=settings.scaled(mutant.limit_s)))
     return qemu.boot(spec, folder, on_line)
 
 
-def copied(lane: lane_files.Lane) -> Path:
+def copied(queue: Queue, lane: lane_files.Lane) -> Path:
     """The folder in which the lane's mutants are built: at first a copy of the lane's."""
-    out, own = lane_run.out_folder(lane), lane_run.out_folder(lane).with_name(
-        f"mutants-{lane.kernel.name}")
+    out = lane_run.out_folder(queue, lane)
+    own = out.with_name(f"mutants-{lane.kernel.name}")
     if own.exists() and not (own / "unfinished").exists() \
             and filecmp.cmp(own / ".config", out / ".config", shallow=False):
         return own
@@ -116,8 +117,8 @@ def without(lane: lane_files.Lane, info: TreeInfo, made: kernel_build.BuildResul
         key = (mutant.cases, mutant.params, mutant.cmdline, mutant.limit_s)
         progress.tick(f"without a mutant: {mutant.cases or mutant.params}")
         if key not in ended:
-            folder = lane_run.run_folder(f"mutants/without-{mutant.name}")
-            ended[key] = guest_run(lane, info.path, mutant, made.kernel, folder)
+            folder = lane_run.run_folder(info.queue, f"mutants/without-{mutant.name}")
+            ended[key] = guest_run(lane, info, mutant, made.kernel, folder)
         console = ended[key].console.read_text(errors="replace")
         wrong[mutant.name] = judge.wrong_kernel(console, made.build_id) or \
             "; ".join(mutants.baseline(lane, console, ended[key].exit, mutant, table.hang))
@@ -140,7 +141,7 @@ def one(lane: lane_files.Lane, info: TreeInfo, table: Table, mutant: Mutant,
         progress: Progress) -> Outcome:
     """Builds the mutant, boots it, and says whether it was caught as it should be."""
     start = time.monotonic()
-    out = copied(lane)
+    out = copied(info.queue, lane)
     with tree.changed(info, mutant.patch):
         made = kernel_build.build(lane.kernel, info.path, out, progress, [lane.arch.target], configure=False)
     watch = Watch(mutant, table.hang)
@@ -150,10 +151,10 @@ def one(lane: lane_files.Lane, info: TreeInfo, table: Table, mutant: Mutant,
         if watch.feed(line):
             raise Caught
 
-    folder = lane_run.run_folder(f"mutants/{mutant.name}")
+    folder = lane_run.run_folder(info.queue, f"mutants/{mutant.name}")
     began = time.monotonic()
     try:
-        watch.end(guest_run(lane, info.path, mutant, made.kernel, folder, on_line).timed_out)
+        watch.end(guest_run(lane, info, mutant, made.kernel, folder, on_line).timed_out)
     except Caught:
         pass
     seconds = time.monotonic() - start
@@ -180,7 +181,7 @@ def of_lane(lane: lane_files.Lane, chosen: list[Mutant], info: TreeInfo, table: 
     """The mutants of one lane."""
     lane_run.need(lane)
     steps.begin(f"lane {lane.name}: its kernel, and the cases without a mutant")
-    made = kernel_build.build(lane.kernel, info.path, lane_run.out_folder(lane), progress)
+    made = kernel_build.build(lane.kernel, info.path, lane_run.out_folder(info.queue, lane), progress)
     wrong = without(lane, info, made, table, chosen, progress)
     bad = [name for name, text in wrong.items() if text]
     steps.done(f"FAILED: those of {', '.join(bad)}" if bad else "all pass")
@@ -210,7 +211,7 @@ def run(chosen: list[Mutant], table: Table, opts: Options, progress: Progress,
     for name in dict.fromkeys(mutant.lane for mutant in chosen):
         mine = [mutant for mutant in chosen if mutant.lane == name]
         try:
-            outcomes += of_lane(lane_files.load(name), mine, info, table, progress, steps)
+            outcomes += of_lane(lane_files.load(name, opts.queue), mine, info, table, progress, steps)
         except HarnessError as error:      # the lane's own kernel cannot be had
             outcomes += [Outcome(mutant, error.code, error.message) for mutant in mine]
     return outcomes

@@ -1,6 +1,6 @@
 """Checks of the patch queue: those that ./run check makes before it boots anything.
 
-In:  the queue (patches/<base>/), the kernel tree, data/checkpatch.toml, data/objects.toml.
+In:  the queue (patches/<queue>/), the kernel tree, data/checkpatch.toml, objects.toml of the queue.
 Out: one Part per check. With quick, only those that compile nothing.
 """
 
@@ -20,9 +20,10 @@ from ..core.errors import Exit, HarnessError
 from ..core.git import git
 from ..core.progress import Progress
 from ..core.report import Part
+from ..core.queues import Queue
 from ..fetch import apt, host_packages
 from ..fetch.linux_source import Options, makefile_version
-from ..queue import export, series, tree
+from ..queue import export, series, siblings, tree
 from ..queue.tree import TreeInfo
 from ..build import single_objects
 from ..judge import badness
@@ -56,7 +57,7 @@ class Context:
 
     @property
     def folder(self) -> Path:
-        return settings.base().dir
+        return self.opts.queue.dir
 
     @property
     def ready(self) -> TreeInfo:
@@ -124,8 +125,7 @@ def check_files(context: Context) -> Result:
 def check_am(context: Context) -> Result:
     """The tree was made with git am, or is so again here: nothing may depend on its state."""
     info = context.ready
-    applied = series.apply(info.path, info.base_commit, series.patches(),
-                           settings.build_dir() / "am")
+    applied = series.apply(info.queue, info.path, info.base_commit, series.patches(info.queue))
     if applied.tip != info.tip_commit:
         return Result(Exit.APPLY, f"git am leads to {applied.tip[:12]}, but the tree is at "
                       f"{info.tip_commit[:12]}; use ./run tree")
@@ -139,7 +139,7 @@ def without_positions(mail: bytes) -> bytes:
 
 def round_trip(info: TreeInfo, folder: Path) -> Result:
     """Exporting the tree gives the files of the queue again."""
-    rendered = export.render(info.path, info.base_commit, info.tip_commit)
+    rendered = export.render(info)
     there = {name: (folder / name).read_bytes() for name in series.names(folder)}
     exact = export.exported_on(folder) == info.kernel_version
     same = (lambda mail: mail) if exact else without_positions
@@ -150,8 +150,7 @@ def round_trip(info: TreeInfo, folder: Path) -> Result:
     letter = folder / series.COVER
     if exact and letter.is_file():
         old = letter.read_text("utf-8")
-        if export.cover(old, info.path, info.base_commit, info.tip_commit,
-                        info.kernel_version) != old:
+        if export.cover(old, info) != old:
             complaints.append(f"the end of {letter.name} is out of date")
     if complaints:
         complaints.append("use ./run tree, then ./run export")
@@ -164,13 +163,36 @@ def check_round_trip(context: Context) -> Result:
     return round_trip(context.ready, context.folder)
 
 
+def check_siblings(context: Context) -> Result:
+    """Patches that another queue has, too, are the same, or their difference has a reason."""
+    complaints, listed = siblings.complaints(context.opts.queue)
+    if listed is None:
+        return Result(Exit.OK, "not compared with another queue", skipped=True)
+    return verdict(complaints, f"{len(listed.same)} patches as in {listed.other}, {len(listed.adapted)} "
+                   f"adapted, {len(listed.only)} only here")
+
+
+def check_shared(context: Context) -> Result:
+    """The tip has the files of shared/, byte for byte."""
+    info, files = context.ready, siblings.shared_files()
+    if not files:
+        return Result(Exit.OK, "there are none", skipped=True)
+
+    def show(path: str) -> bytes | None:
+        file = info.path / path     # the tree is clean, and at its tip
+        return file.read_bytes() if file.is_file() else None
+
+    return verdict(siblings.not_shared(files, show),
+                   f"{len(files)} file{'s' * (len(files) > 1)}, byte for byte")
+
+
 CHECKPATCH = {"option": ("name", "reason"), "message": ("type", "patch", "reason")}
 
 
-def exceptions(kind: str) -> list[dict[str, str]]:
+def exceptions(kind: str, queue: Queue) -> list[dict[str, str]]:
     """The entries of checkpatch.toml; each must say for what it is, and why."""
     path = settings.DATA / "checkpatch.toml"
-    data = settings.toml(path)
+    data = queue.data(path)
     for table in data:
         if table not in CHECKPATCH:
             raise HarnessError(Exit.USAGE, f"{path} has an unknown table, {table}.")
@@ -198,13 +220,14 @@ def judge_checkpatch(output: str, allowed: list[dict[str, str]]) -> tuple[list[s
 
 
 def check_checkpatch(context: Context) -> Result:
-    files = series.patches()
+    queue = context.opts.queue
+    files = series.patches(queue)
     host_packages.need("perl")
     result = proc.run(["perl", "scripts/checkpatch.pl", "--strict", "--terse", "--show-types",
-                       "--color=never", *(item["name"] for item in exceptions("option")), *files],
+                       "--color=never", *(item["name"] for item in exceptions("option", queue)), *files],
                       step="checkpatch", limit=settings.limit("checkpatch"),
                       cwd=context.ready.path, check=False)
-    complaints, spared = judge_checkpatch(result.output, exceptions("message"))
+    complaints, spared = judge_checkpatch(result.output, exceptions("message", queue))
     # It ends with 0 for nothing to say and 1 for complaints. Anything else means that
     # it did not work, which must not look like a clean series.
     if result.returncode != (1 if complaints or spared else 0):
@@ -231,7 +254,7 @@ def check_kernel_doc(context: Context) -> Result:
     """Touched sources: no kernel-doc warning that the base lacks; documents are in an index."""
     info = context.ready
     host_packages.need("perl")
-    touched = series.touched(series.patches())
+    touched = series.touched(series.patches(info.queue))
     sources = [path for path in touched if path.endswith((".c", ".h"))]
     found = []
     for commit in (info.base_commit, info.tip_commit):
@@ -264,7 +287,7 @@ def check_litmus(context: Context) -> Result:
 
 def check_splats(context: Context) -> Result:
     """The kernel's own scripts know no report that the splat patterns do not."""
-    return verdict(badness.complaints(context.ready.path), f"all of {Path(badness.SCRIPT).name}'s, but "
+    return verdict(badness.complaints(context.ready.path, context.opts.queue), f"all of {Path(badness.SCRIPT).name}'s, but "
                    "for those listed with a reason")
 
 
@@ -292,14 +315,15 @@ def check_mutants(context: Context) -> Result:
 
 def check_upstream(context: Context) -> Result:
     """The series on an unpatched upstream release: only the touched files are unpacked."""
+    queue = context.opts.queue
     try:
-        tarball = apt.upstream_tarball(settings.base().package)
+        tarball = apt.upstream_tarball(queue.package, queue.suites, queue.version)
     except HarnessError as error:
         return Result(Exit.OK, f"not to be had: {error.message.splitlines()[0]}", skipped=True)
     if tarball is None:
         return Result(Exit.OK, "no suite offers the unpatched tarball", skipped=True)
-    files = series.patches()
-    with tempfile.TemporaryDirectory(dir=settings.build_dir()) as name:
+    files = series.patches(queue)
+    with tempfile.TemporaryDirectory(dir=queue.build) as name:
         folder = Path(name) / "linux"
         folder.mkdir()
         members = [f"*/{path}" for path in ["Makefile", *series.touched(files)]]
@@ -311,8 +335,8 @@ def check_upstream(context: Context) -> Result:
         version = makefile_version(makefile.read_text("utf-8")) if makefile.is_file() else ""
         if not version:
             return Result(Exit.FETCH, f"{tarball.path.name} holds no Linux source")
-        base = tree.commit_base(folder, version)
-        series.apply(folder, base, files, Path(name) / "am")
+        base = tree.commit_base(folder, version, queue.author)
+        series.apply(queue, folder, base, files, Path(name) / "am")
     return passed(f"on Linux {version} ({tarball.path.name})")
 
 
@@ -323,9 +347,9 @@ def check_prefixes(config: single_objects.Config, context: Context) -> Result:
     """Every prefix compiles what the series touches; W=1 and sparse say nothing new."""
     host_packages.need(*config.groups)
     info = context.ready
-    files = series.patches()
+    files = series.patches(info.queue)
     touched = series.touched(files)
-    src = tree.worktree("prefix", info.base_commit)
+    src = tree.worktree(info, "prefix", info.base_commit)
     single_objects.configure(config, src)
     wanted = single_objects.relevant(config, src, touched)
     for name in wanted:
@@ -338,7 +362,7 @@ def check_prefixes(config: single_objects.Config, context: Context) -> Result:
         if not changed:
             continue
         compiled += 1
-        tree.worktree("prefix", commit)
+        tree.worktree(info, "prefix", commit)
         context.progress.tick(files[number].name)
         if any(Path(path).name.startswith("Kconfig") for path in changed):
             single_objects.configure(config, src)
@@ -362,7 +386,7 @@ def check_config(config: single_objects.Config, context: Context) -> Result:
     info = context.ready
     found = []
     for commit in (info.base_commit, info.tip_commit):
-        src = tree.worktree("prefix", commit)
+        src = tree.worktree(info, "prefix", commit)
         single_objects.configure(config, src)
         for name in config.objects:
             (config.out / name).unlink(missing_ok=True)
@@ -375,16 +399,19 @@ def check_config(config: single_objects.Config, context: Context) -> Result:
 def check_compiled(context: Context) -> Result:
     """Each C file that the series touches is compiled by one of the configurations."""
     info = context.ready
-    left = single_objects.not_compiled(single_objects.configs(), info.path, series.touched(series.patches()))
-    return verdict([f"no configuration of harness/data/objects.toml compiles {path}"
+    left = single_objects.not_compiled(single_objects.configs(info.queue), info.path,
+                                       series.touched(series.patches(info.queue)))
+    return verdict([f"no configuration of objects.toml compiles {path}"
                     for path in left], "each file that the series touches", Exit.CONFIG)
 
 
-def all_checks() -> list[Check]:
+def all_checks(queue: Queue) -> list[Check]:
     """The checks in their order."""
     listed = [
         Check("series and files", check_files, needs_tree=False),
+        Check("patches of two queues", check_siblings, needs_tree=False),
         Check("git am, pristine tree", check_am),
+        Check("shared files", check_shared),
         Check("round trip", check_round_trip),
         Check("checkpatch", check_checkpatch),
         Check("kernel-doc", check_kernel_doc),
@@ -394,7 +421,7 @@ def all_checks() -> list[Check]:
         Check("git am, upstream", check_upstream),
         Check("compiled files", check_compiled),
     ]
-    for config in single_objects.configs():
+    for config in single_objects.configs(queue):
         run = check_prefixes if config.prefixes else check_config
         listed.append(Check(config.name, lambda context, run=run, config=config:
                             run(config, context), builds=True))
@@ -405,7 +432,7 @@ def checks(quick: bool, opts: Options, progress: Progress) -> list[Part]:
     """Runs the checks and returns a Part for each; complaints are printed."""
     context = Context(opts, progress)
     parts = []
-    for check in all_checks():
+    for check in all_checks(opts.queue):
         if quick and check.builds:
             continue
         start = time.monotonic()

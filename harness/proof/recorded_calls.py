@@ -2,7 +2,7 @@
 
 In:  lanes (those of proof/callers/record.toml if none), record.patch, the table callers.md.
 Out: report Parts: a site that was seen and is not in the table fails; run folders
-     build/<base>/runs/LANE-record/, in them sites.txt.
+     build/<queue>/runs/LANE-record/, in them sites.txt.
 
 record.patch makes the kernel print, once for each chain of callers, the calls that wait and were
 made with preemption or interrupts disabled on entry. A site is known if a function of its chain
@@ -21,6 +21,7 @@ from ..core import settings
 from ..core.errors import Exit
 from ..core.progress import Progress
 from ..core.report import Part, guarded
+from ..core.queues import Queue
 from ..fetch.linux_source import Options
 from ..queue import series, tree
 from ..queue.tree import TreeInfo
@@ -49,9 +50,9 @@ class Words:
     inlined: dict[str, str]
 
 
-def words() -> Words:
+def words(queue: Queue) -> Words:
     """What is recorded, and how chains are read."""
-    data = settings.toml(callers.FOLDER / "record.toml")
+    data = settings.toml(queue.file(callers.FOLDER / "record.toml"))
     return Words(**{name: data[name] if name == "inlined" else tuple(data[name])
                     for name in Words.__dataclass_fields__})
 
@@ -110,8 +111,9 @@ def sites(seen: Iterable[tuple[str, ...]], rows: Iterable[Row],
 def recording_tree(opts: Options, progress: Progress) -> TreeInfo:
     """A work tree with the series and record.patch."""
     patched = tree.ensure_tree(opts, progress)
-    tip = series.apply(patched.path, patched.tip_commit, [PATCH], settings.build_dir() / "am").tip
-    return replace(patched, path=tree.worktree("record", tip), tip_commit=tip)
+    tip = series.apply(opts.queue, patched.path, patched.tip_commit,
+                       [opts.queue.file(PATCH)]).tip
+    return replace(patched, path=tree.worktree(patched, "record", tip), tip_commit=tip)
 
 
 def judged(name: str, folder: Path, verdict: Verdict, seconds: float, rows: list[Row],
@@ -143,9 +145,9 @@ def one_lane(name: str, rows: list[Row], asked: Words, opts: Options, again: boo
              progress: Progress) -> Part:
     """Builds and boots a lane with the patch, or takes its last run, and judges it."""
     if again:
-        folder = settings.build_dir() / "runs" / f"{name}-record"
+        folder = opts.queue.build / "runs" / f"{name}-record"
         return judged(name, folder, judge.judge_folder(folder), 0.0, rows, asked)
-    lane = lane_files.load(name)
+    lane = lane_files.load(name, opts.queue)
     lane = replace(lane, suites=(), cmdline=f"{lane.cmdline} kunit.enable=0".strip())
     ran = lane_run.run(lane, recording_tree(opts, progress), progress, variant="record")
     return judged(name, ran.folder, ran.verdict, ran.build_s + ran.boot_s, rows, asked)
@@ -154,8 +156,9 @@ def one_lane(name: str, rows: list[Row], asked: Words, opts: Options, again: boo
 def parts(names: Sequence[str], opts: Options, progress: Progress,
           again: bool = False) -> list[Part]:
     """All lanes, each a phase of its own."""
-    asked = words()
-    rows = callers.read_table(callers.TABLE.read_text("utf-8"), callers.TABLE.name)
+    asked = words(opts.queue)
+    table = opts.queue.file(callers.TABLE)
+    rows = callers.read_table(table.read_text("utf-8"), table.name)
     found: list[Part] = []
     for name in names:
         progress.phase(f"record of lane {name}")

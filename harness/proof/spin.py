@@ -2,7 +2,7 @@
 
 In:  proof/spin/smp.pml, proof/spin/spin.toml (what the variants are), spin, gcc.
 Out: parts(opts, progress): one Part for each variant, one for what no variant reached;
-     build/<base>/runs/prove/spin/: spin.json (states, depth, seconds, MiB) and a folder
+     build/<queue>/runs/prove/spin/: spin.json (states, depth, seconds, MiB) and a folder
      for each variant with pan's output.
 
 A variant without a mistake must be searched completely, without an error. A mutant must be
@@ -212,7 +212,7 @@ def parts(opts: Options, progress: Progress) -> list[Part]:
     """Runs all variants; raises if there is no spin."""
     host_packages.need("spin")
     depth, variants = load(DATA)
-    folder = settings.build_dir() / "runs/prove/spin"
+    folder = opts.queue.build / "runs/prove/spin"
     folder.mkdir(parents=True, exist_ok=True)
     stop = threading.Event()
     with ThreadPoolExecutor(max_workers=min(AT_A_TIME, os.cpu_count() or 1)) as pool:

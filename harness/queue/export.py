@@ -1,7 +1,7 @@
 """Writes the tree's commits back as patches.
 
-In:  build/<base>/linux (commits after the base commit), the hand-kept cover letter.
-Out: patches/<base>/NNNN-*.patch, series, and the end of the cover letter (its
+In:  build/<queue>/linux (commits after the base commit), the hand-kept cover letter.
+Out: patches/<queue>/NNNN-*.patch, series, and the end of the cover letter (its
      subject's count, the kernel it is based on, the list of patches, the diffstat).
 Without a change in the tree the bytes stay the same.
 """
@@ -12,7 +12,6 @@ import re
 import tempfile
 from pathlib import Path
 
-from ..core import settings
 from ..core.git import ask, git
 from . import series
 from .tree import TreeInfo
@@ -24,24 +23,26 @@ FORMAT = ("--zero-commit", "--no-signature", "--numbered", "--no-renames", "--no
           "--no-notes", "--no-base")
 
 
-def render(tree: Path, base: str, tip: str) -> dict[str, bytes]:
-    """The patches of base..tip: {file name: content}, in order."""
+def render(info: TreeInfo) -> dict[str, bytes]:
+    """The patches on the tree: {file name: content}, in order."""
     with tempfile.TemporaryDirectory() as out:
-        git(tree, "format-patch", *FORMAT, f"--subject-prefix={settings.base().subject_prefix}",
-            "-o", out, f"{base}..{tip}", step="git format-patch")
+        git(info.path, "format-patch", *FORMAT,
+            f"--subject-prefix={info.queue.subject_prefix}", "-o", out,
+            f"{info.base_commit}..{info.tip_commit}", step="git format-patch")
         return {path.name: path.read_bytes() for path in sorted(Path(out).iterdir())}
 
 
-def cover(old: str, tree: Path, base: str, tip: str, version: str) -> str:
+def cover(old: str, info: TreeInfo) -> str:
     """The cover letter with its end brought up to date."""
+    tree, base, tip = info.path, info.base_commit, info.tip_commit
     count = len(series.commits(tree, base, tip))
-    prefix = settings.base().subject_prefix
+    prefix = info.queue.subject_prefix
     head = re.split(rf"^{BASE_LINE}", old, maxsplit=1, flags=re.M)[0].rstrip("\n")
     head = re.sub(rf"^(Subject: \[){re.escape(prefix)}[^]]*\]",
                   rf"\g<1>{prefix} {0:0{len(str(count))}d}/{count}]", head, count=1, flags=re.M)
     shortlog = ask(tree, "log", "--reverse", "--format=  %s", f"{base}..{tip}")
     stat = ask(tree, "diff", "--stat=72", "--summary", "--no-renames", base, tip)
-    return f"{head}\n\n{BASE_LINE}{version}\n\n{count} patches:\n{shortlog}\n\n{stat}\n"
+    return f"{head}\n\n{BASE_LINE}{info.kernel_version}\n\n{count} patches:\n{shortlog}\n\n{stat}\n"
 
 
 def exported_on(folder: Path) -> str:
@@ -58,10 +59,9 @@ def series_text(old: str, names: list[str]) -> str:
     return "".join(f"{line}\n" for line in [*top, *names])
 
 
-def write(tree: TreeInfo, folder: Path) -> list[str]:
-    """Writes the queue into folder; returns the names of the patches."""
-    rendered = render(tree.path, tree.base_commit, tree.tip_commit)
-    folder.mkdir(parents=True, exist_ok=True)
+def write(info: TreeInfo) -> list[str]:
+    """Writes the queue's folder; returns the names of the patches."""
+    rendered, folder = render(info), info.queue.dir
     for path in folder.glob("[0-9]*.patch"):
         if path.name not in rendered and path.name != series.COVER:
             path.unlink()
@@ -74,6 +74,5 @@ def write(tree: TreeInfo, folder: Path) -> list[str]:
                                    list(rendered)), encoding="utf-8")
     letter = folder / series.COVER
     if letter.is_file():
-        letter.write_text(cover(letter.read_text("utf-8"), tree.path, tree.base_commit,
-                                tree.tip_commit, tree.kernel_version), encoding="utf-8")
+        letter.write_text(cover(letter.read_text("utf-8"), info), encoding="utf-8")
     return list(rendered)

@@ -12,7 +12,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..core import settings
+from ..core.queues import Queue
 from ..core.errors import Exit, HarnessError
 from ..core.git import ask, git, identity
 
@@ -37,13 +37,12 @@ def names(folder: Path) -> list[str]:
     return [line for line in lines if line]
 
 
-def patches(folder: Path | None = None) -> list[Path]:
+def patches(queue: Queue) -> list[Path]:
     """The patch files in order; raises APPLY if one is missing."""
-    folder = folder or settings.base().dir
-    found = [folder / name for name in names(folder)]
+    found = [queue.dir / name for name in names(queue.dir)]
     for path in found:
         if not path.is_file():
-            raise HarnessError(Exit.APPLY, f"the series names {path.name}, which is not in {folder}; "
+            raise HarnessError(Exit.APPLY, f"the series names {path.name}, which is not in {path.parent}; "
                                "restore the file or remove the line.")
     return found
 
@@ -67,23 +66,25 @@ def touched(files: list[Path]) -> list[str]:
     return sorted(found)
 
 
-def test_patches() -> list[Path]:
+def test_patches(queue: Queue) -> list[Path]:
     """The patches of the series that touch nothing outside of lib/: the tests."""
     found = []
-    for path in patches():
+    for path in patches(queue):
         paths = touched([path])
         if paths and all(name.startswith("lib/") for name in paths):
             found.append(path)
     return found
 
 
-def apply(repo: Path, base: str, files: list[Path], work: Path) -> Applied:
+def apply(queue: Queue, repo: Path, base: str, files: list[Path],
+          work: Path | None = None) -> Applied:
     """Puts the patches on commit `base` of repo with git am, without touching repo's work tree.
 
-    It is done in the throw-away work tree `work`, which holds only the files that the
+    It is done in a throw-away work tree, which holds only the files that the
     patches touch. Committer and dates are fixed, so the commit ids depend on nothing
     but the base and the patches. Raises APPLY, naming the patch that does not apply.
     """
+    work = work or queue.build / "am"
     discard_worktree(repo, work)
     if not files:
         return Applied((), base)
@@ -93,7 +94,7 @@ def apply(repo: Path, base: str, files: list[Path], work: Path) -> Applied:
         git(work, "sparse-checkout", "set", "--no-cone", "--stdin", stdin=patterns)
         git(work, "checkout", "--detach", base)
         result = git(work, "am", "--committer-date-is-author-date", "--no-3way", "--no-scissors",
-                     "--no-gpg-sign", *files, env=identity(), check=False)
+                     "--no-gpg-sign", *files, env=identity(queue.author), check=False)
         if result.returncode:
             raise _failure(work, files, result.output)
         tip = ask(work, "rev-parse", "HEAD")

@@ -1,10 +1,10 @@
 """The git trees: Linux with the series as commits, and work trees at other commits.
 
 In:  Options (where the source comes from), the queue.
-Out: TreeInfo. build/<base>/linux is a git tree: one base commit, then the series,
+Out: TreeInfo. build/<queue>/linux is a git tree: one base commit, then the series,
      put on by git am. Its .git holds a record of what it was made from, so that it
      can be used again as it is, and so that half-made trees are never taken for good.
-     build/<base>/linux-base is a work tree of it at the base commit.
+     build/<queue>/linux-base is a work tree of it at the base commit.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Iterator
 
-from ..core import proc, settings
+from ..core import proc
 from ..core.errors import Exit, HarnessError
 from ..core.git import ask, git, identity
 from ..core.progress import Progress
+from ..core.queues import Queue
 from ..fetch import host_packages
 from ..fetch.linux_source import Options, check_disk, find, unpack
 from . import series
@@ -30,6 +31,7 @@ BASE_DATE = "2000-01-01T00:00:00+0000"    # fixed, so that commit ids can be rep
 
 @dataclass(frozen=True)
 class TreeInfo:
+    queue: Queue
     path: Path
     base_commit: str
     tip_commit: str
@@ -64,22 +66,22 @@ def read_record(tree: Path) -> Record | None:
         return None
 
 
-def tree_path() -> Path:
-    return settings.build_dir() / "linux"
+def tree_path(queue: Queue) -> Path:
+    return queue.build / "linux"
 
 
-def info(tree: Path, record: Record) -> TreeInfo:
-    return TreeInfo(tree, record.base_commit, record.tip_commit, record.source["name"],
+def info(queue: Queue, tree: Path, record: Record) -> TreeInfo:
+    return TreeInfo(queue, tree, record.base_commit, record.tip_commit, record.source["name"],
                     record.kernel_version, record.source["checksum"])
 
 
-def ensure_tree(opts: Options = Options(), progress: Progress | None = None,
-                update: bool = False, discard: bool = False) -> TreeInfo:
+def ensure_tree(opts: Options, progress: Progress | None = None, update: bool = False, discard: bool = False) -> TreeInfo:
     """Makes or reuses the patched tree; never throws away work in it unless told to."""
     host_packages.need("tree")
     tick = progress.tick if progress else (lambda text: None)
-    tree = tree_path()
-    files = series.patches()
+    queue = opts.queue
+    tree = tree_path(queue)
+    files = series.patches(queue)
     wanted = series.digest(files)
     record = read_record(tree)
     if record is None and tree.exists():
@@ -92,16 +94,16 @@ def ensure_tree(opts: Options = Options(), progress: Progress | None = None,
         record = _make(tree, opts, files, wanted, tick)
     elif record.series != wanted:
         tick("applying the series")
-        tip = series.apply(tree, record.base_commit, files, settings.build_dir() / "am").tip
+        tip = series.apply(queue, tree, record.base_commit, files).tip
         record = _move(tree, record, tip, wanted)
-    (settings.build_dir() / "source.json").write_text(
+    (queue.build / "source.json").write_text(
         json.dumps({"kernel_version": record.kernel_version, **record.source}, indent=1) + "\n")
-    return info(tree, record)
+    return info(queue, tree, record)
 
 
 def _same_source(record: Record, opts: Options, update: bool) -> bool:
     """Whether the tree was made from what is asked for now."""
-    if not opts and record.source["kind"] == "package" and not update:
+    if not opts.given and record.source["kind"] == "package" and not update:
         return True
     return find(opts).record() == record.source
 
@@ -184,11 +186,11 @@ def _make(tree: Path, opts: Options, files: list[Path], wanted: str, tick) -> Re
     source = find(opts)
     try:
         tick(f"unpacking {source.name}")
-        version = unpack(source, new)
+        version = unpack(source, new, opts.queue.version)
         tick(f"committing Linux {version}")
-        base = commit_base(new, version)
+        base = commit_base(new, version, opts.queue.author)
         tick("applying the series")
-        tip = series.apply(new, base, files, folder / "am").tip
+        tip = series.apply(opts.queue, new, base, files).tip
         git(new, "reset", "--hard", "--quiet", tip)
         record = Record(source.record(), version, base, tip, wanted)
         record.write(new)
@@ -216,7 +218,7 @@ def unignore(gitignore: Path) -> None:
                                      if line.strip() not in ("/*", "!/debian/")), encoding="utf-8")
 
 
-def commit_base(folder: Path, version: str) -> str:
+def commit_base(folder: Path, version: str, author: str) -> str:
     """Makes a git tree of an unpacked source, with one commit whose id depends on it only."""
     unignore(folder / ".gitignore")
     git(folder, "init", "--quiet", "--initial-branch", "series")
@@ -227,17 +229,17 @@ def commit_base(folder: Path, version: str) -> str:
     git(folder, "-c", "core.bigFileThreshold=1", "add", "--all", "--force", ".",
         limit="git_import", step="git add")
     git(folder, "commit", "--quiet", "--no-verify", "--no-gpg-sign", "-m", f"Linux {version}",
-        env=identity(BASE_DATE), limit="git_import")
+        env=identity(author, BASE_DATE), limit="git_import")
     git(folder, "branch", "base")
     return ask(folder, "rev-parse", "HEAD")
 
 
-def worktree(name: str, commit: str) -> Path:
-    """build/<base>/linux-NAME: a full work tree of the tree at `commit`.
+def worktree(info: TreeInfo, name: str, commit: str) -> Path:
+    """build/<queue>/linux-NAME: a full work tree of the tree at `commit`.
 
     Files that do not differ between two uses keep their time stamps.
     """
-    tree, path = tree_path(), settings.build_dir() / f"linux-{name}"
+    tree, path = tree_path(info.queue), info.queue.build / f"linux-{name}"
     if not (path / ".git").is_file() or git(path, "rev-parse", "HEAD", check=False).returncode:
         new = path.with_name(path.name + ".new")
         check_disk(path, "worktree")
@@ -256,19 +258,19 @@ def worktree(name: str, commit: str) -> Path:
     return path
 
 
-def ensure_base_tree(opts: Options = Options(), progress: Progress | None = None) -> TreeInfo:
+def ensure_base_tree(opts: Options, progress: Progress | None = None) -> TreeInfo:
     """The unpatched kernel: a work tree at the base commit (not meant to be changed)."""
     patched = ensure_tree(opts, progress)
-    return replace(patched, path=worktree("base", patched.base_commit),
+    return replace(patched, path=worktree(patched, "base", patched.base_commit),
                    tip_commit=patched.base_commit)
 
 
 def base_with_tests(opts: Options, progress: Progress) -> TreeInfo:
     """A work tree with the unpatched kernel and the tests of the series."""
     patched = ensure_tree(opts, progress)
-    files = series.test_patches()
+    files = series.test_patches(opts.queue)
     if not files:
         raise HarnessError(Exit.USAGE, "the series has no patch that touches lib/ only, so there "
                            "is no test to put on the unpatched kernel.")
-    tip = series.apply(patched.path, patched.base_commit, files, settings.build_dir() / "am").tip
-    return replace(patched, path=worktree("base-tests", tip), tip_commit=tip)
+    tip = series.apply(opts.queue, patched.path, patched.base_commit, files).tip
+    return replace(patched, path=worktree(patched, "base-tests", tip), tip_commit=tip)

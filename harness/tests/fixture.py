@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import os
 import shutil
 import subprocess
 import tempfile
@@ -16,7 +15,7 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
-from harness.core import settings
+from harness.core import queues, settings
 from harness.fetch.linux_source import Options
 from harness.queue import series, tree
 from harness.verbs import export as export_verb
@@ -31,6 +30,8 @@ author = "Test Project <test@invalid>"
 """
 # The harness without its tests.
 CODE = sorted(path for path in (settings.REPO / "harness").rglob("*.py") if "tests" not in path.parts)
+# The queue of this repository, for tests that need one.
+QUEUE = queues.load()
 COVER = """\
 From 0000000000000000000000000000000000000000 Mon Sep 17 00:00:00 2001
 From: Test Project <test@invalid>
@@ -70,19 +71,15 @@ class World(unittest.TestCase):
         self.queue.mkdir(parents=True)
         (self.queue / "base.toml").write_text(BASE_TOML)
         (self.queue / "series").write_text("# in this order\n")
+        (self.queue / "objects.toml").write_text("config = []\n[built_as]\n")
         (self.queue / "0000-cover-letter.patch").write_text(COVER)
         for name, value in (("REPO", self.top / "repo"), ("BUILD", self.top / "build")):
             patcher = mock.patch.object(settings, name, value)
             patcher.start()
             self.addCleanup(patcher.stop)
-        environment = mock.patch.dict(os.environ)
-        environment.start()
-        self.addCleanup(environment.stop)
-        os.environ.pop("BASE", None)
-        settings.base.cache_clear()
-        self.addCleanup(settings.base.cache_clear)
-        self.opts = Options(linux=self.linux)
-        settings.build_dir().mkdir(parents=True)
+        self.world = queues.load()
+        self.opts = Options(self.world, linux=self.linux)
+        self.world.build.mkdir(parents=True)
 
     def git_commit(self, folder: Path, message: str, **env: str) -> None:
         """Commits everything in folder."""
@@ -112,6 +109,6 @@ class World(unittest.TestCase):
 
     def break_patch(self) -> str:
         """Makes the second patch one that does not apply; returns its name."""
-        path = series.patches()[1]
+        path = series.patches(self.world)[1]
         path.write_text(path.read_text().replace("-line 20", "-line twelve"))
         return path.name

@@ -7,13 +7,13 @@ from pathlib import Path
 from ..core import lock, settings
 from ..core.arguments import Parser
 from ..core.errors import Exit, HarnessError
-from ..fetch import linux_source
+from ..fetch.linux_source import add_options, options
 from ..bench import plans
 from ..bench.measure import compare, limited, measure_all, read_rt
 
 HELP = """\
 ./run bench [--quick] [--arch ARCH]... [--kernel NAME]... [--guest NAME]... [--boots N]
-            [--jobs N] [--resume] [--linux PATH | --tarball FILE]
+            [--jobs N] [--resume] [--queue NAME] [--linux PATH | --tarball FILE]
 ./run bench --compare A B
 ./run bench --read FILE...
 
@@ -50,7 +50,7 @@ summary.md (the targets, and tables), plots, and the differences of the configur
 
 def parse(args: list[str]):
     parser = Parser("bench")
-    linux_source.add_options(parser)
+    add_options(parser)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--arch", action="append", default=[])
     parser.add_argument("--kernel", action="append", default=[])
@@ -70,11 +70,12 @@ def main(args: list[str]) -> int:
         return compare(*parsed.compare)
     if parsed.read:
         return read_rt(parsed.read)
-    plan = limited(plans.read(), parsed)
+    opts = options(parsed)
+    plan = limited(plans.read(opts.queue), parsed)
     known = list(dict.fromkeys(arch for item in plan.guests for arch in item.arches))
     for arch in parsed.arch:
         if arch not in known:
             raise HarnessError(Exit.USAGE, f"there is nothing to measure on {arch!r}; the "
                                f"architectures are: {', '.join(known)}.")
-    with lock.build_folder(settings.build_dir(), "bench"):
-        return measure_all(plan, parsed, parsed.arch or known)
+    with lock.build_folder(settings.BUILD, "bench"):
+        return measure_all(plan, opts, parsed, parsed.arch or known)

@@ -17,7 +17,7 @@ from ..guest import initramfs, qemu
 from ..lanes import lane_files, lane_run
 
 HELP = """\
-./run boot ARCH [--linux PATH | --tarball FILE]
+./run boot ARCH [--queue NAME] [--linux PATH | --tarball FILE]
 
 Builds the patched kernel for ARCH (x86_64, arm64, i386, arm) as the lane of that name does,
 boots it and gives a busybox shell in it (the tests do not run: ./run kunit does that).
@@ -30,17 +30,18 @@ def main(args: list[str]) -> int:
     parser.add_argument("arch")
     add_options(parser)
     parsed = parser.parse_args(args)
-    known = [name for name in arches.arch_names() if name in lane_files.names()]
+    opts = options(parsed)
+    known = [name for name in arches.arch_names() if name in lane_files.names(opts.queue)]
     if parsed.arch not in known:
         raise HarnessError(Exit.USAGE, f"there is no architecture {parsed.arch!r} to boot; known "
                            f"are: {', '.join(known)}.")
-    lane = lane_files.load(parsed.arch)
+    lane = lane_files.load(parsed.arch, opts.queue)
     lane_run.need(lane)
     progress = Progress(2)
     progress.phase("the kernel tree")
-    info = tree.ensure_tree(options(parsed), progress)
+    info = tree.ensure_tree(opts, progress)
     progress.phase(f"kernel of lane {lane.name}")
-    made = kernel_build.build(lane.kernel, info.path, lane_run.out_folder(lane), progress)
+    made = kernel_build.build(lane.kernel, info.path, lane_run.out_folder(opts.queue, lane), progress)
     spec = lane_run.accelerated(lane, lane_run.boot_spec(lane, made.kernel))
     work = lane_run.guest_dir()
     initrd = initramfs.make(lane.arch, work, initramfs.shell_entries(lane.arch, work))

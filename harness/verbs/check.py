@@ -12,6 +12,7 @@ from ..core import proc, report, settings
 from ..core.arguments import Parser
 from ..core.errors import Exit, HarnessError
 from ..core.progress import Progress
+from ..core.queues import Queue
 from ..core.report import Part, guarded
 from ..fetch import host_packages
 from ..fetch.linux_source import add_options, options
@@ -20,7 +21,7 @@ from ..lanes import lane_files, lane_run
 from ..proof import mutant_runs, mutants, proofs, queue_checks, recorded_calls
 
 HELP = """\
-./run check [LANE...] [--all | --quick] [--linux PATH | --tarball FILE]
+./run check [LANE...] [--all | --quick] [--queue NAME] [--linux PATH | --tarball FILE]
 
 The test command. In order: the harness's unit tests; the checks of the patch queue
 (series and files agree, it applies, round trip, checkpatch, kernel-doc, objects of every
@@ -38,7 +39,7 @@ lane x86_64 comes the subset of the mutants (./run help mutants).
 Prints a summary table and the line "N passed, N failed, N skipped", which counts unit
 tests, queue checks, litmus tests, the audit of callers (as one), executed KUnit cases (all
 runs), torture tests, mutants, and lanes whose calls were recorded. Goes on after a failure; the
-exit code is that of the first. Runs leave their files in build/<base>/runs/.
+exit code is that of the first. Runs leave their files in build/<queue>/runs/.
 """
 
 _RAN = re.compile(r"^Ran (\d+) tests? in", re.M)
@@ -63,7 +64,7 @@ def count_unit(output: str, returncode: int, seconds: float) -> Part:
 def unit_tests(progress: Progress) -> Part:
     """Runs the harness's own tests in a process of their own."""
     host_packages.need("plot")      # or those that draw would be skipped
-    log = settings.build_dir() / "unit.log"
+    log = settings.BUILD / "unit.log"
 
     def on_line(line: str) -> None:
         progress.tick(line[:60])
@@ -94,11 +95,11 @@ def one_lane(lane: lane_files.Lane, opts, progress: Progress) -> Part:
                 + (f"; {len(verdict.elsewhere)} data races elsewhere" if verdict.elsewhere else ""))
 
 
-def choose(named: list[str], everything: bool) -> list[lane_files.Lane]:
+def choose(queue: Queue, named: list[str], everything: bool) -> list[lane_files.Lane]:
     """The lanes to run."""
     if named and everything:
         raise HarnessError(Exit.USAGE, "check takes names of lanes or --all, not both.")
-    found = [lane_files.load(name) for name in dict.fromkeys(named or lane_files.names())]
+    found = [lane_files.load(name, queue) for name in dict.fromkeys(named or lane_files.names(queue))]
     return found if named or everything else [lane for lane in found if lane.when == "check"]
 
 
@@ -110,13 +111,13 @@ def main(args: list[str]) -> int:
     much.add_argument("--quick", action="store_true")
     add_options(parser)
     parsed = parser.parse_args(args)
-    chosen = choose(parsed.lanes, parsed.all)
+    opts = options(parsed)
+    chosen = choose(opts.queue, parsed.lanes, parsed.all)
     if parsed.quick:
         chosen = []
-    opts = options(parsed)
     steps = [] if parsed.quick else [step for step in proofs.STEPS if step.quick]
     with_mutants = any(lane.name == mutants.SUBSET_LANE for lane in chosen)
-    recorded = recorded_calls.words().lanes if parsed.all else ()
+    recorded = recorded_calls.words(opts.queue).lanes if parsed.all else ()
     progress = Progress(2 + len(steps) + len(chosen) + with_mutants + len(recorded))
 
     progress.phase("unit tests of the harness")
@@ -134,6 +135,6 @@ def main(args: list[str]) -> int:
     print()
     print(report.table(parts))
     if chosen:
-        print(f"Sources and verdicts of the lanes are in {settings.build_dir() / 'runs'}.")
+        print(f"Sources and verdicts of the lanes are in {opts.queue.build / 'runs'}.")
     print(report.closing(parts))
     return report.exit_code(parts)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from ..core import settings
 from ..core.arguments import Parser
 from ..core.errors import Exit
 from ..core.progress import Progress
@@ -14,7 +13,7 @@ from ..bench import demo_plot, wakeup
 from ..bench.demo import DEMO, build_variant, measure_one, report, variants, work
 
 HELP = """\
-./run demo [--linux PATH | --tarball FILE]
+./run demo [--queue NAME] [--linux PATH | --tarball FILE]
 
 Builds Linux for x86_64 twice, without the series and with it, boots both under QEMU
 and measures how long a SCHED_FIFO task waits to run on a CPU where another task waits
@@ -37,14 +36,14 @@ def main(args: list[str]) -> int:
     parser = Parser("demo")
     add_options(parser)
     opts = options(parser.parse_args(args))
-    lane = lane_files.read(DEMO / "demo.toml")
+    lane = lane_files.read(DEMO / "demo.toml", opts.queue)
     asked = wakeup.plan(lane.cmdline, lane.arch.clocksource)
     progress = Progress(4 + 2 * len(asked.models))
 
     progress.phase("tools and kernel tree")
     host_packages.need("tree", "build", lane.arch.name, "plot")
     info = tree.ensure_tree(opts, progress)
-    both = variants(info, tree.worktree("base", info.base_commit))
+    both = variants(info, tree.worktree(info, "base", info.base_commit))
     progress.done(f"Linux {info.kernel_version}, {info.source}")
 
     made = []
@@ -60,12 +59,12 @@ def main(args: list[str]) -> int:
                                             progress))
 
     progress.phase("table and plot")
-    wakeup.write_csv(measurements, work() / "points.csv")
+    wakeup.write_csv(measurements, work(info.queue) / "points.csv")
     demo_plot.draw(measurements, asked,
               f"Linux {info.kernel_version} on x86_64, {lane.cpus} CPUs. Clock: QEMU counts "
               f"instructions, 1 instruction = 1 ns. {asked.reps} points for each mark; lines join "
-              "the medians.", work() / "latency.svg", work() / "matplotlib")
-    text = report(measurements, asked, lane, info, len(series.names(settings.base().dir)))
-    (work() / "result.txt").write_text(text.lstrip("\n") + "\n", encoding="utf-8")
+              "the medians.", work(info.queue) / "latency.svg", work(info.queue) / "matplotlib")
+    text = report(measurements, asked, lane, info, len(series.names(info.queue.dir)))
+    (work(info.queue) / "result.txt").write_text(text.lstrip("\n") + "\n", encoding="utf-8")
     print(text)
     return Exit.OK

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..core import settings
+from ..core import queues
 from ..core.arguments import Parser
 from ..core.errors import Exit, HarnessError
 from ..core.git import ask, git
@@ -10,9 +10,9 @@ from ..queue.export import write
 from ..queue.tree import info, mark_exported, read_record, tree_path
 
 HELP = """\
-./run export
+./run export [--queue NAME]
 
-Writes the commits of build/<base>/linux (all after its base commit) to patches/<base>/
+Writes the commits of build/<queue>/linux (all after its base commit) to patches/<queue>/
 as mails that git am takes, and rewrites `series`. The cover letter
 0000-cover-letter.patch is kept by hand; only its end, from the line "Base: Linux ..."
 on, and the number of patches in its subject are brought up to date.
@@ -21,8 +21,10 @@ on, and the number of patches in its subject are brought up to date.
 
 def main(args: list[str]) -> int:
     """The verb `export`."""
-    Parser("export").parse_args(args)
-    path = tree_path()
+    parser = Parser("export")
+    parser.add_argument("--queue")
+    queue = queues.load(parser.parse_args(args).queue)
+    path = tree_path(queue)
     record = read_record(path)
     if record is None:
         raise HarnessError(Exit.USAGE, f"there is no tree at {path} to export; make it with "
@@ -39,7 +41,6 @@ def main(args: list[str]) -> int:
         raise HarnessError(Exit.USAGE, f"{path} holds merge commits, which cannot be patches; "
                            "rebase them onto the branch base, then export.")
     record = mark_exported(path, record, head)
-    folder = settings.base().dir
-    names = write(info(path, record), folder)
-    print(f"{len(names)} patches written to {folder}, based on Linux {record.kernel_version}")
+    names = write(info(queue, path, record))
+    print(f"{len(names)} patches written to {queue.dir}, based on Linux {record.kernel_version}")
     return Exit.OK

@@ -15,7 +15,7 @@ from ..queue import tree
 from ..lanes import lane_files, lane_run
 
 HELP = """\
-./run kunit LANE [GLOB] [--base] [--linux PATH | --tarball FILE]
+./run kunit LANE [GLOB] [--base] [--queue NAME] [--linux PATH | --tarball FILE]
 
 Builds the lane's kernel, boots it and shows its console; the lane's suites run at
 boot and again after boot, then its torture tests. The verdict comes last, the exit code
@@ -26,7 +26,7 @@ is its.
            least one case must match then.
   --base   the unpatched kernel with nothing but the tests of the series
 
-Leaves build/<base>/runs/LANE/ (LANE-base with --base): config, console.log, qemu-cmd
+Leaves build/<queue>/runs/LANE/ (LANE-base with --base): config, console.log, qemu-cmd
 (a script that boots it again), exit, run.json and verdict.json.
 """
 
@@ -45,14 +45,15 @@ def main(args: list[str]) -> int:
     parser.add_argument("--base", action="store_true")
     add_options(parser)
     parsed = parser.parse_args(args)
-    lane = lane_files.load(parsed.lane)
+    opts = options(parsed)
+    lane = lane_files.load(parsed.lane, opts.queue)
     if parsed.glob and not lane.suites:
         raise HarnessError(Exit.USAGE, f"lane {lane.name} runs no suite, so there are no cases to "
                            "choose from; leave the pattern out.")
     progress = Progress(2)
     progress.phase("the kernel tree")
-    info = tree.base_with_tests(options(parsed), progress) if parsed.base \
-        else tree.ensure_tree(options(parsed), progress)
+    info = tree.base_with_tests(opts, progress) if parsed.base \
+        else tree.ensure_tree(opts, progress)
     progress.done(f"Linux {info.kernel_version} from {info.source} ({info.checksum})")
     progress.phase(f"lane {lane.name}: {lane.proves}")
 

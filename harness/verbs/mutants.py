@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..core import report, settings
+from ..core import report
 from ..core.arguments import Parser
 from ..core.progress import Progress
 from ..fetch.linux_source import add_options, options
@@ -10,7 +10,7 @@ from ..proof import mutants
 from ..proof.mutant_runs import run, text_table
 
 HELP = """\
-./run mutants [NAME...] [--subset] [--linux PATH | --tarball FILE]
+./run mutants [NAME...] [--subset] [--queue NAME] [--linux PATH | --tarball FILE]
 
 Shows that the suite notices broken kernels. A mutant is a small patch in proof/mutants/
 that breaks one thing in the series; proof/mutants/mutants.toml says which invariant
@@ -23,7 +23,7 @@ has no mutant: the litmus tests and their broken twins are for that (./run prove
   --subset   only the five that are part of ./run check
 
 Prints a table and the line "N passed, N failed, N skipped". Runs leave their files in
-build/<base>/runs/mutants/.
+build/<queue>/runs/mutants/.
 """
 
 
@@ -33,13 +33,14 @@ def main(args: list[str]) -> int:
     parser.add_argument("--subset", action="store_true")
     add_options(parser)
     parsed = parser.parse_args(args)
+    opts = options(parsed)
     table = mutants.load()
     chosen = mutants.choose(table, parsed.names, parsed.subset)
     progress = Progress(1 + len({mutant.lane for mutant in chosen}) + len(chosen))
     progress.phase("the kernel tree")
-    outcomes = run(chosen, table, options(parsed), progress, phases=True)
+    outcomes = run(chosen, table, opts, progress, phases=True)
     print(text_table(outcomes))
     parts = [outcome.part for outcome in outcomes]
-    print(f"Consoles are in {settings.build_dir() / 'runs/mutants'}.")
+    print(f"Consoles are in {opts.queue.build / 'runs/mutants'}.")
     print(report.closing(parts))
     return report.exit_code(parts)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from ..core import report, settings
+from ..core import report
 from ..core.arguments import Parser
 from ..core.progress import Progress
 from ..fetch.linux_source import add_options, options
 from ..proof.proofs import STEPS, run
 
 HELP = """\
-./run prove [--linux PATH | --tarball FILE]
+./run prove [--queue NAME] [--linux PATH | --tarball FILE]
 
 What booting cannot show: that the memory ordering is right on every architecture, that
 no order of steps of tasks, interrupts and CPU hotplug breaks an invariant, and that no
@@ -34,7 +34,7 @@ At most 10 minutes on 2 cores.
 Builds no kernel. herd7 is taken from PATH, or its Debian package is unpacked below
 build/, not installed. Where a tool cannot be had, that is a failure. Prints a table and
 the line "N passed, N failed, N skipped"; the tools' outputs are in
-build/<base>/runs/prove/.
+build/<queue>/runs/prove/.
 """
 
 
@@ -45,6 +45,6 @@ def main(args: list[str]) -> int:
     parts = run(STEPS, opts, Progress(len(STEPS)))
     print()
     print(report.table(parts))
-    print(f"Outputs are in {settings.build_dir() / 'runs/prove'}.")
+    print(f"Outputs are in {opts.queue.build / 'runs/prove'}.")
     print(report.closing(parts))
     return report.exit_code(parts)

@@ -10,7 +10,7 @@ from ..lanes import lane_files
 from ..proof.recorded_calls import parts, words
 
 HELP = """\
-./run record [LANE...] [--again] [--linux PATH | --tarball FILE]
+./run record [LANE...] [--again] [--queue NAME] [--linux PATH | --tarball FILE]
 
 What the audit of callers (./run help prove) says of the source, seen in a running kernel:
 builds the lanes' kernels with a patch that prints each cross-CPU call that waits and is made
@@ -21,7 +21,7 @@ The lanes are those of proof/callers/record.toml, or the LANEs given.
   --again   judges the last runs once more, with the table as it is now
 
 Prints a table and the line "N passed, N failed, N skipped". The sites, each with a chain of
-callers, are in build/<base>/runs/LANE-record/sites.txt. Part of ./run check --all.
+callers, are in build/<queue>/runs/LANE-record/sites.txt. Part of ./run check --all.
 """
 
 
@@ -31,10 +31,11 @@ def main(args: list[str]) -> int:
     parser.add_argument("--again", action="store_true")
     add_options(parser)
     parsed = parser.parse_args(args)
-    names = parsed.lanes or words().lanes
+    opts = options(parsed)
+    names = parsed.lanes or words(opts.queue).lanes
     for name in names:
-        lane_files.load(name)        # one that there is not is said before anything begins
-    found = parts(names, options(parsed), Progress(len(names)), parsed.again)
+        lane_files.load(name, opts.queue)        # one that there is not is said before anything begins
+    found = parts(names, opts, Progress(len(names)), parsed.again)
     print()
     print(report.table(found))
     print(report.closing(found))

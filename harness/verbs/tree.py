@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from ..core import settings
 from ..core.arguments import Parser
 from ..core.errors import Exit
 from ..core.progress import Progress
@@ -11,9 +10,9 @@ from ..queue import series
 from ..queue.tree import ensure_tree
 
 HELP = """\
-./run tree [--linux PATH | --tarball FILE] [--update] [--discard]
+./run tree [--queue NAME] [--linux PATH | --tarball FILE] [--update] [--discard]
 
-Makes build/<base>/linux, a git tree: one commit with the unpatched kernel (branch
+Makes build/<queue>/linux, a git tree: one commit with the unpatched kernel (branch
 "base"), then every patch of the series as a commit put on with git am (branch
 "series"). Prints where it is and how to build it. A tree that is there already is
 used again; after a change in the patches only the files concerned are rewritten, so
@@ -40,7 +39,7 @@ def main(args: list[str]) -> int:
     progress.phase("the kernel tree")
     made = ensure_tree(options(parsed), progress, parsed.update, parsed.discard)
     progress.done("ready")
-    count = len(series.names(settings.base().dir))
+    count = len(series.names(made.queue.dir))
     print(f"""{made.path}
   Linux {made.kernel_version} with {count} patches, from {made.source}
   {made.checksum}

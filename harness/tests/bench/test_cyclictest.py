@@ -16,6 +16,7 @@ from harness.bench import cyclictest, plans, plots, points, summary
 from harness.bench.points import Boot, Key, Point, Stat
 from harness.bench.summary import Measured
 from harness.verbs import bench as bench_verb
+from harness.tests.fixture import QUEUE
 
 BOOT = Boot("x86_64", "series", 4, "tools", 1, "tsc")
 STEPS = ["run clock", "run rt idle 8 0-1", "load stall hold_ms=100 gap_ms=100",
@@ -124,7 +125,7 @@ class ReadTest(unittest.TestCase):
             self.assertEqual(caught.exception.code, Exit.SPLAT)
 
     def test_steps_of_our_own(self):
-        plan = plans.read()
+        plan = plans.read(QUEUE)
         guest = next(item for item in plan.guests if item.tools)
         for accel in ("tcg", "kvm"):
             text = "\n".join(guest.lines(plan.kernels[0], "x86_64", plan.tools["hold"][accel]))
@@ -149,7 +150,7 @@ class FloorTest(unittest.TestCase):
             self.assertIn(words, summary.difference(one, other, floor))
 
     def test_section(self):
-        plan = plans.read()
+        plan = plans.read(QUEUE)
         kernels = [Measured(item.name, item.name, "", 0) for item in plan.kernels[:2]]
         made = [Point("x86_64", kernel, 4, "rt_max", case, x, "tools", boot, 1, value + boot)
                 for boot in (1, 2, 3) for kernel, case, x, value in (
@@ -193,9 +194,9 @@ class ToolsTest(unittest.TestCase):
                 debian_programs.entries(root, ["usr/bin/other"], lambda path: "")
 
     def test_cannot_be_had(self):
-        plan = plans.read()
+        plan = plans.read(QUEUE)
         with tempfile.TemporaryDirectory() as name, \
-                mock.patch.object(debian_programs.settings, "build_dir", lambda: Path(name)), \
+                mock.patch.object(debian_programs.settings, "fetched", lambda: Path(name)), \
                 mock.patch.object(debian_programs, "check_disk"), \
                 mock.patch.object(debian_programs.apt, "of_suites", lambda *_: None):
             with self.assertRaises(HarnessError) as caught:

@@ -11,13 +11,14 @@ from harness.guest import qemu
 from harness.lanes import lane_files
 from harness.bench import demo, wakeup
 from harness.tests.bench.test_wakeup import ASKED, console, slow
+from harness.tests.fixture import QUEUE
 
-INFO = TreeInfo(Path("linux"), "a" * 40, "b" * 40, "linux-source-6.12 6.12.0-1", "6.12.0", "sha256 x")
+INFO = TreeInfo(QUEUE, Path("linux"), "a" * 40, "b" * 40, "linux-source-6.12 6.12.0-1", "6.12.0", "sha256 x")
 
 
 class ConfigurationTest(unittest.TestCase):
     def test_machine(self):
-        lane = lane_files.read(demo.DEMO / "demo.toml")
+        lane = lane_files.read(demo.DEMO / "demo.toml", QUEUE)
         asked = wakeup.plan(lane.cmdline)
         self.assertEqual(asked.holds_ns, (100_000, 1_000_000, 4_000_000, 16_000_000, 64_000_000))
         self.assertGreaterEqual(asked.reps, 5)
@@ -83,7 +84,7 @@ class ExamineTest(unittest.TestCase):
 
 class ReportTest(unittest.TestCase):
     def test_all_boots(self):
-        lane = lane_files.read(demo.DEMO / "demo.toml")
+        lane = lane_files.read(demo.DEMO / "demo.toml", QUEUE)
         asked = replace(ASKED, models=("full", "voluntary"))
         boots = [wakeup.read(console(slow), asked, label, Path("x"), model)
                  for model in asked.models for label in ("6.12.0 unpatched", "6.12.0 + series")]

@@ -19,6 +19,7 @@ from harness.bench import measure, plans, plots, points, summary
 from harness.bench.points import Boot, Key, Point, Stat
 from harness.bench.summary import Measured
 from harness.verbs import bench as bench_verb
+from harness.tests.fixture import QUEUE
 
 WHERE = Path("console.log")
 BOOT = Boot("x86_64", "series", 4, "main", 2, "tsc")
@@ -56,7 +57,7 @@ def error(test, code, words, step, *args):
 
 class PlanTest(unittest.TestCase):
     def test_our_own(self):
-        plan = plans.read()
+        plan = plans.read(QUEUE)
         self.assertEqual((plan.ours.before, plan.peer.before), ("base", "7.2"))
         self.assertEqual([item.name for item in plan.quick().kernels], ["base", "series"])
         self.assertTrue(all(path.is_file() for path in plan.sources.values()))
@@ -64,7 +65,7 @@ class PlanTest(unittest.TestCase):
         self.assertTrue(any(guest.arches for guest in plan.quick().guests))
 
     def test_steps_are_of_the_kernel(self):
-        plan = plans.read()
+        plan = plans.read(QUEUE)
         main = next(item for item in plan.guests if item.name == "main")
         for kernel in plan.kernels:
             text = "\n".join(main.lines(kernel, "x86_64"))
@@ -72,7 +73,7 @@ class PlanTest(unittest.TestCase):
             self.assertNotIn("{", text)
 
     def test_steps_of_one_architecture(self):
-        guest = next(item for item in plans.read().guests if item.name == "8-cpus")
+        guest = next(item for item in plans.read(QUEUE).guests if item.name == "8-cpus")
         x86, arm = guest.steps_on("x86_64"), guest.steps_on("arm64")
         self.assertEqual(len(x86), len(arm) + 1)
         self.assertTrue(all(step.split()[0] in ("run", "load") for step in x86 + arm))
@@ -80,11 +81,11 @@ class PlanTest(unittest.TestCase):
         self.assertFalse(any("munmap" in step for step in arm))
 
     def test_only_kernels_that_may_be_called_preemptible_are(self):
-        pinned = {kernel.name: kernel.many_pinned for kernel in plans.read().kernels}
+        pinned = {kernel.name: kernel.many_pinned for kernel in plans.read(QUEUE).kernels}
         self.assertEqual(pinned, {"base": 1, "series": 0, "7.2": 1, "7.3": 0})
 
     def test_models(self):
-        plan = plans.read()
+        plan = plans.read(QUEUE)
         guests = {guest.name: guest for guest in plan.guests}
         self.assertEqual((guests["main"].words, guests["voluntary"].words, guests["crowd"].words),
                          ("", "preempt=voluntary", guests["crowd"].cmdline))
@@ -98,12 +99,12 @@ class PlanTest(unittest.TestCase):
         self.assertEqual(measure.lacking(plan, list(plan.kernels), ["arm64"]), [])
 
     def test_builds(self):
-        plan = plans.read()
+        plan = plans.read(QUEUE)
         names = [(way, kernel.name) for way, kernel in plan.wanted("x86_64")]
         self.assertEqual(names, [("", "base"), ("", "series"), ("", "7.2"), ("", "7.3"),
                                  ("tracer", "base"), ("tracer", "series")])
         self.assertFalse(any(way for way, _ in plan.wanted("arm64")))
-        asked = lane_files.read(plan.config["x86_64"]).kernel
+        asked = lane_files.read(plan.config["x86_64"], QUEUE).kernel
         traced = measure.as_built(plan, asked, plan.kernels[0], "tracer")
         plain = measure.as_built(plan, asked, plan.kernels[0], "")
         self.assertEqual((plain.name, traced.name), ("demo-base", "demo-tracer-base"))
@@ -131,7 +132,7 @@ class PlanTest(unittest.TestCase):
                 path = Path(folder) / "bench.toml"
                 self.assertIn(old, text)
                 path.write_text(text.replace(old, new, 1))
-                error(self, Exit.USAGE, words, plans.read, path)
+                error(self, Exit.USAGE, words, plans.read, QUEUE, path)
 
 
 class ReadTest(unittest.TestCase):
@@ -226,7 +227,7 @@ class TargetsTest(unittest.TestCase):
             self.assertIn(key, values)
             values[key] = value
         return {item.what: item.met for item in
-                summary.targets(plans.read(), made(values), "x86_64")}
+                summary.targets(plans.read(QUEUE), made(values), "x86_64")}
 
     def test_all_met(self):
         self.assertEqual(set(self.verdicts().values()), {True})
@@ -259,7 +260,7 @@ class TargetsTest(unittest.TestCase):
 
     def test_statistic_of_each_target_is_that_of_the_data(self):
         """All is well by the median, and nothing by the mean."""
-        plan = plans.read()
+        plan = plans.read(QUEUE)
         medians = {name: replace(limit, statistic="median") for name, limit in plan.target.items()}
         # Of two figures of the series that are compared, the one that must not be the greater.
         spoiled = {key: replace(stat, mean=1000 * stat.mean) if key.kernel == "series" and
@@ -276,11 +277,11 @@ class TargetsTest(unittest.TestCase):
                 self.assertIn(False, met({**medians, name: replace(limit, statistic="mean")}))
 
     def test_not_measured_is_not_met(self):
-        found = summary.targets(plans.read(), {}, "x86_64")
+        found = summary.targets(plans.read(QUEUE), {}, "x86_64")
         self.assertEqual({item.met for item in found}, {None})
 
     def test_summary(self):
-        plan = plans.read()
+        plan = plans.read(QUEUE)
         kernels = [Measured(item.name, f"Linux {item.name}", "a package", item.many_pinned)
                    for item in plan.kernels]
         text = summary.summary(plan, made(GOOD), ["x86_64"], kernels, "Benchmarks", ["How."],
@@ -297,7 +298,7 @@ class TargetsTest(unittest.TestCase):
         self.assertIn("- 7.3 was slow", text)
 
     def test_peer_left_out(self):
-        plan = plans.read()
+        plan = plans.read(QUEUE)
         kernels = [Measured(item.name, item.name, "", 0) for item in plan.kernels[:2]]
         values = {key: value for key, value in GOOD.items() if not key[0].startswith("7")}
         text = summary.summary(plan, made(values), ["x86_64"], kernels, "B", [], [])
@@ -346,7 +347,7 @@ class VerbTest(unittest.TestCase):
         error(self, Exit.USAGE, "no kernel '9.9'", bench_verb.main, ["--kernel", "9.9"])
 
     def test_jobs(self):
-        plan = replace(plans.read(), boots=2)
+        plan = replace(plans.read(QUEUE), boots=2)
         ready = [measure.Ready(kernel, mock.Mock(), arches.arch("x86_64"), Path("a"), Path("b"),
                              Path("c"), {}, {}, "1", build=way)
                  for way, kernel in plan.wanted("x86_64")]
@@ -361,13 +362,13 @@ class VerbTest(unittest.TestCase):
             "tools": []})       # they could not be had
 
     def test_jobs_are_keys(self):
-        plan = plans.read()
+        plan = plans.read(QUEUE)
         ready = measure.Ready(plan.kernels[0], mock.Mock(), mock.Mock(), Path("a"), Path("b"),
                             Path("c"), {"calls": Path("d")}, {}, "1")
         self.assertEqual(len({measure.Job(ready, plan.guests[0], number) for number in (1, 1, 2)}), 2)
 
     def test_fewer_boots(self):
-        plan = plans.read()
+        plan = plans.read(QUEUE)
         tools = next(one for one in plan.guests if one.tools)
         self.assertEqual(list(tools.boots_of(5)), [1, 2, 3])
         self.assertEqual(list(tools.boots_of(2)), [1, 2])
@@ -379,12 +380,12 @@ class VerbTest(unittest.TestCase):
 
     def test_limited(self):
         parsed = bench_verb.parse(["--guest", "main", "--boots", "3", "--jobs", "1"])
-        plan = measure.limited(plans.read(), parsed)
+        plan = measure.limited(plans.read(QUEUE), parsed)
         self.assertEqual(([item.name for item in plan.guests], plan.boots, plan.jobs),
                          (["main"], 3, 1))
 
     def test_peer_that_cannot_be_had_is_left_out(self):
-        plan = plans.read()
+        plan = plans.read(QUEUE)
 
         def place(kernel, info):
             if kernel.name == "7.3":
@@ -401,7 +402,7 @@ class VerbTest(unittest.TestCase):
         self.assertEqual([kernel.name for kernel, *_ in found], ["base"])
 
     def test_failed_boot_is_a_note_and_the_exit_code(self):
-        plan = plans.read()
+        plan = plans.read(QUEUE)
         jobs = [measure.Job(mock.Mock(arch=mock.Mock(), kernel=plan.kernels[0], accel="tcg"),
                           next(item for item in plan.guests if item.name == "main"), n)
                 for n in (1, 2)]
@@ -422,7 +423,7 @@ class VerbTest(unittest.TestCase):
 @unittest.skipUnless(importlib.util.find_spec("matplotlib"), "matplotlib is not installed")
 class PlotTest(unittest.TestCase):
     def test_pictures(self):
-        plan = plans.read()
+        plan = plans.read(QUEUE)
         kernels = [Measured(item.name, item.name, "", 0) for item in plan.kernels]
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
@@ -461,7 +462,7 @@ class ResumeTest(unittest.TestCase):
 class PeersTest(unittest.TestCase):
     def test_not_offered(self):
         with tempfile.TemporaryDirectory() as name, \
-                mock.patch.object(peers.settings, "build_dir", lambda: Path(name)), \
+                mock.patch.object(peers.settings, "fetched", lambda: Path(name)), \
                 mock.patch.object(peers.linux_source, "check_disk"), \
                 mock.patch.object(peers.apt, "of_suites", lambda *_: None):
             error(self, Exit.FETCH, "offers linux-source-9.9", peers.ensure, "9.9",
@@ -469,7 +470,7 @@ class PeersTest(unittest.TestCase):
 
     def test_complete_tree_is_used_again(self):
         with tempfile.TemporaryDirectory() as name, \
-                mock.patch.object(peers.settings, "build_dir", lambda: Path(name)), \
+                mock.patch.object(peers.settings, "fetched", lambda: Path(name)), \
                 mock.patch.object(peers.linux_source, "check_disk"), \
                 mock.patch.object(peers.apt, "of_suites") as asked:
             asked.return_value = [mock.Mock(version="9.9.1-1", path=Path("x.deb"), sha256="ab")]
@@ -482,7 +483,7 @@ class PeersTest(unittest.TestCase):
 
     def test_nothing_is_left_of_a_failure(self):
         with tempfile.TemporaryDirectory() as name, \
-                mock.patch.object(peers.settings, "build_dir", lambda: Path(name)), \
+                mock.patch.object(peers.settings, "fetched", lambda: Path(name)), \
                 mock.patch.object(peers.linux_source, "check_disk"), \
                 mock.patch.object(peers.apt, "of_suites") as asked:
             asked.return_value = [mock.Mock(version="9.9.1-1", path=Path("x.deb"), sha256="ab")]

@@ -8,9 +8,9 @@ import os
 import unittest
 from unittest import mock
 
-from harness.core import progress, settings
-from harness.core.errors import Exit, HarnessError
-from harness.tests.fixture import CODE, World
+from harness.core import progress, queues, settings
+from harness.core.errors import HarnessError
+from harness.tests.fixture import CODE
 
 
 class Data(unittest.TestCase):
@@ -33,15 +33,8 @@ class Data(unittest.TestCase):
         with self.assertRaises(HarnessError):
             settings.limit("no such step")
 
-    def test_every_base_in_the_repo_is_readable(self) -> None:
-        bases = list((settings.REPO / "patches").glob("*/base.toml"))
-        self.assertTrue(bases)
-        for path in bases:
-            self.assertEqual(settings.load_base(path).name, path.parent.name)
-
     def test_version_number_stands_in_no_code_and_no_data(self) -> None:
-        versions = [settings.load_base(path).version
-                    for path in (settings.REPO / "patches").glob("*/base.toml")]
+        versions = [queues.load(name).version for name in queues.names()]
         for path in CODE:
             tree = ast.parse(path.read_text())
             docs = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
@@ -52,37 +45,6 @@ class Data(unittest.TestCase):
         for path in settings.DATA.glob("*.toml"):
             for version in versions:
                 self.assertNotIn(version, repr(settings.toml(path)), path)
-
-
-class Bases(World):
-    def error(self) -> str:
-        settings.base.cache_clear()
-        with self.assertRaises(HarnessError) as caught:
-            settings.base()
-        self.assertEqual(caught.exception.code, Exit.USAGE)
-        return caught.exception.message
-
-    def test_only_base_is_taken(self) -> None:
-        self.assertEqual(settings.base().name, "v9.8")
-
-    def test_several_bases_need_a_name_or_a_default(self) -> None:
-        second = self.queue.parent / "v9.9"
-        second.mkdir()
-        text = (self.queue / "base.toml").read_text()
-        (second / "base.toml").write_text(text.replace("9.8", "9.9"))
-        self.assertIn("v9.8, v9.9", self.error())
-        os.environ["BASE"] = "v9.9"
-        self.assertEqual(settings.base().version, "9.9")
-        del os.environ["BASE"]
-        settings.base.cache_clear()
-        (second / "base.toml").write_text("default = true\n" + text.replace("9.8", "9.9"))
-        self.assertEqual(settings.base().name, "v9.9")
-
-    def test_broken_files(self) -> None:
-        (self.queue / "base.toml").write_text("version = ")
-        self.assertIn("not valid TOML", self.error())
-        (self.queue / "base.toml").write_text('version = "9.8"\n')
-        self.assertIn("package", self.error())
 
 
 class Lines(unittest.TestCase):

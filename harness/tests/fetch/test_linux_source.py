@@ -107,22 +107,22 @@ class Fake(World):
 
     def fails(self, code: Exit) -> str:
         with self.assertRaises(HarnessError) as caught:
-            tree.ensure_tree(Options())
+            tree.ensure_tree(Options(self.world))
         self.assertEqual(caught.exception.code, code)
-        self.assertEqual(list(settings.build_dir().glob("linux*")), [])
+        self.assertEqual(list(self.world.build.glob("linux*")), [])
         return caught.exception.message
 
     def test_package_through_the_own_source_list(self) -> None:
         self.package()
-        made = tree.ensure_tree(Options())
+        made = tree.ensure_tree(Options(self.world))
         self.assertEqual((made.kernel_version, made.source), ("9.8.7", "linux-source-9.8 9.8.7-1"))
-        self.assertTrue((settings.build_dir() / "source.json").exists())
+        self.assertTrue((self.world.build / "source.json").exists())
         asked = self.log.read_text()
         self.assertNotIn("install", asked)
-        self.assertIn("deb http", (settings.build_dir() / "apt/sources.list").read_text().replace(
+        self.assertIn("deb http", (settings.fetched() / "apt-linux-source-9.8/sources.list").read_text().replace(
             f"[signed-by={apt.KEYRING}] ", ""))
         self.log.unlink()
-        tree.ensure_tree(Options())
+        tree.ensure_tree(Options(self.world))
         self.assertFalse(self.log.exists())     # nothing is asked for again
 
     def test_wrong_checksum(self) -> None:
@@ -139,7 +139,7 @@ class Fake(World):
             self.assertIn(way, message)
         # Lists that could not be fetched are asked for again by the next run.
         self.assertIn("Error-Mode=any", self.log.read_text())
-        self.assertFalse((settings.build_dir() / "apt/updated").exists())
+        self.assertFalse((settings.fetched() / "apt-linux-source-9.8/updated").exists())
 
     def test_download_breaks_off(self) -> None:
         self.package()
@@ -162,7 +162,7 @@ class Fake(World):
                   '";; *sourcelist*show*) printf "Source: linux\\n";; esac')
         self.fake("apt-get", 'case "$*" in *9.8.9-1) printf tarball > linux_9.8.9.orig.tar.xz;; '
                   "*source*) exit 100;; esac")
-        found = apt.upstream_tarball("linux-source-9.8")
+        found = apt.upstream_tarball("linux-source-9.8", self.world.suites, "9.8")
         assert found
         self.assertEqual(found.path.name, "linux_9.8.9.orig.tar.xz")
 
@@ -178,8 +178,8 @@ class Fake(World):
                       '";; *show*) printf "Source: linux\\n";; esac')
             self.fake("apt-get", 'for word; do version=${word#linux=}; done; case "$*" in '
                       '*" source "*) printf tarball > "linux_${version%%-*}.orig.tar.xz";; esac')
-            found = apt.upstream_tarball("linux-source-9.8")
-            shutil.rmtree(settings.build_dir() / "downloads")
+            found = apt.upstream_tarball("linux-source-9.8", self.world.suites, "9.8")
+            shutil.rmtree(settings.fetched() / "downloads")
             return found.version if found else ""
 
         self.assertEqual(newest("9.8~rc2-1~exp1", "9.8~rc10-1~exp1", "9.7.3-1"), "9.8~rc10-1~exp1")

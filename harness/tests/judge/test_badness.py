@@ -10,6 +10,7 @@ from unittest import mock
 from harness.core import settings
 from harness.core.errors import HarnessError
 from harness.judge import badness, judge
+from harness.tests.fixture import QUEUE
 
 SCRIPT = r"""#!/bin/bash
 grep -E 'BUG: KCSAN:|\?\?\? Writer stall state|rcu_.*kthread starved for|Gremlin' |
@@ -24,7 +25,7 @@ class Badness(unittest.TestCase):
             path = Path(name, badness.SCRIPT)
             path.parent.mkdir(parents=True)
             path.write_text(script)
-            return badness.complaints(Path(name))
+            return badness.complaints(Path(name), QUEUE)
 
     def setUp(self) -> None:
         judge.splat("")     # reads the patterns before their file is another

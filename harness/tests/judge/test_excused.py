@@ -6,6 +6,7 @@ from harness.core import settings
 from harness.core.errors import Exit
 from harness.judge import excused, judge
 from harness.tests.judge.test_judge import RUN, log
+from harness.tests.fixture import QUEUE
 
 KNOWN = """\
 [  330.765360] ------------[ cut here ]------------
@@ -48,9 +49,9 @@ class Excused(unittest.TestCase):
             self.assertEqual(self.judge(text).code, Exit.SPLAT, text)
 
     def test_rules_have_reasons(self):
-        for entry in settings.toml(settings.DATA / "splats.toml")["excused"]:
+        for entry in QUEUE.data(settings.DATA / "splats.toml")["excused"]:
             self.assertGreater(len(entry["reason"]), 100)
-        self.assertTrue(excused.rules())
+        self.assertTrue(excused.rules(QUEUE))
 
 
 if __name__ == "__main__":

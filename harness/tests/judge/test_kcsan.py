@@ -11,6 +11,7 @@ from harness.queue import series
 from harness.build import arches
 from harness.judge import judge, kcsan
 from harness.tests.judge.test_judge import RUN, log
+from harness.tests.fixture import QUEUE
 
 RULE = "=" * 66
 TWO = f"""\
@@ -48,8 +49,10 @@ ONE = f"""\
 
 
 class Reports(unittest.TestCase):
+    rules = kcsan.rule(QUEUE)
+
     def read(self, text: str) -> list[kcsan.Race]:
-        return kcsan.reports(text.splitlines())
+        return kcsan.reports(text.splitlines(), self.rules)
 
     def test_two_accesses(self):
         [race] = self.read(TWO)
@@ -63,8 +66,8 @@ class Reports(unittest.TestCase):
         self.assertEqual((race.functions, race.problem), ({"lonely", "caller"}, ""))
 
     def test_callers_of_a_known_function_do_not_count(self):
-        with mock.patch.object(kcsan, "rule", lambda: (3, frozenset({"reader"}))):
-            [race] = self.read(TWO)
+        self.rules = 3, frozenset({"reader"})
+        [race] = self.read(TWO)
         self.assertEqual(race.functions, {"reader", "writer", "middle", "third", "after"})
 
     def test_several(self):
@@ -142,9 +145,9 @@ SYSCALL_DEFINE1(three, int, a)
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(self.SOURCE)
         for where, name, value in ((kcsan.proc, "run", lambda *words, **more: mock.Mock(output=self.NM)),
-                                   (kcsan, "not_built", lambda: self.not_built),
-                                   (kcsan, "partly", lambda: self.partly),
-                                   (kcsan.single_objects, "built_as", lambda: self.built_as)):
+                                   (kcsan, "not_built", lambda queue: self.not_built),
+                                   (kcsan, "partly", lambda queue: self.partly),
+                                   (kcsan.single_objects, "built_as", lambda queue: self.built_as)):
             patched = mock.patch.object(where, name, value)
             patched.start()
             self.addCleanup(patched.stop)
@@ -153,7 +156,7 @@ SYSCALL_DEFINE1(three, int, a)
         self.built_as: dict[str, str] = {}
 
     def functions(self, *files: str) -> list[str]:
-        return kcsan.functions(self.out, arches.arch("x86_64"), self.src, list(files))
+        return kcsan.functions(QUEUE, self.out, arches.arch("x86_64"), self.src, list(files))
 
     def test_all_of_an_object(self) -> None:
         self.assertEqual(self.functions("a.c", "a.h", "gone.c", "arch/arm/c.c"),
@@ -185,15 +188,15 @@ SYSCALL_DEFINE1(three, int, a)
 
 class Data(unittest.TestCase):
     def test_files_that_are_not_built_are_touched(self) -> None:
-        touched = series.touched(series.patches())
-        data = settings.toml(settings.DATA / "splats.toml")["kcsan"]
+        touched = series.touched(series.patches(QUEUE))
+        data = QUEUE.data(settings.DATA / "splats.toml")["kcsan"]
         for file in data["not_built"]:
             self.assertIn(file, touched)
 
     def test_partly_touched_files_are_the_series(self):
-        self.assertTrue(kcsan.partly())
-        touched = {path: path.read_text() for path in series.patches()}
-        for file, names in kcsan.partly().items():
+        self.assertTrue(kcsan.partly(QUEUE))
+        touched = {path: path.read_text() for path in series.patches(QUEUE)}
+        for file, names in kcsan.partly(QUEUE).items():
             diffs = "".join(text[text.index(f"diff --git a/{file} "):] for text in touched.values()
                             if f"diff --git a/{file} " in text)
             for name in names:

@@ -4,11 +4,12 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from harness.core import settings
+from harness.core import queues, settings
 from harness.core.errors import Exit, HarnessError
 from harness.build import arches, kconfig
 from harness.judge import torture
 from harness.lanes import lane_files, lane_run
+from harness.tests.fixture import QUEUE, World
 
 MINIMAL = """\
 proves = "a test"
@@ -30,7 +31,7 @@ class LaneFiles(unittest.TestCase):
         with tempfile.TemporaryDirectory() as name:
             path = Path(name, "some.toml")
             path.write_text(text)
-            return lane_files.read(path)
+            return lane_files.read(path, QUEUE)
 
     def refused(self, text: str) -> str:
         with self.assertRaises(HarnessError) as caught:
@@ -39,12 +40,18 @@ class LaneFiles(unittest.TestCase):
         return caught.exception.message
 
     def test_every_lane_can_be_read(self):
-        self.assertGreaterEqual(len(lane_files.names()), 3)
-        for name in lane_files.names():
-            lane = lane_files.load(name)
+        self.assertGreaterEqual(len(lane_files.names(QUEUE)), 3)
+        for name in lane_files.names(QUEUE):
+            lane = lane_files.load(name, QUEUE)
             self.assertTrue(lane.suites or lane.torture)
             self.assertTrue(lane.proves)
             self.assertGreaterEqual(lane.cpus, 4)
+
+    def test_our_own_name_lanes_that_there_are(self) -> None:
+        for name in queues.names():
+            found = lane_files.differences(queues.load(name))
+            for lane in (*found.left_out, *found.lane):
+                self.assertTrue((lane_files.LANES / f"{lane}.toml").is_file(), lane)
 
     def test_fields(self):
         lane = self.read(MINIMAL)
@@ -120,21 +127,21 @@ SCF_TORTURE_TEST = "m\"""")
             folder = Path(name)
             (folder / "one.toml").write_text(MINIMAL)
             (folder / "two.toml").write_text(other)
-            one, two = lane_files.load("one", folder), lane_files.load("two", folder)
+            one, two = (lane_files.load(name, QUEUE, folder) for name in ("one", "two"))
             self.assertEqual((two.kernel, two.arch, two.name), (one.kernel, one.arch, "two"))
             for text, why in ((other.replace('"one"', '"two"'), "no kernel of its own"),
                               (other.replace('"one"', '"none"'), "is no lane"),
                               (other + '[config]\nSMP = "y"\n', "config must go")):
                 (folder / "two.toml").write_text(text)
                 with self.assertRaises(HarnessError) as caught:
-                    lane_files.load("two", folder)
+                    lane_files.load("two", QUEUE, folder)
                 self.assertIn(why, caught.exception.message)
 
     def test_unknown_lane_lists_the_lanes(self):
         with self.assertRaises(HarnessError) as caught:
-            lane_files.load("nonsense")
+            lane_files.load("nonsense", QUEUE)
         self.assertEqual(caught.exception.code, Exit.USAGE)
-        for name in lane_files.names():
+        for name in lane_files.names(QUEUE):
             self.assertIn(name, caught.exception.message)
 
     def test_unknown_architecture(self):
@@ -153,6 +160,42 @@ SCF_TORTURE_TEST = "m\"""")
         self.assertIn("in quotes", self.refused(MINIMAL + "NR_CPUS = 8\n"))
         self.assertIn("TOML", self.refused("= ="))
 
+
+class Differences(World):
+    """lanes.toml of a queue."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.folder = self.top / "lanes"
+        self.folder.mkdir()
+        for name in ("one", "two"):
+            (self.folder / f"{name}.toml").write_text(MINIMAL)
+
+    def write(self, text: str) -> None:
+        (self.queue / "lanes.toml").write_text(text)
+
+    def test_none(self) -> None:
+        self.assertEqual(lane_files.names(self.world, self.folder), ["one", "two"])
+
+    def test_lane_that_makes_no_sense(self) -> None:
+        self.write('[left_out]\ntwo = "it has no two"\n')
+        self.assertEqual(lane_files.names(self.world, self.folder), ["one"])
+        with self.assertRaisesRegex(HarnessError, "not for v9.8: it has no two"):
+            lane_files.load("two", self.world, self.folder)
+
+    def test_other_options_and_keys(self) -> None:
+        self.write('[config]\nNEW = "y"\nPREEMPT = "n"\n[lane.two]\ncpus = 3\n'
+                   '[lane.two.config]\nPREEMPT_LAZY = "y"\n')
+        one, two = (lane_files.load(name, self.world, self.folder) for name in ("one", "two"))
+        self.assertEqual((one.cpus, two.cpus), (2, 3))
+        options = dict(one.kernel.options)
+        self.assertEqual((options["NEW"], options["PREEMPT"]), ("y", "y"))    # the lane's comes last
+        self.assertEqual(dict(two.kernel.options), options | {"PREEMPT_LAZY": "y"})
+
+    def test_unknown_table(self) -> None:
+        self.write("[leftout]\n")
+        with self.assertRaisesRegex(HarnessError, "leftout"):
+            lane_files.names(self.world, self.folder)
 
 class Options(unittest.TestCase):
     CONFIG = 'CONFIG_SMP=y\nCONFIG_NR_CPUS=8\n# CONFIG_VT is not set\nCONFIG_NAME="x"\n'

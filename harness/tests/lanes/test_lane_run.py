@@ -16,6 +16,7 @@ from harness.build import kernel_build
 from harness.judge import torture
 from harness.lanes import lane_files, lane_run
 from harness.tests.judge.test_judge import BUILD_ID, log
+from harness.tests.fixture import QUEUE
 
 
 class Run(unittest.TestCase):
@@ -28,30 +29,31 @@ class Run(unittest.TestCase):
         qemu.write_text(f"#!/bin/sh\ncat {console}\n")
         qemu.chmod(0o755)
         (self.dir / ".config").write_text("CONFIG_SMP=y\n")
-        lane = lane_files.load("x86_64")
+        lane = lane_files.load("x86_64", QUEUE)
         self.lane = dataclasses.replace(
             lane, cpus=4, boot_cpus=4, suites=(lane_files.Suite("smp", 4),),
             arch=dataclasses.replace(lane.arch, qemu=str(qemu)))
         made = kernel_build.BuildResult(self.dir, self.dir / "bzImage", self.dir / ".config", 1.5, True,
                                  3, "0123abc", build_id=BUILD_ID)
         for where, name, value in (
-                (settings, "build_dir", lambda: self.dir / "build"),
+                (settings, "BUILD", self.dir / "build"),
                 (lane_run.kernel_build, "build", lambda *words: made),
                 (lane_run, "need", lambda lane: None),
                 (lane_run, "check_disk", lambda *words: None),
                 (lane_run.initramfs, "make", lambda *words: self.dir / "initrd"),
                 (lane_run.qemu, "probe_kvm", lambda *words: "tcg"),
-                (lane_run.series, "patches", lambda: []),
+                (lane_run.series, "patches", lambda queue: []),
                 (lane_run, "second_opinion", lambda *words: {"passed": 4})):
             patched = mock.patch.object(where, name, value)
             patched.start()
             self.addCleanup(patched.stop)
+        self.info = TreeInfo(QUEUE, self.dir, "base", "tip", "a package 6.0.0-1", "6.0.0",
+                             "sha256:abc")
         self.null = open(os.devnull, "w")
         self.addCleanup(self.null.close)
 
     def run_lane(self, **options) -> lane_run.LaneRun:
-        info = TreeInfo(self.dir, "base", "tip", "a package 6.0.0-1", "6.0.0", "sha256:abc")
-        return lane_run.run(self.lane, info, Progress(1, self.null), **options)
+        return lane_run.run(self.lane, self.info, Progress(1, self.null), **options)
 
     def test_folder(self):
         ran = self.run_lane()
@@ -106,12 +108,12 @@ class Run(unittest.TestCase):
         wanted = torture.Wanted("scftorture", 3, "verbose=1")
         self.lane = dataclasses.replace(self.lane, torture=(wanted,))
         with self.assertRaises(HarnessError) as caught:
-            lane_run.torture_entries(self.lane, self.dir, self.dir)
+            lane_run.torture_entries(self.lane, self.info, self.dir)
         self.assertEqual(caught.exception.code, Exit.BUILD)
         (self.dir / "kernel").mkdir()
         for name in ("torture", "scftorture"):
             (self.dir / f"kernel/{name}.ko").write_text(name)
-        entries = lane_run.torture_entries(self.lane, self.dir, self.dir)
+        entries = lane_run.torture_entries(self.lane, self.info, self.dir)
         self.assertEqual([entry.name for entry in entries],
                          ["steps", "modules", "modules/torture.ko", "modules/scftorture.ko"])
         self.assertIn(b"load scftorture verbose=1\nsleep 3\n", entries[0].data)
@@ -125,7 +127,7 @@ class Run(unittest.TestCase):
         ko.write_text("module")
         with mock.patch.object(lane_run.kernel_module, "make", return_value=ko) as made, \
                 mock.patch.object(lane_run.initramfs, "compile_static", return_value=ko):
-            entries = lane_run.torture_entries(self.lane, self.dir, self.dir)
+            entries = lane_run.torture_entries(self.lane, self.info, self.dir)
         self.assertEqual([entry.name for entry in entries],
                          ["steps", "modules", "bin/tlbtest", "modules/hold.ko"])
         source = made.call_args[0][3]
@@ -139,7 +141,7 @@ class Run(unittest.TestCase):
         with mock.patch.object(lane_run.kernel_module, "make", return_value=self.dir / "calls.ko"), \
                 mock.patch.object(lane_run.initramfs, "compile_static",
                                   return_value=self.dir / "hold.ko"):
-            entries = lane_run.torture_entries(self.lane, self.dir, self.dir)
+            entries = lane_run.torture_entries(self.lane, self.info, self.dir)
         self.assertEqual([entry.name for entry in entries],
                          ["steps", "modules", "bin/converted", "modules/hold.ko",
                           "modules/calls.ko"])

@@ -192,7 +192,7 @@ class Tool(World):
         with self.assertRaises(HarnessError) as caught:
             herd7.ensure()
         self.assertEqual(caught.exception.code, code)
-        self.assertEqual(list(settings.build_dir().glob("herd*")), [])
+        self.assertEqual(list(settings.fetched().glob("herd*")), [])
         return caught.exception.message
 
     def package(self, version: str) -> apt.Download:
@@ -217,7 +217,7 @@ class Tool(World):
             tool = herd7.ensure()
         self.assertEqual(asked.call_count, 1)
         self.assertIn("ld-linux-x.so.2", tool.command[0])
-        self.assertEqual(tool.command[-1], str(settings.build_dir() / "herd/usr/share/herdtools7/herd"))
+        self.assertEqual(tool.command[-1], str(settings.fetched() / "herd/usr/share/herdtools7/herd"))
 
     def test_does_not_start(self) -> None:
         with mock.patch.object(apt, "of_suites", return_value=[self.package("exit 127")]):
@@ -251,7 +251,7 @@ class Tool(World):
         path = f"{self.top / 'bin'}:/usr/bin:/bin"
         with mock.patch.object(apt, "ETC", etc), mock.patch.dict("os.environ", PATH=path):
             self.assertIsNone(apt.of_suites(["herdtools7"], ("testing",), "apt-herd"))
-        text = (settings.build_dir() / "apt-herd/sources.list").read_text()
+        text = (settings.fetched() / "apt-herd/sources.list").read_text()
         self.assertEqual(len(text.splitlines()), 1)
         self.assertTrue(text.startswith("deb ") and text.endswith("debian testing main\n"))
         self.assertNotIn("install", log.read_text())

@@ -19,7 +19,7 @@ from harness.judge import torture
 from harness.lanes import lane_files
 from harness.proof import mutant_runs, mutants, queue_checks
 from harness.verbs import mutants as mutants_verb
-from harness.tests.fixture import World, sh
+from harness.tests.fixture import QUEUE, World, sh
 
 START = """\
 [    0.000000] Linux version 6.0.0 (user@host)
@@ -126,7 +126,7 @@ class Caught(unittest.TestCase):
         self.assertEqual((passes.caught, passes.others), ("", []))
 
     def test_without_a_mutant_the_torture_test_must_pass(self) -> None:
-        lane = dataclasses.replace(lane_files.load("x86_64"), torture=(torture.Wanted("tlb", 60),))
+        lane = dataclasses.replace(lane_files.load("x86_64", QUEUE), torture=(torture.Wanted("tlb", 60),))
         good = ("[    0.0] Linux version 6.0.0\n[    1.0] harness: cpus 8 online\n"
                 "[    2.0] tlbtest: TLB-BEGIN\n"
                 "[    3.0] tlbtest: TLB-STALE,munmap_1,ops=5,checked=100,faults=3,migrations=4,"
@@ -142,7 +142,7 @@ class Caught(unittest.TestCase):
         self.assertTrue(wrong(good.replace("stale=0", "stale=1"), "stale.*"))
 
     def test_without_a_mutant_all_must_be_well(self) -> None:
-        lane = lane_files.load("x86_64")
+        lane = lane_files.load("x86_64", QUEUE)
         def wrong(console: str, *fails: str) -> list[str]:
             return mutants.baseline(lane, console, "0", a_mutant(fails=fails), HANG)
         self.assertEqual(wrong(GOOD, "smp.third_task.many, wait", "smp.storm"), [])
@@ -155,22 +155,22 @@ class Caught(unittest.TestCase):
         for mutant in (a_mutant("splat", splat="Power down"), a_mutant("hang")):
             hang = (re.compile("cpus 8 online"),)
             self.assertIn("a kernel without it is caught, too", mutants.baseline(
-                lane_files.load("x86_64"), GOOD, "0", mutant, hang)[0])
-            self.assertEqual(mutants.baseline(lane_files.load("x86_64"), GOOD, "0",
+                lane_files.load("x86_64", QUEUE), GOOD, "0", mutant, hang)[0])
+            self.assertEqual(mutants.baseline(lane_files.load("x86_64", QUEUE), GOOD, "0",
                                               a_mutant("splat", splat="csds are read"), HANG), [])
 
 
 class Data(unittest.TestCase):
     def test_table(self) -> None:
         table = mutants.load().mutants
-        known = mutants.cases_of_series()
+        known = mutants.cases_of_series(QUEUE)
         self.assertIn("smp.storm", known)
         for mutant in table:
             for name in mutant.fails if mutant.caught_by == "case" else ():
                 self.assertIn(".".join(name.split(".")[:2]), known, mutant.name)
                 self.assertTrue(re.fullmatch(mutant.cases.replace("*", ".*"),
                                              ".".join(name.split(".")[:2])), mutant.name)
-            lane = lane_files.load(mutant.lane)
+            lane = lane_files.load(mutant.lane, QUEUE)
             if mutant.caught_by == "torture":
                 self.assertTrue(torture.kinds()[lane.torture[0].test].verdicts, mutant.name)
             else:
@@ -355,7 +355,7 @@ class Verb(unittest.TestCase):
             self.assertEqual(caught.exception.code, Exit.USAGE)
 
     def test_guest_runs_the_torture_test_with_other_parameters(self) -> None:
-        lane = dataclasses.replace(lane_files.load("x86_64"),
+        lane = dataclasses.replace(lane_files.load("x86_64", QUEUE),
                                    torture=(torture.Wanted("tlb", 60, "mode=stale"),))
         mutant = a_mutant("torture", cases="", params="mode=lat reps=2", fails=("lat.*",))
         short = mutant_runs.reduced(lane, mutant)
@@ -367,7 +367,7 @@ class Verb(unittest.TestCase):
         with mock.patch.object(mutant_runs.qemu, "boot") as booted, \
                 mock.patch.object(mutant_runs.lane_run, "accelerated", lambda lane, spec: spec), \
                 mock.patch.object(mutant_runs.lane_run.initramfs, "make"):
-            mutant_runs.guest_run(lane_files.load("x86_64"), Path("tree"), a_mutant(cmdline="x.y=1"),
+            mutant_runs.guest_run(lane_files.load("x86_64", QUEUE), mock.Mock(queue=QUEUE), a_mutant(cmdline="x.y=1"),
                                   Path("k"), Path("f"))
         words = booted.call_args[0][0].cmdline.split()
         self.assertIn("harness.suites=", words)

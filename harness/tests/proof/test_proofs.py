@@ -6,6 +6,7 @@ import unittest
 
 from harness.core import settings
 from harness.queue import series
+from harness.tests.fixture import QUEUE
 
 PROOF = settings.REPO / "proof"
 COLUMNS = ("case", "mutant", "litmus", "variant")
@@ -23,7 +24,7 @@ def rows() -> dict[str, list[set[str]]]:
 
 def known() -> dict[str, set[str]]:
     """Every name that each column may use."""
-    patches = "".join(path.read_text("utf-8") for path in series.patches())
+    patches = "".join(path.read_text("utf-8") for path in series.patches(QUEUE))
     spin = tomllib.loads((PROOF / "spin/spin.toml").read_text("utf-8"))["variant"]
     mutants = tomllib.loads((PROOF / "mutants/mutants.toml").read_text("utf-8"))
     return {

@@ -14,7 +14,7 @@ from harness.core.progress import Progress
 from harness.queue import series
 from harness.build import single_objects
 from harness.proof import queue_checks
-from harness.tests.fixture import World
+from harness.tests.fixture import QUEUE, World
 
 
 class Queue(World):
@@ -38,7 +38,7 @@ class Queue(World):
         self.assertIn(f"series names {name}, which is not there",
                       queue_checks.files_agree(self.queue))
         with self.assertRaises(HarnessError) as caught:
-            series.patches()
+            series.patches(self.world)
         self.assertEqual(caught.exception.code, Exit.APPLY)
 
     def test_order_and_emptiness(self) -> None:
@@ -58,7 +58,7 @@ class Queue(World):
 
     def test_round_trip_notices_an_edit(self) -> None:
         context = self.context()
-        path = series.patches()[0]
+        path = series.patches(self.world)[0]
         path.write_text(path.read_text().replace("Why: because.", "Why: because.  \n\n\nX"))
         self.assertEqual(queue_checks.check_round_trip(context).code, Exit.TEST)
 
@@ -66,7 +66,7 @@ class Queue(World):
         context = self.context()
         letter = self.queue / series.COVER
         letter.write_text(letter.read_text().replace("Linux 9.8.7", "Linux 9.8.5"))
-        path = series.patches()[0]
+        path = series.patches(self.world)[0]
         path.write_text(path.read_text().replace("@@ -3,7 +3,7 @@", "@@ -4,7 +4,7 @@"))
         result = queue_checks.check_round_trip(context)
         self.assertEqual(result.code, Exit.OK)
@@ -84,7 +84,7 @@ class Queue(World):
         self.break_patch()
         with contextlib.redirect_stderr(io.StringIO()):
             parts = queue_checks.checks(True, self.opts, Progress(1, io.StringIO()))
-        self.assertEqual([part.code for part in parts], [Exit.OK, Exit.APPLY])
+        self.assertEqual([part.code for part in parts], [Exit.OK, Exit.OK, Exit.APPLY])
 
     def test_checkpatch_judgement(self) -> None:
         output = ("/q/0001-a.patch:7: WARNING:FILE_PATH_CHANGES: added file(s)\n"
@@ -97,8 +97,8 @@ class Queue(World):
         self.assertEqual(len(queue_checks.judge_checkpatch(output, allowed)[0]), 2)
 
     def test_an_exception_must_say_for_what_it_is(self) -> None:
-        self.assertTrue(queue_checks.exceptions("message"))
-        self.assertTrue(queue_checks.exceptions("option"))
+        self.assertTrue(queue_checks.exceptions("message", QUEUE))
+        self.assertTrue(queue_checks.exceptions("option", QUEUE))
         good = {"type": "LONG_LINE", "patch": "0002", "reason": "a table"}
         for kind, item in (("message", {**good, "patch": ""}), ("message", {**good, "type": ""}),
                            ("message", {**good, "reason": ""}), ("message", {"type": "LONG_LINE"}),
@@ -106,7 +106,7 @@ class Queue(World):
             with mock.patch.object(settings, "toml", lambda path, kind=kind, item=item:
                                    {"message": [good], kind: [item]}), \
                     self.assertRaises(HarnessError, msg=item):
-                queue_checks.exceptions("message")
+                queue_checks.exceptions("message", QUEUE)
 
     def test_checkpatch_has_no_options_but_those_of_the_data(self) -> None:
         context = self.context()
@@ -117,7 +117,7 @@ class Queue(World):
             return mock.Mock(output="", returncode=0)
         with mock.patch.object(queue_checks.proc, "run", run), \
                 mock.patch.object(queue_checks.host_packages, "need"), \
-                mock.patch.object(queue_checks, "exceptions", lambda kind: []):
+                mock.patch.object(queue_checks, "exceptions", lambda kind, queue: []):
             self.assertEqual(queue_checks.check_checkpatch(context).code, Exit.OK)
         # These make it say more, or say it in a way that can be read.
         self.assertEqual({word for word in ran if word.startswith("-")},
@@ -131,7 +131,7 @@ class Queue(World):
         self.assertEqual(queue_checks.new_messages(Counter(), before), [])
 
     def test_relevant_objects(self) -> None:
-        config = single_objects.Config("c", "x86_64", "", [], {}, not_here=["kernel/up.c"])
+        config = single_objects.Config(QUEUE, "c", "x86_64", "", [], {}, not_here=["kernel/up.c"])
         for name in ("arch/x86/a.c", "arch/arm/b.c", "kernel/up.c"):
             (self.linux / name).parent.mkdir(parents=True, exist_ok=True)
             (self.linux / name).touch()
@@ -154,15 +154,15 @@ class Queue(World):
         for name in ("virt/kvm_main.c", "drivers.c", "kernel/up.c"):
             (self.linux / name).parent.mkdir(exist_ok=True)
             (self.linux / name).touch()
-        listed = [single_objects.Config("all", "x86_64", "", [], {}, prefixes=True,
+        listed = [single_objects.Config(QUEUE, "all", "x86_64", "", [], {}, prefixes=True,
                                  not_here=["kernel/up.c", "drivers.c"],
                                  built_as={"virt/kvm_main.c": "arch/x86/kvm/../kvm_main.o"}),
-                  single_objects.Config("up", "x86_64", "", [], {}, ["kernel/up.o"])]
+                  single_objects.Config(QUEUE, "up", "x86_64", "", [], {}, ["kernel/up.o"])]
         paths = ["virt/kvm_main.c", "drivers.c", "kernel/up.c", "kernel/smp.c", "kernel/gone.c"]
         self.assertEqual(single_objects.not_compiled(listed, self.linux, paths), ["drivers.c"])
-        listed.append(single_objects.Config("more", "arm", "", [], {}, ["drivers.o"]))
+        listed.append(single_objects.Config(QUEUE, "more", "arm", "", [], {}, ["drivers.o"]))
         self.assertEqual(single_objects.not_compiled(listed, self.linux, paths), [])
 
     def test_configs_are_readable(self) -> None:
-        self.assertTrue(any(config.prefixes for config in single_objects.configs()))
-        self.assertTrue(all(isinstance(config.out, Path) for config in single_objects.configs()))
+        self.assertTrue(any(config.prefixes for config in single_objects.configs(QUEUE)))
+        self.assertTrue(all(isinstance(config.out, Path) for config in single_objects.configs(QUEUE)))

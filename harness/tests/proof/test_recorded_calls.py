@@ -7,6 +7,7 @@ import unittest
 from harness.lanes import lane_files
 from harness.proof import callers, recorded_calls
 from harness.proof.callers import Hit, Row
+from harness.tests.fixture import QUEUE
 
 ASKED = recorded_calls.Words(("x86_64",), ("smp_call_function(_\\w+)?", "flush_tlb_\\w+"),
                      ("flush_tlb_range",), ("do_wp_page", "hugetlb_wp"), ("do_wp_page",),
@@ -77,9 +78,9 @@ class Known(unittest.TestCase):
 
 class Data(unittest.TestCase):
     def test_the_file_of_the_repository(self) -> None:
-        asked = recorded_calls.words()
+        asked = recorded_calls.words(QUEUE)
         for name in asked.lanes:
-            lane_files.load(name)
+            lane_files.load(name, QUEUE)
         words = callers.words()
         known = {*words.family, *words.wrappers}
         self.assertEqual([name for name in asked.frameless if name not in known], [])

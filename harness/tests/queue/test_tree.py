@@ -6,7 +6,7 @@ import shutil
 import unittest
 from unittest import mock
 
-from harness.core import git, settings
+from harness.core import git
 from harness.core.errors import Exit, HarnessError
 from harness.fetch import linux_source
 from harness.fetch.linux_source import Options
@@ -27,14 +27,14 @@ class Trees(World):
         self.make_queue()
         before = self.queue_bytes()
         self.assertEqual(len([name for name in before if name.startswith("000")]), 3)
-        shutil.rmtree(settings.build_dir())
+        shutil.rmtree(self.world.build)
         tree.ensure_tree(self.opts)
         self.silent_export()
         self.assertEqual(self.queue_bytes(), before)
 
     def test_export_format(self) -> None:
         self.make_queue()
-        first = series.patches()[0].read_text()
+        first = series.patches(self.world)[0].read_text()
         self.assertIn("From 0000000000000000000000000000000000000000 ", first)
         self.assertIn("\nSubject: [PATCH 9.8 1/2] smp: Write 5 in full\n", first)
         self.assertNotIn("\n-- \n", first)
@@ -45,7 +45,7 @@ class Trees(World):
 
     def test_ids_are_reproducible(self) -> None:
         first = self.make_queue()
-        shutil.rmtree(settings.build_dir())
+        shutil.rmtree(self.world.build)
         second = tree.ensure_tree(self.opts)
         self.assertEqual((first.base_commit, first.tip_commit),
                          (second.base_commit, second.tip_commit))
@@ -56,7 +56,7 @@ class Trees(World):
         stamp = other.stat().st_mtime_ns
         with mock.patch.object(tree.series, "apply", side_effect=AssertionError):
             self.assertEqual(tree.ensure_tree(self.opts), made)
-        path = series.patches()[0]
+        path = series.patches(self.world)[0]
         path.write_text(path.read_text().replace("line five", "line FIVE"))
         changed = tree.ensure_tree(self.opts)
         self.assertIn("line FIVE", (changed.path / "kernel/smp.c").read_text())
@@ -67,7 +67,7 @@ class Trees(World):
         made = self.make_queue()
         sh("git", "reset", "-q", "--hard", "HEAD~1", cwd=made.path)
         self.silent_export()
-        self.assertEqual(len(series.patches()), 1)
+        self.assertEqual(len(series.patches(self.world)), 1)
         self.assertEqual(queue_checks.files_agree(self.queue), [])
 
     def test_patch_that_does_not_apply_is_named_and_tree_is_kept(self) -> None:
@@ -77,15 +77,15 @@ class Trees(World):
         self.assertIn(name, message)
         self.assertEqual(git.ask(made.path, "rev-parse", "HEAD"), made.tip_commit)
         self.assertEqual(git.ask(made.path, "status", "--porcelain"), "")
-        self.assertFalse((settings.build_dir() / "am").exists())
+        self.assertFalse((self.world.build / "am").exists())
 
     def test_patch_that_does_not_apply_leaves_no_new_tree(self) -> None:
         self.make_queue()
-        shutil.rmtree(settings.build_dir())
-        settings.build_dir().mkdir()
+        shutil.rmtree(self.world.build)
+        self.world.build.mkdir()
         self.break_patch()
         self.refused(Exit.APPLY, self.opts)
-        self.assertEqual(list(settings.build_dir().glob("linux*")), [])
+        self.assertEqual(list(self.world.build.glob("linux*")), [])
 
     def test_local_commit_and_change_are_refused_until_discarded(self) -> None:
         made = self.make_queue()
@@ -101,14 +101,14 @@ class Trees(World):
         with mock.patch.object(tree, "commit_base", side_effect=KeyboardInterrupt):
             with self.assertRaises(KeyboardInterrupt):
                 tree.ensure_tree(self.opts)
-        self.assertEqual(list(settings.build_dir().glob("linux*")), [])
+        self.assertEqual(list(self.world.build.glob("linux*")), [])
 
     def test_killed_run_is_not_taken_for_good(self) -> None:
-        (settings.build_dir() / "linux.new").mkdir()
-        (settings.build_dir() / "linux.new/Makefile").write_text("half")
+        (self.world.build / "linux.new").mkdir()
+        (self.world.build / "linux.new/Makefile").write_text("half")
         made = tree.ensure_tree(self.opts)
         self.assertTrue((made.path / "kernel/smp.c").exists())
-        self.assertFalse((settings.build_dir() / "linux.new").exists())
+        self.assertFalse((self.world.build / "linux.new").exists())
 
     def test_killed_move_is_completed(self) -> None:
         made = self.make_queue()
@@ -122,10 +122,10 @@ class Trees(World):
         self.assertIn("line five", (made.path / "kernel/smp.c").read_text())
 
     def test_foreign_folder_is_left_alone(self) -> None:
-        (settings.build_dir() / "linux").mkdir()
-        (settings.build_dir() / "linux/work").write_text("precious")
+        (self.world.build / "linux").mkdir()
+        (self.world.build / "linux/work").write_text("precious")
         self.refused(Exit.APPLY, self.opts)
-        self.assertEqual((settings.build_dir() / "linux/work").read_text(), "precious")
+        self.assertEqual((self.world.build / "linux/work").read_text(), "precious")
 
     def test_git_tree_is_only_read(self) -> None:
         sh("git", "init", "-q", cwd=self.linux)
@@ -155,36 +155,36 @@ class Trees(World):
         self.assertIn("is Linux 9.9.7, but 9.8.y is wanted", message)
 
     def test_not_a_kernel(self) -> None:
-        self.refused(Exit.USAGE, Options(linux=self.top))
-        self.refused(Exit.USAGE, Options(tarball=self.top / "absent.tar.xz"))
+        self.refused(Exit.USAGE, Options(self.world, linux=self.top))
+        self.refused(Exit.USAGE, Options(self.world, tarball=self.top / "absent.tar.xz"))
 
     def test_tarball(self) -> None:
         sh("tar", "-cJf", self.top / "t.tar.xz", "--transform", "s/^given/linux-9.8.7/", "given",
            cwd=self.top)
-        made = tree.ensure_tree(Options(tarball=self.top / "t.tar.xz"))
+        made = tree.ensure_tree(Options(self.world, tarball=self.top / "t.tar.xz"))
         self.assertTrue(made.checksum.startswith("sha256:"))
         self.assertTrue((made.path / "kernel/smp.c").exists())
 
     def test_broken_tarball(self) -> None:
         (self.top / "t.tar.xz").write_text("no archive")
         self.assertIn("unpacking t.tar.xz", self.refused(Exit.FETCH, Options(
-            tarball=self.top / "t.tar.xz")))
-        self.assertEqual(list(settings.build_dir().glob("linux*")), [])
+            self.world, tarball=self.top / "t.tar.xz")))
+        self.assertEqual(list(self.world.build.glob("linux*")), [])
 
     def test_disk_full(self) -> None:
         with mock.patch.object(linux_source.shutil, "disk_usage",
                                return_value=mock.Mock(free=1 << 29)):
             message = self.refused(Exit.DISK, self.opts)
         self.assertIn("needs 4 GiB but only 0.5 GiB are free", message)
-        self.assertEqual(list(settings.build_dir().glob("linux*")), [])
+        self.assertEqual(list(self.world.build.glob("linux*")), [])
 
     def test_other_source_replaces_the_tree(self) -> None:
         made = self.make_queue()
-        tree.worktree("base", made.base_commit)
+        tree.worktree(made, "base", made.base_commit)
         (self.linux / "kernel/other.c").write_text("another release\n")
         again = tree.ensure_tree(self.opts)
         self.assertNotEqual(again.base_commit, made.base_commit)
-        self.assertFalse((settings.build_dir() / "linux-base").exists())
+        self.assertFalse((self.world.build / "linux-base").exists())
 
     def test_base_tree(self) -> None:
         made = self.make_queue()

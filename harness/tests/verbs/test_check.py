@@ -13,6 +13,7 @@ from harness.core.report import Part
 from harness.queue import series
 from harness.lanes import lane_files, lane_run
 from harness.verbs import boot, check, kunit
+from harness.tests.fixture import QUEUE
 
 
 class UnitCount(unittest.TestCase):
@@ -73,12 +74,12 @@ class Arguments(unittest.TestCase):
         self.assertIn("x86_64", caught.exception.message)
 
     def test_which_lanes(self):
-        default = [lane.name for lane in check.choose([], False)]
-        self.assertEqual([lane.name for lane in check.choose([], True)], lane_files.names())
-        self.assertEqual(default, [name for name in lane_files.names()
-                                   if lane_files.load(name).when == "check"])
+        default = [lane.name for lane in check.choose(QUEUE, [], False)]
+        self.assertEqual([lane.name for lane in check.choose(QUEUE, [], True)], lane_files.names(QUEUE))
+        self.assertEqual(default, [name for name in lane_files.names(QUEUE)
+                                   if lane_files.load(name, QUEUE).when == "check"])
         self.assertIn("x86_64-debug", default)
-        self.assertEqual([lane.name for lane in check.choose(["arm64"], False)], ["arm64"])
+        self.assertEqual([lane.name for lane in check.choose(QUEUE, ["arm64"], False)], ["arm64"])
         for args in (["x86_64", "--all"], ["--all", "--quick"]):
             with self.assertRaises(HarnessError) as caught:
                 check.main(args)
@@ -91,7 +92,7 @@ class Arguments(unittest.TestCase):
         self.assertIn("arm64", caught.exception.message)
 
     def test_pattern_for_cases(self):
-        lane = lane_files.load("x86_64")
+        lane = lane_files.load("x86_64", QUEUE)
         self.assertEqual(kunit.full_glob(lane, "storm*"), "smp.storm*")
         self.assertEqual(kunit.full_glob(lane, "smp.a*"), "smp.a*")
         self.assertIsNone(kunit.full_glob(lane, None))
@@ -104,20 +105,20 @@ class Arguments(unittest.TestCase):
             one.write_text("diff --git a/lib/tests/x.c b/lib/tests/x.c\n"
                            "diff --git a/lib/Makefile b/lib/Makefile\n")
             two.write_text("diff --git a/lib/a.c b/lib/a.c\ndiff --git a/kernel/b.c b/kernel/b.c\n")
-            with mock.patch.object(series, "patches", lambda: [one, two]):
-                self.assertEqual(series.test_patches(), [one])
+            with mock.patch.object(series, "patches", lambda queue: [one, two]):
+                self.assertEqual(series.test_patches(QUEUE), [one])
 
 
 class Folders(unittest.TestCase):
     def test_the_run_before_is_kept(self):
         with tempfile.TemporaryDirectory() as name, \
-                mock.patch.object(settings, "build_dir", lambda: Path(name)):
+                mock.patch.object(settings, "BUILD", Path(name)):
             for count in range(3):
-                folder = lane_run.run_folder("lane")
+                folder = lane_run.run_folder(QUEUE, "lane")
                 self.assertEqual(list(folder.iterdir()), [])
                 (folder / "n").write_text(str(count))
-            self.assertEqual((Path(name) / "runs/lane/n").read_text(), "2")
-            self.assertEqual((Path(name) / "runs/lane.old/n").read_text(), "1")
+            self.assertEqual((QUEUE.build / "runs/lane/n").read_text(), "2")
+            self.assertEqual((QUEUE.build / "runs/lane.old/n").read_text(), "1")
 
 
 if __name__ == "__main__":

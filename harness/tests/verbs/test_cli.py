@@ -80,7 +80,7 @@ class Verbs(unittest.TestCase):
 
     def test_two_runs_at_once(self) -> None:
         module = types.SimpleNamespace(main=lambda args: 0)
-        with lock.build_folder(settings.build_dir(), "check"):
+        with lock.build_folder(settings.BUILD, "check"):
             self.assertEqual(self.run_cli("demo", module=module), Exit.BUSY)
             self.assertEqual(self.run_cli("judge", "d", module=module), Exit.OK)
         self.assertIn(f"./run check (process {os.getpid()})", self.err.getvalue())

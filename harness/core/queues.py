@@ -1,0 +1,98 @@
+"""The queues: each is one series of patches for one kernel line, a folder below patches/.
+
+In:  patches/<queue>/base.toml, and what else a queue says for itself in its folder.
+Out: Queue; names(), load(name) -> Queue (the default one if no name is given).
+A queue is passed on to whoever works on it: nothing else says which one is meant.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from . import settings
+from .errors import Exit, HarnessError
+
+
+@dataclass(frozen=True)
+class Tested:
+    """One kernel release that the whole check passed on."""
+
+    release: str     # for example "6.12.117"
+    source: str      # where its source came from
+    date: str        # YYYY-MM-DD
+
+
+@dataclass(frozen=True)
+class Queue:
+    name: str                      # "v6.12": folder under patches/ and under build/
+    version: str                   # "6.12"
+    dir: Path                      # patches/v6.12
+    package: str                   # Debian package that holds the source
+    subject_prefix: str            # "PATCH 6.12"
+    suites: tuple[str, ...]        # Debian suites to try, in this order
+    author: str                    # "Name <address>" of the project, also committer
+    tested: tuple[Tested, ...]
+    default: bool = False          # of the verbs, when none is named
+
+    @property
+    def build(self) -> Path:
+        """The queue's folder under build/."""
+        return settings.BUILD / self.name
+
+    def file(self, common: Path) -> Path:
+        """The queue's own file of that name, if it has one, or else the common one."""
+        own = self.dir / common.name
+        return own if own.is_file() else common
+
+    def data(self, common: Path) -> dict[str, Any]:
+        """The common data file, with what the queue's own one of that name says in its place.
+
+        Tables are merged; anything else is replaced.
+        """
+        own = self.dir / common.name
+        found = settings.toml(common)
+        return merged(found, settings.toml(own)) if own.is_file() else found
+
+
+def merged(common: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+    """Two data files as one: own wins, tables are merged."""
+    return common | {key: merged(common[key], value)
+                     if isinstance(value, dict) and isinstance(common.get(key), dict) else value
+                     for key, value in own.items()}
+
+
+def folder() -> Path:
+    return settings.REPO / "patches"
+
+
+def names() -> list[str]:
+    """Every queue's name."""
+    return sorted(path.parent.name for path in folder().glob("*/base.toml"))
+
+
+def load(name: str | None = None) -> Queue:
+    """The queue of that name; without one, the default of them, or the only one."""
+    known = {item: read(folder() / item / "base.toml") for item in names()}
+    chosen = [queue for queue in known.values()
+              if (queue.name == name if name else queue.default or len(known) == 1)]
+    if len(chosen) != 1:
+        raise HarnessError(Exit.USAGE, f"there is no queue {name or '(none named)'} under patches/; "
+                           f"name one with --queue: {', '.join(known) or 'none'}.")
+    return chosen[0]
+
+
+def read(path: Path) -> Queue:
+    """Reads one base.toml."""
+    data = settings.toml(path)
+    try:
+        return Queue(
+            name=path.parent.name, version=data["version"], dir=path.parent,
+            package=data["package"],
+            subject_prefix=data["subject_prefix"], suites=tuple(data["suites"]),
+            author=data["author"], default=data.get("default", False),
+            tested=tuple(Tested(**item) for item in data.get("tested", [])))
+    except (KeyError, TypeError) as error:
+        raise HarnessError(Exit.USAGE, f"{path} has a missing or wrong entry ({error}); restore it, "
+                           "for example with git checkout.") from None
