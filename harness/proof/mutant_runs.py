@@ -29,7 +29,7 @@ from ..build import kernel_build
 from ..guest import qemu
 from ..judge import judge
 from ..lanes import lane_files, lane_run
-from . import mutants
+from . import edits, mutants
 from .mutants import Mutant, Table, Watch
 
 
@@ -142,7 +142,7 @@ def one(lane: lane_files.Lane, info: TreeInfo, table: Table, mutant: Mutant,
     """Builds the mutant, boots it, and says whether it was caught as it should be."""
     start = time.monotonic()
     out = copied(info.queue, lane)
-    with tree.changed(info, mutant.patch):
+    with tree.changed(info, lambda path: edits.apply(mutant.edits, path)):
         made = kernel_build.build(lane.kernel, info.path, out, progress, [lane.arch.target], configure=False)
     watch = Watch(mutant, table.hang)
 
@@ -233,7 +233,7 @@ def text_table(outcomes: list[Outcome]) -> str:
 def subset_part(opts: Options, progress: Progress) -> Part:
     """The part of ./run check."""
     start = time.monotonic()
-    table = mutants.load()
+    table = mutants.load(opts.queue)
     outcomes = run(mutants.choose(table, [], True), table, opts, progress, phases=False)
     print("\n".join(f"  {line}" for line in text_table(outcomes).splitlines()), flush=True)
     parts = [outcome.part for outcome in outcomes]

@@ -1,7 +1,7 @@
-"""The mutants: small patches that each break one thing, and what has to catch each.
+"""The mutants: small edits that each break one thing, and what has to catch each.
 
-In:  proof/mutants/mutants.toml (its header says what each key means), the console lines
-     of a boot.
+In:  proof/mutants/mutants.toml (its header says what each key means), the edits in
+     proof/mutants/edits/, what a queue has in their place, the console lines of a boot.
 Out: Mutant, load(); Watch, which says from the console whether a mutant was caught, and
      how. Times are host seconds.
 """
@@ -20,6 +20,8 @@ from ..core.queues import Queue
 from ..queue import series
 from ..judge import judge, ktap, torture
 from ..lanes import lane_files
+from . import edits
+from .edits import Edit
 
 WAYS = ("case", "torture", "splat", "hang")
 SUBSET_LANE = "x86_64"           # that of all mutants of the subset
@@ -33,7 +35,7 @@ _NEEDED = {"case": ("lane", "cases", "fails"), "torture": ("lane", "params", "fa
 @dataclass(frozen=True)
 class Mutant:
     name: str
-    patch: Path
+    edits: tuple[Edit, ...]
     breaks: str                  # one sentence
     invariant: tuple[str, ...]   # "I1" to "I12"
     lane: str                    # whose kernel it is built into
@@ -62,7 +64,7 @@ def _wrong(what: str) -> HarnessError:
     return HarnessError(Exit.USAGE, f"{folder() / 'mutants.toml'}: {what}.")
 
 
-def _mutant(name: str, data: dict[str, Any], general: dict[str, Any]) -> Mutant:
+def _mutant(queue: Queue, name: str, data: dict[str, Any], general: dict[str, Any]) -> Mutant:
     for key, value in data.items():
         if key not in _KEYS or not isinstance(value, _KEYS[key]):
             raise _wrong(f"{name} has an unknown key, or one of the wrong type: {key}")
@@ -85,7 +87,7 @@ def _mutant(name: str, data: dict[str, Any], general: dict[str, Any]) -> Mutant:
     except re.error as error:
         raise _wrong(f"splat of {name} is no regex ({error})") from None
     return Mutant(
-        name=name, patch=folder() / f"{name}.patch", breaks=data["breaks"],
+        name=name, edits=tuple(edits.load(edit_file(queue, name))), breaks=data["breaks"],
         invariant=tuple(data["invariant"]), lane=data["lane"],
         cases=data.get("cases", ""), caught_by=way, fails=tuple(data.get("fails", ())),
         splat=data.get("splat", ""), subset=data.get("subset", False),
@@ -93,18 +95,33 @@ def _mutant(name: str, data: dict[str, Any], general: dict[str, Any]) -> Mutant:
         limit_s=data.get("limit_s", general["limit_s"]))
 
 
-def load() -> Table:
-    """Reads mutants.toml, and checks it against the patches that are there."""
-    data = settings.toml(folder() / "mutants.toml")
+def edit_file(queue: Queue, name: str) -> Path:
+    """The file with a mutant's edits: the queue's own, if it has one."""
+    own = queue.dir / "mutants" / f"{name}.toml"
+    return own if own.is_file() else folder() / "edits" / f"{name}.toml"
+
+
+def load(queue: Queue) -> Table:
+    """Reads mutants.toml for a queue, and checks it against the edits that are there.
+
+    The queue's own mutants.toml has entries that differ, and in [left_out] mutants that make
+    no sense for it, each with the reason.
+    """
+    data = queue.data(folder() / "mutants.toml")
     general = data.pop("general", {})
+    left_out = data.pop("left_out", {})
+    for name in left_out:
+        if name not in data or not left_out[name]:
+            raise _wrong(f"{name} is left out, but is no mutant, or no reason is given")
     for key in ("hang", "limit_s"):
         if key not in general:
             raise _wrong(f"[general] has no {key}")
-    mutants = tuple(_mutant(name, entry, general) for name, entry in data.items())
-    there = {path.stem for path in folder().glob("*.patch")}
-    for name in sorted(there ^ {item.name for item in mutants}):
-        raise _wrong(f"{name} is in the table, but {name}.patch is missing" if name not in there
-                     else f"{name}.patch is there, but not in the table")
+    there = {path.stem for path in (folder() / "edits").glob("*.toml")}
+    for name in sorted(there ^ data.keys()):
+        raise _wrong(f"{name} is in the table, but edits/{name}.toml is missing" if name not in there
+                     else f"edits/{name}.toml is there, but not in the table")
+    mutants = tuple(_mutant(queue, name, entry, general) for name, entry in data.items()
+                    if name not in left_out)
     return Table(mutants, tuple(re.compile(item) for item in general["hang"]))
 
 

@@ -27,7 +27,7 @@ from ..queue import export, series, siblings, tree
 from ..queue.tree import TreeInfo
 from ..build import single_objects
 from ..judge import badness
-from . import litmus, mutants
+from . import edits, litmus, mutants
 
 
 @dataclass(frozen=True)
@@ -302,15 +302,15 @@ def _extract(repo: Path, commit: str, path: str, folder: Path) -> bool:
 
 
 def check_mutants(context: Context) -> Result:
-    """Each mutant applies to the tip, and the table lists just the ones that are there."""
+    """Each mutant's edits fit the tip, and the table lists just the mutants that there are."""
     complaints = []
-    listed = mutants.load().mutants
+    listed = mutants.load(context.opts.queue).mutants
     for mutant in listed:
-        made = git(context.ready.path, "apply", "--check", mutant.patch, check=False)
-        if made.returncode:
-            complaints.append(f"{mutant.patch.name} does not apply: "
-                              f"{made.output.strip().splitlines()[0]}")
-    return verdict(complaints, f"{len(listed)} mutants apply", Exit.APPLY)
+        try:
+            edits.made(mutant.edits, context.ready.path)
+        except HarnessError as error:
+            complaints.append(f"{mutant.name}: {error.message}")
+    return verdict(complaints, f"the edits of {len(listed)} mutants fit", Exit.APPLY)
 
 
 def check_upstream(context: Context) -> Result:

@@ -14,9 +14,8 @@ import shutil
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Iterator
+from typing import Callable, Iterator
 
-from ..core import proc
 from ..core.errors import Exit, HarnessError
 from ..core.git import ask, git, identity
 from ..core.progress import Progress
@@ -149,10 +148,10 @@ def _move(tree: Path, record: Record, tip: str, wanted: str) -> Record:
 
 
 @contextmanager
-def changed(info: TreeInfo, patch: Path) -> Iterator[None]:
-    """The work tree with one more patch on it, for the length of the block.
+def changed(info: TreeInfo, change: Callable[[Path], object]) -> Iterator[None]:
+    """The work tree as `change` leaves it, for the length of the block.
 
-    If the block is interrupted, the next use of the tree takes the patch off, as it
+    If the block is interrupted, the next use of the tree takes the change back, as it
     completes a move that was interrupted.
     """
     record = read_record(info.path)
@@ -160,10 +159,7 @@ def changed(info: TreeInfo, patch: Path) -> Iterator[None]:
     moving = replace(record, moving_to=record.tip_commit)
     moving.write(info.path)
     try:
-        made = git(info.path, "apply", "--index", patch, check=False)
-        if made.returncode:
-            raise HarnessError(Exit.APPLY, f"{patch} does not apply to the series; correct it."
-                               f"\n{proc.tail(made.output)}")
+        change(info.path)
         yield
     finally:
         _finish_move(info.path, moving)

@@ -12,8 +12,8 @@ from ..proof.mutant_runs import run, text_table
 HELP = """\
 ./run mutants [NAME...] [--subset] [--queue NAME] [--linux PATH | --tarball FILE]
 
-Shows that the suite notices broken kernels. A mutant is a small patch in proof/mutants/
-that breaks one thing in the series; proof/mutants/mutants.toml says which invariant
+Shows that the suite notices broken kernels. A mutant is an edit (or a few) that breaks
+one thing in the series, in proof/mutants/edits/; proof/mutants/mutants.toml says which invariant
 that is, and which case, sanitizer, detector or torture test must catch it. First the
 named cases must pass without the mutant; then each mutant is built, and booted until it is caught.
 It passes if it is caught in the way the table names: one that survives, or is caught in
@@ -34,7 +34,7 @@ def main(args: list[str]) -> int:
     add_options(parser)
     parsed = parser.parse_args(args)
     opts = options(parsed)
-    table = mutants.load()
+    table = mutants.load(opts.queue)
     chosen = mutants.choose(table, parsed.names, parsed.subset)
     progress = Progress(1 + len({mutant.lane for mutant in chosen}) + len(chosen))
     progress.phase("the kernel tree")

@@ -1,4 +1,4 @@
-"""The mutants: the table against patches and cases, and what counts as caught."""
+"""The mutants: the table against edits and cases, and what counts as caught."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from harness.queue import tree
 from harness.guest import qemu
 from harness.judge import torture
 from harness.lanes import lane_files
-from harness.proof import mutant_runs, mutants, queue_checks
+from harness.proof import edits, mutant_runs, mutants, queue_checks
 from harness.verbs import mutants as mutants_verb
 from harness.tests.fixture import QUEUE, World, sh
 
@@ -52,7 +52,7 @@ HANG = (re.compile("soft lockup"),)
 
 def a_mutant(caught_by: str = "case", **more) -> mutants.Mutant:
     return mutants.Mutant(**{
-        "name": "breaks-it", "patch": Path("breaks-it.patch"), "breaks": "It.",
+        "name": "breaks-it", "edits": (), "breaks": "It.",
         "invariant": ("I7",), "lane": "x86_64", "cases": "smp.third_task", "caught_by": caught_by,
         "fails": (), "splat": "", "subset": False, "params": "", "cmdline": "", "limit_s": 60,
         **more})
@@ -162,7 +162,7 @@ class Caught(unittest.TestCase):
 
 class Data(unittest.TestCase):
     def test_table(self) -> None:
-        table = mutants.load().mutants
+        table = mutants.load(QUEUE).mutants
         known = mutants.cases_of_series(QUEUE)
         self.assertIn("smp.storm", known)
         for mutant in table:
@@ -181,11 +181,11 @@ class Data(unittest.TestCase):
         self.assertGreaterEqual(len(table), 24)
 
     def test_every_invariant_has_one(self) -> None:
-        named = {name for mutant in mutants.load().mutants for name in mutant.invariant}
+        named = {name for mutant in mutants.load(QUEUE).mutants for name in mutant.invariant}
         self.assertEqual(named, {f"I{number}" for number in range(1, 13)})
 
     def test_choice(self) -> None:
-        table = mutants.load()
+        table = mutants.load(QUEUE)
         self.assertEqual(len(mutants.choose(table, [], True)), 5)
         first = table.mutants[0].name
         self.assertEqual([item.name for item in mutants.choose(table, [first], False)], [first])
@@ -194,13 +194,16 @@ class Data(unittest.TestCase):
         self.assertEqual(caught.exception.code, Exit.USAGE)
 
 
-PATCH = """\
-diff --git a/kernel/other.c b/kernel/other.c
---- a/kernel/other.c
-+++ b/kernel/other.c
-@@ -1 +1 @@
--other
-+broken
+EDIT = """\
+[[edit]]
+file = "kernel/other.c"
+function = ""
+old = '''
+other
+'''
+new = '''
+broken
+'''
 """
 TABLE = """\
 [general]
@@ -220,23 +223,40 @@ class Files(World):
     def setUp(self) -> None:
         super().setUp()
         self.folder = mutants.folder()
-        self.folder.mkdir(parents=True)
+        (self.folder / "edits").mkdir(parents=True)
         (self.folder / "mutants.toml").write_text(TABLE)
-        (self.folder / "breaks-it.patch").write_text(PATCH)
+        self.edit = self.folder / "edits/breaks-it.toml"
+        self.edit.write_text(EDIT)
 
     def wrong(self) -> str:
         with self.assertRaises(HarnessError) as caught:
-            mutants.load()
+            mutants.load(self.world)
         self.assertEqual(caught.exception.code, Exit.USAGE)
         return caught.exception.message
 
-    def test_table_and_patches_agree(self) -> None:
-        self.assertEqual(len(mutants.load().mutants), 1)
-        (self.folder / "more.patch").write_text(PATCH)
-        self.assertIn("more.patch is there, but not in the table", self.wrong())
-        (self.folder / "more.patch").unlink()
-        (self.folder / "breaks-it.patch").unlink()
-        self.assertIn("breaks-it.patch is missing", self.wrong())
+    def breaks(self, path: Path) -> None:
+        """Makes the mutant's edits in a tree."""
+        edits.apply(mutants.load(self.world).mutants[0].edits, path)
+
+    def test_table_and_edits_agree(self) -> None:
+        self.assertEqual(len(mutants.load(self.world).mutants), 1)
+        more = self.edit.with_name("more.toml")
+        more.write_text(EDIT)
+        self.assertIn("more.toml is there, but not in the table", self.wrong())
+        more.unlink()
+        self.edit.unlink()
+        self.assertIn("breaks-it.toml is missing", self.wrong())
+
+    def test_what_a_queue_has_in_its_place(self) -> None:
+        (self.queue / "mutants").mkdir()
+        (self.queue / "mutants/breaks-it.toml").write_text(EDIT.replace("broken", "smashed"))
+        (self.queue / "mutants.toml").write_text('[breaks-it]\nlane = "arm64"\n')
+        [mutant] = mutants.load(self.world).mutants
+        self.assertEqual((mutant.lane, mutant.edits[0].new), ("arm64", "smashed\n"))
+        (self.queue / "mutants.toml").write_text('[left_out]\nbreaks-it = "there is no it"\n')
+        self.assertEqual(mutants.load(self.world).mutants, ())
+        (self.queue / "mutants.toml").write_text('[left_out]\nbreaks-me = "there is no me"\n')
+        self.assertIn("breaks-me is left out", self.wrong())
 
     def test_bad_entries(self) -> None:
         for old, new, said in (('"case"', '"luck"', "caught_by of"), ('"case"', '"kasan"', "caught_by of"),
@@ -246,48 +266,47 @@ class Files(World):
                                ('"It."', '"It."\nsubset = true', ""), ("[general]", "[x]", "")):
             (self.folder / "mutants.toml").write_text(TABLE.replace(old, new))
             if new.endswith("true"):
-                mutants.load()
+                mutants.load(self.world)
             else:
                 self.assertIn(said, self.wrong())
 
     def test_tree_is_changed_and_changed_back(self) -> None:
         info = self.make_queue()
         other = info.path / "kernel/other.c"
-        with tree.changed(info, self.folder / "breaks-it.patch"):
+        with tree.changed(info, self.breaks):
             self.assertEqual(other.read_text(), "broken\n")
         self.assertEqual(other.read_text(), "other\n")
         self.assertEqual(tree.ensure_tree(self.opts), info)
         with self.assertRaises(ZeroDivisionError):
-            with tree.changed(info, self.folder / "breaks-it.patch"):
+            with tree.changed(info, self.breaks):
                 raise ZeroDivisionError
         self.assertEqual(sh("git", "status", "--porcelain", cwd=info.path), "")
 
     def test_interrupted_change_is_undone_by_the_next_use(self) -> None:
         info = self.make_queue()
         with mock.patch.object(tree, "_finish_move", lambda *words: None):
-            with tree.changed(info, self.folder / "breaks-it.patch"):
+            with tree.changed(info, self.breaks):
                 pass
         self.assertEqual((info.path / "kernel/other.c").read_text(), "broken\n")
         self.assertEqual(tree.ensure_tree(self.opts), info)
         self.assertEqual((info.path / "kernel/other.c").read_text(), "other\n")
 
-    def test_patch_that_does_not_apply(self) -> None:
+    def test_edit_that_does_not_fit(self) -> None:
         info = self.make_queue()
         context = queue_checks.Context(self.opts, Progress(1, io.StringIO()), info)
         self.assertEqual(queue_checks.check_mutants(context).code, Exit.OK)
-        patch = self.folder / "breaks-it.patch"
-        patch.write_text(PATCH.replace("-other", "-another"))
+        self.edit.write_text(EDIT.replace("\nother", "\nanother"))
         self.assertEqual(queue_checks.check_mutants(context).code, Exit.APPLY)
         with self.assertRaises(HarnessError) as caught:
-            with tree.changed(info, patch):
-                self.fail("it was put on")
+            with tree.changed(info, self.breaks):
+                self.fail("it was made")
         self.assertEqual(caught.exception.code, Exit.APPLY)
         self.assertEqual(tree.ensure_tree(self.opts), info)
 
     def outcomes(self, mutated: str, plain: str = GOOD) -> list[mutant_runs.Outcome]:
         """A whole run, with consoles in the place of guests."""
         info = self.make_queue()
-        table = mutants.load()
+        table = mutants.load(self.world)
         built: list[str] = []
 
         def build(lane, src, out, progress, targets=None, configure=True):
