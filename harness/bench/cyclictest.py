@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Iterable
 
 from ..core.errors import Exit, HarnessError
+from ..core.report import text_table
 from .points import DONE, Boot, Point
 from .wakeup import show
 
@@ -30,7 +31,7 @@ ROWS = {
     "rt_late": "later than half the hold, a minute",     # a number, not a time
 }
 _LINE = re.compile(r"\b(RT|STALL)-([A-Z]+),(.*?)\s*$")
-SPOKEN = re.compile(r"\brt: RT-LOAD,")      # what a load says, which may be "WARNING: ..."
+SPOKEN = r"\brt: RT-LOAD,"      # what a load says, which may be "WARNING: ..."
 _METRIC = re.compile(r"metrc: \[\d+\] ([a-z][a-z-]*) +(\d+) +\d+\.\d+ ")
 _CLOCK = re.compile(r"\bWAKEUP-CLOCK,(\S+)")
 
@@ -165,7 +166,7 @@ def read(console: str, boot: Boot, steps: list[str], where: Path) -> tuple[list[
     return points, buckets
 
 
-def text_table(found: list[Round]) -> str:
+def rounds_table(found: list[Round]) -> str:
     """The rounds for people, a line each."""
     hold_ms = max((item.hold_ms for item in found), default=0)
     rows = [("load", "held", "wake-ups", *ROWS.values())]
@@ -174,9 +175,7 @@ def text_table(found: list[Round]) -> str:
         rows.append((item.load, f"{item.hold_ms} ms" if item.hold_ms else "-",
                      str(item.counts.total() + item.over), show(values["rt_p99"]),
                      show(values["rt_max"]), f"{values['rt_late']:.0f}" if hold_ms else "-"))
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return "\n".join("  ".join([row[0].ljust(widths[0]), *(
-        text.rjust(width) for text, width in zip(row[1:], widths[1:]))]) for row in rows)
+    return text_table(rows)
 
 
 def write_csv(buckets: Iterable[Bucket], path: Path) -> None:

@@ -1,151 +1,111 @@
-"""Linux with and without the series, built, booted and measured for `./run demo`.
+"""What `./run demo` shows: the preset "demo" of the benchmarks, as a table and a plot.
 
-In:  where the Linux source comes from; demo/demo.toml (configuration and machine),
-     demo/wakeup.c (what measures), demo/init.c (runs it in the guest).
-Out: in build/<queue>/demo/: points.csv, latency.svg, result.txt (what is printed), a folder
-     for each kernel with the module, and one for each boot with console.log, qemu-cmd and exit.
-
-Both are booted with each preemption model, and measured anew, at each run; a kernel is built only if its tree
-or its configuration has changed.
+In:  the points of its boots (measure.py), the kernels, where their source comes from.
+Out: in build/<queue>/demo/: points.csv, latency.svg, result.txt (what is printed).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import statistics
+from collections import defaultdict
 from pathlib import Path
 
-from ..core import settings
-from ..core.progress import Progress
-from ..core.queues import Queue
-from ..queue import tree
-from ..build import kernel_build, kernel_module
-from ..guest import initramfs, qemu
-from ..judge import clean_console
-from ..lanes.lane_files import Lane
-from . import wakeup
-from .wakeup import Measurement, Plan
+from ..core.report import text_table
+from ..queue import series
+from ..queue.tree import TreeInfo
+from . import measure, plots, points
+from .plans import BenchPlan
+from .points import Point
+from .summary import Measured
+from .wakeup import FUNCTIONS, MODELS, hold_name, show
+
+Cells = dict[tuple[str, int], dict[tuple[str, str], list[float]]]   # call, hold: model, kernel: ns
 
 
-DEMO = settings.REPO / "demo"
-MODULE = "wakeup.ko"
-INIT = "demo-init"
+def cells(found: list[Point]) -> Cells:
+    """The latencies of each call and hold, by preemption model and kernel, in the order measured."""
+    made: Cells = defaultdict(lambda: defaultdict(list))
+    for point in found:
+        if point.row == "wakeup":
+            made[point.case, point.x][point.model, point.kernel].append(point.value)
+    return made
 
 
-@dataclass(frozen=True)
-class Variant:
-    """One of the two kernels."""
-
-    queue: Queue
-    name: str            # of its folders
-    label: str           # for people
-    tree: Path
-    many_pinned: int     # parameter of the module: what smp_call_function_many() demands
-
-    @property
-    def out(self) -> Path:
-        return self.queue.build / "out" / f"demo-{self.name}"
-
-    @property
-    def folder(self) -> Path:
-        return work(self.queue) / self.name
-
-    def boot_folder(self, model: str) -> Path:
-        """Of its boot with a preemption model."""
-        return work(self.queue) / f"{self.name}-{model}"
+def table(found: list[Point], kernels: list[Measured]) -> str:
+    """Medians for each call and hold, and base / series, for each preemption model."""
+    models = list(dict.fromkeys(point.model for point in found if point.row == "wakeup"))
+    names = [kernel.name for kernel in kernels]
+    rows = [["", "", *(text for model in models for text in (f"{model}:", *names[1:], "ratio"))]]
+    rows[0][2::len(names) + 1] = [f"{model}: {names[0]}" for model in models]
+    last = ""
+    for (call, hold), values in sorted(
+            cells(found).items(), key=lambda item: (list(FUNCTIONS).index(item[0][0]), item[0][1])):
+        row = ["" if call == last else FUNCTIONS[call], hold_name(hold)]
+        last = call
+        for model in models:
+            medians = [statistics.median(values[model, name]) for name in names]
+            ratio = medians[0] / max(1, medians[-1])
+            row += [*map(show, medians), f"{ratio:.{0 if ratio >= 10 else 1}f}"]
+        rows.append(row)
+    return text_table(rows, left=1)
 
 
-def work(queue: Queue) -> Path:
-    """The folder of all that the demo makes, except for the kernels."""
-    return queue.build / "demo"
+def farthest(found: list[Point]) -> str:
+    """The point that is farthest from the median of its cell of the table, by its share of it."""
+    worst = (0.0, "")
+    for (call, hold), values in cells(found).items():
+        for (model, kernel), group in values.items():
+            median = statistics.median(group)
+            point = max(group, key=lambda value: abs(value - median))
+            worst = max(worst, (abs(point - median) / max(1, median),
+                                f"{show(point)}, where the median is {show(median)} "
+                                f"({FUNCTIONS[call]}, {hold_name(hold)}, {kernel}, {model})"))
+    return worst[1]
 
 
-def variants(info: tree.TreeInfo, unpatched: Path) -> tuple[Variant, Variant]:
-    """The unpatched kernel, of which the tree is given, and the one with the series."""
-    return (Variant(info.queue, "base", f"{info.kernel_version} unpatched", unpatched, 1),
-            Variant(info.queue, "series", f"{info.kernel_version} + series", info.path, 0))
-
-
-def build_variant(lane: Lane, variant: Variant, progress: Progress
-                  ) -> tuple[qemu.BootSpec, str]:
-    """Builds kernel, module and initial ramdisk; how to boot it, and the kernel's build id."""
-    kernel = replace(lane.kernel, name=variant.out.name)
-    result = kernel_build.build(kernel, variant.tree, variant.out, progress)
-    measuring = kernel_module.make(kernel, variant.tree, variant.out, DEMO, MODULE,
-                            variant.folder / "module")
-    programs = variant.folder / "guest"
-    init = initramfs.compile_static(lane.arch, DEMO / "init.c", programs)
-    initrd = initramfs.make(lane.arch, programs,
-                             (initramfs.program(INIT, init), initramfs.program(MODULE, measuring)))
-    progress.done(f"{result.compiled} files compiled" if result.built else "nothing had changed")
-    spec = qemu.BootSpec(
-        lane.arch, result.kernel, initrd,
-        f"{lane.cmdline} wakeup.many_pinned={variant.many_pinned} rdinit=/{INIT}",
-        lane.cpus, lane.memory_mib, lane.boot_limit_s, icount=True, extra=clean_console.CLOCK)
-    return spec, result.build_id
-
-
-def examine(result: qemu.BootResult, asked: Plan, label: str, build_id: str, model: str
-            ) -> Measurement:
-    """What a boot measured; a guest that did not come through it cleanly is an error."""
-    console = clean_console.console_of(result, label, "demo/demo.toml", build_id, model=model)
-    return wakeup.read(console, asked, label, result.console, model)
-
-
-def measure_one(spec: qemu.BootSpec, build_id: str, variant: Variant, model: str, asked: Plan,
-                progress: Progress) -> Measurement:
-    """Boots one kernel with one preemption model and reads what it measured."""
-    count = 0
-
-    def watch(line: str) -> None:
-        nonlocal count
-        count += "WAKEUP," in line
-        progress.tick(f"{count} of {asked.points} points")
-
-    spec = replace(spec, cmdline=f"{spec.cmdline} preempt={model}")
-    result = qemu.boot(spec, variant.boot_folder(model), watch)
-    measurement = examine(result, asked, variant.label, build_id, model)
-    progress.done(f"{len(measurement.points)} points, {len(measurement.discards)} tries discarded")
-    return measurement
-
-
-def relative(path: Path) -> Path:
-    """The path as seen from the repository, if it is inside."""
-    return path.relative_to(settings.REPO) if path.is_relative_to(settings.REPO) else path
-
-
-def report(measurements: list[Measurement], asked: Plan, lane: Lane, info: tree.TreeInfo,
-           patches: int) -> str:
+def report(found: list[Point], kernels: list[Measured], plan: BenchPlan, info: TreeInfo,
+           notes: list[str], work: Path) -> str:
     """All that the verb prints at its end."""
-    discards = [f"  discarded on {boot.label}, preempt={boot.model}: {text}"
-                for boot in measurements for text in boot.discards]
-    total = sum(len(boot.points) for boot in measurements)
-    boots = ",".join(f"{{base,series}}-{model}" for model in asked.models)
+    where = measure.relative(work)
     return "\n".join([
         "",
         "How long a SCHED_FIFO task waits to run on a CPU whose current task waits for a",
         "cross-CPU call, while a remote CPU keeps interrupts off:",
         "",
-        wakeup.table(measurements, asked),
+        table(found, kernels),
         "",
-        *(f"  {model:<11} {what}" for model, what in wakeup.MODELS.items()
-          if model in asked.models),
-        f"  figures     medians of {asked.reps} points, and the ratio of the medians; the point "
-        "that is farthest",
-        "              from its median: "
-        + wakeup.farthest(measurements, asked).replace(" (", "\n" + " " * 14 + "(", 1),
-        f"  clock       simulated: QEMU counts instructions, 1 instruction = 1 ns; {lane.cpus} CPUs",
-        f"  wake-up     {wakeup.show(asked.wake_delay_ns)} after the start of the call, from which "
-        "the hold is counted",
+        *(f"  {model:<11} {what}" for model, what in MODELS.items()
+          if model in {guest.model for guest in plan.guests}),
+        "  figures     medians, and the ratio of the medians; the point that is farthest from its",
+        f"              median: {farthest(found)}",
+        f"  clock       simulated: QEMU counts instructions, 1 instruction = 1 ns; "
+        f"{plan.guests[0].cpus} CPUs",
         "  csd in use  earlier calls, which nobody waits for, still hold the csds that the call "
         "wants",
         f"  source      Linux {info.kernel_version}, {info.source}",
         f"              {info.checksum}",
-        f"  series      {patches} patches of {relative(info.queue.dir)}",
-        *discards,
+        f"  series      {len(series.names(info.queue.dir))} patches of "
+        f"{measure.relative(info.queue.dir)}",
+        *(f"  note        {note}" for note in notes),
         "",
-        f"  {total} points   {relative(work(info.queue) / 'points.csv')}",
-        f"  plot         {relative(work(info.queue) / 'latency.svg')}",
-        f"  this text    {relative(work(info.queue) / 'result.txt')}",
-        f"  consoles     {relative(work(info.queue))}/*/console.log, to boot again: qemu-cmd; * is one of",
-        f"               {boots}",
+        f"  {len(found)} points   {where / 'points.csv'}",
+        f"  plot         {where / 'latency.svg'}",
+        f"  this text    {where / 'result.txt'}",
+        f"  consoles     {measure.relative(measure.work(info.queue))}/x86_64/*/*/console.log, to boot "
+        "again: qemu-cmd",
     ])
+
+
+def write(found: list[Point], kernels: list[Measured], plan: BenchPlan, info: TreeInfo,
+          notes: list[str]) -> str:
+    """Writes the folder; what is to be printed comes out."""
+    work = info.queue.build / "demo"
+    work.mkdir(parents=True, exist_ok=True)
+    wakeups = [point for point in found if point.row == "wakeup"]
+    points.write_csv(wakeups, work / "points.csv")
+    plots.draw_wakeups(points.stats(wakeups), kernels, f"Linux {info.kernel_version} on x86_64, "
+                       f"{plan.guests[0].cpus} CPUs. Clock: QEMU counts instructions, 1 instruction = "
+                       "1 ns. Lines join the medians.", work / "latency.svg", work / "matplotlib")
+    text = report(wakeups, kernels, plan, info, notes, work)
+    (work / "result.txt").write_text(text.lstrip("\n") + "\n", encoding="utf-8")
+    return text

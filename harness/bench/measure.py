@@ -29,7 +29,8 @@ from ..queue import series, tree
 from ..build import kconfig, kernel_build, kernel_module
 from ..build.arches import Arch, Kernel
 from ..guest import debian_programs, initramfs, qemu
-from ..judge import clean_console
+from ..judge import judge, runs
+from ..judge.runs import Run
 from ..lanes import lane_files
 from . import cyclictest, plans, plots, points, summary
 from .cyclictest import Bucket
@@ -40,6 +41,8 @@ from .summary import Measured
 
 RESULTS = plans.FOLDER / "results"
 STEPS = "bench.steps"
+# The guest's wall clock follows simulated time, too, so that two boots are alike.
+CLOCK = ("-rtc", "base=2000-01-01,clock=vm")
 POLL_S = 5.0
 
 
@@ -48,6 +51,7 @@ class Ready:
     """One kernel, built for one architecture in one way."""
 
     kernel: BenchKernel
+    queue: str
     measured: Measured
     arch: Arch
     image: Path
@@ -180,7 +184,7 @@ def prepare(queue: Queue, plan: BenchPlan, arch: Arch, asked: Kernel, kernel: Be
                   f"{measured.label}: nothing had changed")
     nm = proc.run([f"{arch.cross}nm", "-S", str(out / "vmlinux")], step="nm",
                   limit=settings.limit("tool")).output
-    return Ready(kernel, measured, arch, result.kernel, result.config, folder, files,
+    return Ready(kernel, queue.name, measured, arch, result.kernel, result.config, folder, files,
                  memory((out / "System.map").read_text(), nm), result.build_id, build=way)
 
 
@@ -231,7 +235,7 @@ def boot_spec(plan: BenchPlan, job: Job) -> qemu.BootSpec:
     spec = qemu.BootSpec(
         ready.arch, ready.image, initrd, " ".join(filter(None, words)), job.guest.cpus,
         job.guest.memory_mib, settings.scaled(job.guest.limit_s), accel=ready.accel)
-    return spec if job.guest.tools else replace(spec, icount=True, extra=clean_console.CLOCK)
+    return spec if job.guest.tools else replace(spec, icount=True, extra=CLOCK)
 
 
 def earlier(spec: qemu.BootSpec, folder: Path) -> qemu.BootResult | None:
@@ -254,10 +258,18 @@ def run_job(job: Job, spec: qemu.BootSpec, steps: list[str], stop: threading.Eve
     """Boots one guest, and reads what it measured."""
     ready = job.ready
     folder = ready.folder / f"{job.guest.name}-{job.number}"
+    folder.mkdir(parents=True, exist_ok=True)
+    model = "" if job.guest.model == plans.FULL else job.guest.model
+    # Where CPUs are taken offline beside cyclictest, not all need to be there at the end.
+    runs.save(Run(0 if job.guest.tools else job.guest.cpus, ready.build_id, job.name, ready.queue,
+                  limit_s=spec.limit_s, model=model, spoken=cyclictest.SPOKEN if job.guest.tools else "",
+                  facts={"kernel": ready.measured.label, "source": ready.measured.source,
+                         "arch": ready.arch.name, "accel": spec.accel, "steps": steps}), folder)
     result = (earlier(spec, folder) if resume else None) or qemu.boot(spec, folder, stop=stop)
-    console = clean_console.console_of(result, job.name, "bench/bench.toml, limit_s", ready.build_id,
-                                 cyclictest.SPOKEN if job.guest.tools else None,
-                                 "" if job.guest.model == plans.FULL else job.guest.model)
+    verdict = judge.judge_folder(folder)
+    if verdict.code != Exit.OK:
+        raise HarnessError(verdict.code, f"{job.name}: {verdict.reasons[0]}; see {result.console}.")
+    console = result.console.read_text(errors="replace")
     where = Boot(ready.arch.name, ready.kernel.name, job.guest.cpus, job.guest.name, job.number,
                  ready.arch.clocksource, job.guest.model)
     if job.guest.tools:
@@ -346,7 +358,7 @@ def read_rt(paths: list[Path]) -> int:
     if not found:
         raise HarnessError(Exit.USAGE, "there is no output of bench/rt.c in "
                            f"{', '.join(map(str, paths))}.")
-    print(cyclictest.text_table(found))
+    print(cyclictest.rounds_table(found))
     for reason in wrong:
         print(f"not to be used: {reason}")
     return Exit.TEST if wrong else Exit.OK
@@ -391,17 +403,31 @@ def lacking(plan: BenchPlan, kernels: list[BenchKernel], arches: list[str]) -> l
     return notes
 
 
-def measure_all(plan: BenchPlan, opts: Options, parsed, arches: list[str]) -> int:
-    """Builds, boots and reports."""
-    notes: list[str] = []
-    progress = Progress(3 + sum(not parsed.kernel or kernel.name in parsed.kernel
-                                for arch in arches for _, kernel in plan.wanted(arch)))
+@dataclass(frozen=True)
+class Measurements:
+    """What was built, booted and measured."""
 
+    info: tree.TreeInfo
+    ready: list[Ready]
+    points: list[Point]
+    buckets: list[Bucket]
+    notes: list[str]
+    code: Exit                   # of the first boot that failed
+
+    @property
+    def kernels(self) -> list[Measured]:
+        return list({item.kernel.name: item.measured for item in self.ready}.values())
+
+
+def measured(plan: BenchPlan, opts: Options, arches: list[str], progress: Progress,
+             only: list[str], resume: bool) -> Measurements:
+    """Builds and boots all that the plan asks for, of the kernels `only` (all if none)."""
+    notes: list[str] = []
     progress.phase("tools and kernel trees")
     host_packages.need("tree", "build", "plot", *arches)
     info = tree.ensure_tree(opts, progress)
-    kernels = find_kernels(plan, info, progress, notes, parsed.kernel)
-    progress.done(", ".join(measured.label for *_, measured in kernels))
+    kernels = find_kernels(plan, info, progress, notes, only)
+    progress.done(", ".join(names.label for *_, names in kernels))
     notes += lacking(plan, [kernel for kernel, *_ in kernels], arches)
 
     ready = []
@@ -409,52 +435,63 @@ def measure_all(plan: BenchPlan, opts: Options, parsed, arches: list[str]) -> in
         asked = lane_files.read(plan.config[arch], opts.queue).kernel
         wanted = plan.wanted(arch)
         for way in ("", *plan.builds):
-            for kernel, src, state, measured in kernels:
+            for kernel, src, state, names in kernels:
                 if (way, kernel) not in wanted:
                     continue
                 progress.phase(f"build of {kernel.name}{f', {way},' if way else ''} for {arch}")
-                ready.append(prepare(info.queue, plan, asked.arch, asked, kernel, src, state, measured,
+                ready.append(prepare(info.queue, plan, asked.arch, asked, kernel, src, state, names,
                                      progress, way))
 
     progress.phase("boots")
     ready = with_tools(plan, ready, notes)
     jobs = all_jobs(plan, ready)
     counted, code = run_jobs(plan, [job for job in jobs if not job.guest.tools], plan.jobs,
-                             progress, notes, parsed.resume)
+                             progress, notes, resume)
     free, worse = run_jobs(plan, [job for job in jobs if job.guest.tools], 1, progress, notes,
-                           parsed.resume)
+                           resume)
     code = code or worse
     found = [point for one in counted + free for point in one.points]
     buckets = [bucket for one in free for bucket in one.buckets]
     found += [Point(item.arch.name, item.kernel.name, 4, "memory", name, 0, "", 1, 1, float(value))
               for item in ready if not item.build for name, value in item.memory.items()]
     progress.done(f"{len(found)} points")
+    return Measurements(info, ready, found, buckets, notes, code)
 
+
+def phases(plan: BenchPlan, arches: list[str], only: list[str]) -> int:
+    """Of measured()."""
+    return 2 + sum(not only or kernel.name in only for arch in arches
+                   for _, kernel in plan.wanted(arch))
+
+
+def measure_all(plan: BenchPlan, opts: Options, parsed, arches: list[str]) -> int:
+    """Builds, boots and reports."""
+    progress = Progress(1 + phases(plan, arches, parsed.kernel))
+    made = measured(plan, opts, arches, progress, parsed.kernel, parsed.resume)
     progress.phase("report")
     folder = result_folder(opts.queue, parsed)
-    write_results(opts.queue, plan, folder, found, buckets, ready, notes, arches)
+    write_results(plan, folder, made, arches)
     progress.done(str(relative(folder)))
-    stats = points.stats(found)
+    stats = points.stats(made.points)
     for arch in arches:
         print(f"\n{arch}:")
         for item in summary.targets(plan, stats, arch):
             print(f"  {item.verdict.strip('*'):<12} {item.what}: {item.figure}")
     print(f"\n  {relative(folder / 'summary.md')}")
-    return code
+    return made.code
 
 
-def write_results(queue: Queue, plan: BenchPlan, folder: Path, found: list[Point], buckets: list[Bucket],
-                  ready: list[Ready], notes: list[str], arches: list[str]) -> None:
+def write_results(plan: BenchPlan, folder: Path, made: Measurements, arches: list[str]) -> None:
     """Fills the result folder; one of the same day and kind is replaced."""
+    queue, ready, buckets = made.info.queue, made.ready, made.buckets
     new = work(queue) / "result.new"
     shutil.rmtree(new, ignore_errors=True)
     new.mkdir(parents=True)
-    points.write_csv(found, new / "points.csv")
+    points.write_csv(made.points, new / "points.csv")
     if buckets:
         cyclictest.write_csv(buckets, new / "histograms.csv")
     (new / "config-differences.md").write_text(config_differences(ready), encoding="utf-8")
-    stats = points.stats(found)
-    kernels = list({item.kernel.name: item.measured for item in ready}.values())
+    stats, kernels = points.stats(made.points), made.kernels
     qemu = sorted({item.arch.qemu for item in ready})
     how = ["Clock: simulated, QEMU counts instructions and 1 instruction is 1 ns "
            "(-icount shift=0,sleep=off), all CPUs run in turn. "
@@ -464,7 +501,7 @@ def write_results(queue: Queue, plan: BenchPlan, folder: Path, found: list[Point
            "Same configuration but for what config-differences.md lists."]
     (new / "summary.md").write_text(
         summary.summary(plan, stats, arches, kernels, f"Benchmarks, {folder.name}", how,
-                            [note.replace(f"{settings.REPO}/", "") for note in notes]),
+                            [note.replace(f"{settings.REPO}/", "") for note in made.notes]),
         encoding="utf-8")
     subtitle = "Clock: QEMU counts instructions, 1 instruction = 1 ns. " \
                f"Medians of {plan.boots} boots, bars from least to greatest."

@@ -72,6 +72,7 @@ class Guest:
     model: str = FULL        # the preemption model that it is booted with
     build: str = ""          # of BenchPlan.builds; "": the plain kernels
     kernels: tuple[str, ...] = ()    # only these; (): all
+    preset: str = ""         # of another verb: ./run bench does not boot it
 
     @property
     def words(self) -> str:
@@ -138,6 +139,11 @@ class BenchPlan:
     guests: tuple[Guest, ...]
     target: dict[str, Limit]
     tools: dict[str, Any]        # see bench.toml
+
+    def of(self, preset: str) -> BenchPlan:
+        """What is left of it for a preset: the queue's two kernels, one boot; "": what is of none."""
+        guests = tuple(item for item in self.guests if item.preset == preset)
+        return replace(self.quick(), boots=1, guests=guests) if preset else replace(self, guests=guests)
 
     def quick(self) -> BenchPlan:
         """What is left of it with --quick."""

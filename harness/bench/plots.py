@@ -10,12 +10,12 @@ Needs matplotlib (package group "plot"), imported only when something is drawn.
 from __future__ import annotations
 
 import math
+import os
 from collections import Counter
 from pathlib import Path
 from typing import Callable
 
 from .cyclictest import Bucket
-from .demo_plot import decade_name, load_matplotlib
 from .plans import FULL, BenchPlan
 from .points import Key, Stat
 from .summary import Measured, Stats
@@ -32,12 +32,37 @@ BINS = 8             # of a histogram, in a decade
 Series = dict[str, dict[str, dict[float, Stat]]]      # call -> kernel -> x -> Stat
 
 
+_UNITS = ((1e9, "s"), (1e6, "ms"), (1e3, "µs"), (1, "ns"))
+
+
+def decade_name(nanoseconds: float) -> str:
+    """A power of ten as a label: 10 µs."""
+    size, unit = next((size, unit) for size, unit in _UNITS if nanoseconds >= size * 0.999)
+    return f"{nanoseconds / size:g} {unit}"
+
+
+def load_matplotlib(scratch: Path):
+    """matplotlib.pyplot, drawing without a screen; scratch is a folder for its cache of fonts.
+
+    The same points give the same bytes, and letters look the same without the font.
+    """
+    os.environ.setdefault("MPLCONFIGDIR", str(scratch))
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    matplotlib.rcParams.update({"svg.hashsalt": "wakeup", "svg.fonttype": "path",
+                                "font.family": "DejaVu Sans", "font.size": 10})
+    return plt
+
+
 def collect(stats: Stats, arch: str, rows: tuple[str, ...], x: Callable[[Key], float],
-            wanted: Callable[[Key], bool]) -> Series:
-    """What to draw, with full preemption; calls with fewer than two values of x are left out."""
+            wanted: Callable[[Key], bool], model: str = FULL) -> Series:
+    """What to draw, with one preemption model; calls with fewer than two values of x are left out."""
     found: Series = {}
     for key, stat in stats.items():
-        if key.arch == arch and key.model == FULL and key.row in rows and wanted(key):
+        if key.arch == arch and key.model == model and key.row in rows and wanted(key):
             found.setdefault(key.case, {}).setdefault(key.kernel, {})[x(key)] = stat
     return {case: kernels for case, kernels in found.items()
             if any(len(values) > 1 for values in kernels.values())}
@@ -75,6 +100,18 @@ def draw_all(plan: BenchPlan, stats: Stats, arch: str, kernels: list[Measured], 
         if series:
             _draw(series, f"{title} ({arch})", subtitle, kernels, xlabel, log,
                   folder / f"{name}-{arch}.svg", scratch)
+
+
+def draw_wakeups(stats: Stats, kernels: list[Measured], subtitle: str, path: Path,
+                 scratch: Path) -> None:
+    """One picture of the wake-ups by the length of the hold, for all preemption models."""
+    found: Series = {}
+    for model in dict.fromkeys(key.model for key in stats):
+        for case, lines in collect(stats, "x86_64", ("wakeup",), lambda key: key.x / 1e6,
+                                   lambda key: True, model).items():
+            found[f"{case}, {model}"] = lines
+    _draw(found, "Wake-up latency by the length of the hold", subtitle, kernels,
+          "remote CPU keeps interrupts off (ms)", True, path, scratch)
 
 
 def _draw(series: Series, title: str, subtitle: str, kernels: list[Measured], xlabel: str,

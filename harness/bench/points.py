@@ -146,11 +146,10 @@ def read(console: str, boot: Boot, steps: list[str], where: Path) -> tuple[list[
         raise bad(f"has {counted} points on the console, but made {total}")
     for step in steps:
         if step.startswith("load wakeup "):
-            asked = wakeup.plan(" ".join(f"wakeup.{word}" for word in step.split()[2:]), boot.clock)
-            measured = wakeup.read(console, asked, boot.kernel, where)
+            measured, discarded = wakeup.read(console, wakeup.plan(step), boot.kernel, where)
             found += [point("wakeup", item.function, item.hold_ns, item.rep, item.latency_ns)
-                      for item in measured.points]
-            discards += measured.discards
+                      for item in measured]
+            discards += discarded
     if not found:
         raise bad("measured nothing")
     return found, discards

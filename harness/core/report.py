@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 import time
 from dataclasses import dataclass
+from typing import Sequence
 
 from .errors import Exit, HarnessError
 from .progress import Progress, clock
@@ -46,6 +47,18 @@ def guarded(name: str, progress: Progress, step) -> list[Part]:
     return parts
 
 
+def text_table(rows: Sequence[Sequence[str]], left: int = 1, open_end: bool = False) -> str:
+    """Rows of cells in columns: the first `left` to the left, the others to the right.
+
+    With open_end, the last column is text of any length.
+    """
+    count = len(rows[0]) - open_end
+    widths = [max(len(row[column]) for row in rows) for column in range(count)]
+    return "\n".join("  ".join([
+        *(row[column].ljust(widths[column]) if column < left else row[column].rjust(widths[column])
+          for column in range(count)), *row[count:]]).rstrip() for row in rows)
+
+
 def table(parts: list[Part]) -> str:
     """One line per part."""
     rows = [("part", "result", "passed", "failed", "skipped", "time", "")]
@@ -53,13 +66,7 @@ def table(parts: list[Part]) -> str:
         rows.append((part.name, "ok" if part.code == Exit.OK else part.code.name,
                      str(part.passed), str(part.failed), str(part.skipped), clock(part.seconds),
                      part.note.splitlines()[0] if part.note else ""))
-    widths = [max(len(row[column]) for row in rows) for column in range(6)]
-    lines = []
-    for row in rows:
-        cells = [row[column].ljust(widths[column]) if column < 2 else
-                 row[column].rjust(widths[column]) for column in range(6)]
-        lines.append("  ".join([*cells, row[6]]).rstrip())
-    return "\n".join(lines)
+    return text_table(rows, 2, open_end=True)
 
 
 def closing(parts: list[Part]) -> str:

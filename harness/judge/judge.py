@@ -1,6 +1,6 @@
 """Judges one run from the files it left.
 
-In:  a run folder: run.json (what was asked for), console.log, exit.
+In:  a run folder: run.json (a Run: what was built, booted and asked for), console.log, exit.
 Out: Verdict, also as verdict.json in that folder.
 A run passes only if the guest switched itself off (QEMU exit value 0), its init said
 "success", all runs of every suite are complete, executed at least the lane's
@@ -19,16 +19,18 @@ import re
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Iterable
 
 from ..core import queues, settings
 from ..core.errors import Exit, HarnessError
 from ..core.queues import Queue
 from ..guest import qemu
-from . import excused, kcsan, ktap, torture
-
+from . import excused, kcsan, ktap, runs, torture
+from .runs import Run, Suite
 
 INIT = "harness: "             # what the guest's init puts before its lines
+# What a kernel with CONFIG_PREEMPT_DYNAMIC says of preempt=MODEL on its command line.
+_MODEL = re.compile(r"Dynamic Preempt: (\w+)\s*$", re.MULTILINE)
 SHOWN = 10                     # problems of one kind that are listed in full
 
 
@@ -120,34 +122,34 @@ def at_boot(lines: list[str]) -> list[str]:
     return _split(lines)[0]
 
 
-def _judge_skips(verdict: Verdict, name: str, report: ktap.Report, asked: dict[str, Any],
+def _judge_skips(verdict: Verdict, name: str, report: ktap.Report, asked: Suite,
                  whole: bool) -> list[ktap.Case]:
     """Fails listed cases that were not skipped; returns the skipped ones of the list.
 
     A pattern must match something if the whole suite ran: it guards nothing otherwise.
     """
-    leaves = [case for suite in report.suites if suite.name == asked["name"]
+    leaves = [case for suite in report.suites if suite.name == asked.name
               for case in suite.leaves]
     listed: list[ktap.Case] = []
-    for pattern in asked.get("skips", ()):
+    for pattern in asked.skips:
         # A case stands for its parameters: one that was skipped with all of them can be
         # reported as one case, or as one for each parameter.
-        whole_case = f"{asked['name']}.{pattern}"
+        whole_case = f"{asked.name}.{pattern}"
         found = [case for case in leaves if fnmatch.fnmatchcase(case.name, whole_case)
                  or fnmatch.fnmatchcase(case.name, whole_case + ".*")]
         listed += [case for case in found if case.status == "skipped"]
         ran = [case for case in found if case.status != "skipped"]
         if ran:
-            verdict.fail(Exit.TEST, f"{name}: {ran[0].name} must be skipped ({asked['why']}) but "
+            verdict.fail(Exit.TEST, f"{name}: {ran[0].name} must be skipped ({asked.why}) but "
                          f"was executed, with {len(ran) - 1} more of {pattern}")
         if not found and whole:
-            verdict.fail(Exit.TEST, f"{name}: no case is named {asked['name']}.{pattern}, which "
+            verdict.fail(Exit.TEST, f"{name}: no case is named {asked.name}.{pattern}, which "
                          "the lane lists under skips")
     return listed
 
 
 def _judge_run(verdict: Verdict, name: str, report: ktap.Report,
-               suites: list[dict[str, Any]], whole: bool) -> None:
+               suites: Iterable[Suite], whole: bool) -> None:
     """Adds one run of the suites to the verdict."""
     for problem in report.problems:
         verdict.fail(Exit.TEST, f"{name}: {problem}")
@@ -166,32 +168,32 @@ def _judge_run(verdict: Verdict, name: str, report: ktap.Report,
         if len(cases) > SHOWN:
             verdict.fail(Exit.TEST, f"{name}: {len(cases) - SHOWN} more cases: {kind}")
     for asked in suites:
-        found = [suite for suite in report.suites if suite.name == asked["name"]]
+        found = [suite for suite in report.suites if suite.name == asked.name]
         count = sum(case.status != "skipped" for suite in found for case in suite.leaves)
-        if count < asked["min_cases"]:
-            verdict.fail(Exit.TEST, f"{name}: suite {asked['name']} executed {count} cases, "
-                         f"at least {asked['min_cases']} must run")
+        if count < asked.min_cases:
+            verdict.fail(Exit.TEST, f"{name}: suite {asked.name} executed {count} cases, "
+                         f"at least {asked.min_cases} must run")
 
 
-def _judge_second_opinion(verdict: Verdict, theirs: dict[str, int] | None) -> None:
+def _judge_second_opinion(verdict: Verdict, theirs: dict[str, int]) -> None:
     """Compares what kunit.py counts with the verdict, which holds the run at boot so far.
 
     Its counts of crashed cases and of errors have no like here: they must be 0.
     """
     ours = {"passed": verdict.passed, "failed": verdict.failed, "skipped": verdict.skipped}
-    if theirs is None:
+    if not theirs:
         verdict.fail(Exit.TEST, "at boot: the summary of kunit.py parse was not understood")
     elif any(theirs.get(key, 0) != ours.get(key, 0) for key in theirs | ours):
         verdict.fail(Exit.TEST, f"at boot: kunit.py counts {theirs}, this harness {ours}")
 
 
-def _judge_races(verdict: Verdict, lines: list[str], run: dict[str, Any], queue: Queue) -> dict[int, str]:
+def _judge_races(verdict: Verdict, lines: list[str], run: Run, queue: Queue) -> dict[int, str]:
     """What the title of each KCSAN report means, by line; "" where it is none of ours."""
-    if "touched" not in run:
+    if run.touched is None:
         return {}
     means = {}
     for race in kcsan.reports(lines, kcsan.rule(queue)):
-        ours = sorted(race.functions & set(run["touched"]))
+        ours = sorted(race.functions & set(run.touched))
         if race.problem:
             means[race.line] = f"a data race; {race.problem}, so it may be the series'"
         elif ours:
@@ -217,8 +219,8 @@ def wrong_kernel(console: str, build_id: str, ended: bool = True) -> str:
             "build it again")
 
 
-def judge(console: str, exit_value: str, run: dict[str, Any]) -> Verdict:
-    """Judges a console log; run holds cpus and suites ([{name, min_cases, skips, why}])."""
+def judge(console: str, exit_value: str, run: Run) -> Verdict:
+    """Judges a console log."""
     verdict = Verdict()
     lines = console.splitlines()
     tail = "\n".join("    " + line for line in lines[-5:])
@@ -226,7 +228,7 @@ def judge(console: str, exit_value: str, run: dict[str, Any]) -> Verdict:
         verdict.fail(Exit.BOOT, "the console shows no line of a Linux kernel")
     if exit_value == qemu.TIMEOUT:
         verdict.fail(Exit.BOOT, "the guest did not end within the limit of "
-                     f"{run.get('limit_s', '?')} s and was killed; its last lines:\n{tail}")
+                     f"{run.limit_s:g} s and was killed; its last lines:\n{tail}")
     elif exit_value != "0":
         verdict.fail(Exit.BOOT, f"QEMU ended with exit value {exit_value or '(none)'}; "
                      f"its last lines:\n{tail}")
@@ -237,27 +239,29 @@ def judge(console: str, exit_value: str, run: dict[str, Any]) -> Verdict:
     if "success" not in said:
         verdict.fail(Exit.BOOT, "the guest's init did not say success"
                      + (f"; the last it said: {said[-1]}" if said else ""))
-    if "build_id" in run and (wrong := wrong_kernel(console, run["build_id"], "success" in said)):
+    if run.build_id and (wrong := wrong_kernel(console, run.build_id, "success" in said)):
         verdict.fail(Exit.BOOT, wrong)
-    suites = run["suites"]
-    if suites:
-        whole = not run.get("glob")
-        _judge_run(verdict, "at boot", ktap.parse(first), suites, whole)
-        if "kunit_py" in run:
-            _judge_second_opinion(verdict, run["kunit_py"])
-        for number in range(max(asked.get("after_boot", 1) for asked in suites)):
+    if run.model and (models := _MODEL.findall(console)) != [run.model]:
+        verdict.fail(Exit.BOOT, f"it does not run with preempt={run.model}, but says "
+                     f"{', '.join(models) or 'nothing'}")
+    if run.suites:
+        whole = not run.glob
+        _judge_run(verdict, "at boot", ktap.parse(first), run.suites, whole)
+        if run.kunit_py is not None:
+            _judge_second_opinion(verdict, run.kunit_py)
+        for number in range(max(asked.after_boot for asked in run.suites)):
             after, due = ktap.Report(), []
-            for asked in suites:
-                if number >= asked.get("after_boot", 1):
+            for asked in run.suites:
+                if number >= asked.after_boot:
                     continue
                 due.append(asked)
-                part = ktap.parse((results.get(asked["name"], [])[number:] or [[]])[0])
+                part = ktap.parse((results.get(asked.name, [])[number:] or [[]])[0])
                 after.suites += part.suites
-                after.problems += [f"{problem} ({asked['name']})" for problem in part.problems]
+                after.problems += [f"{problem} ({asked.name})" for problem in part.problems]
             name = "after boot" if number == 0 else f"after boot, run {number + 1}"
             _judge_run(verdict, name, after, due, whole)
     own = [line for line in lines if not ktap.strip(line).startswith(INIT)]
-    for asked in run.get("torture", ()):
+    for asked in run.torture:
         tested = torture.judge(asked, own)
         verdict.torture.append(tested)
         verdict.passed += not tested.problems
@@ -265,18 +269,19 @@ def judge(console: str, exit_value: str, run: dict[str, Any]) -> Verdict:
         for problem in tested.problems:
             verdict.fail(Exit.TEST, f"{tested.test}: {problem}")
     counts = [int(found[1]) for text in said if (found := re.fullmatch(r"cpus (\d+) online", text))]
-    expected = [run.get("boot_cpus", run["cpus"])] + [run["cpus"]] * (len(counts) - 1)
+    expected = [run.boot_cpus or run.cpus] + [run.cpus] * (len(counts) - 1)
     for count, asked in zip(counts, expected):
-        if count != asked:
+        if run.cpus and count != asked:
             verdict.fail(Exit.TEST, f"{count} CPUs were online, not {asked}")
 
-    queue = queues.load(run.get("queue"))
+    queue = queues.load(run.queue)
     races = _judge_races(verdict, lines, run, queue)
     reports = excused.found(lines, queue)
     verdict.excused = [title for title, _ in reports]
     known = {number for _, numbers in reports for number in numbers}
     for number, line in enumerate(lines, 1):
-        if number not in known and (means := races.get(number, splat(line))):
+        if number not in known and (means := races.get(number, splat(line))) \
+                and not (run.spoken and re.search(run.spoken, line)):
             verdict.splats.append(Splat(number, ktap.strip(line).strip(), means))
     for item in verdict.splats[:SHOWN]:
         verdict.fail(Exit.SPLAT, f"console.log:{item.line}: {item.text} ({item.means})")
@@ -286,19 +291,13 @@ def judge(console: str, exit_value: str, run: dict[str, Any]) -> Verdict:
 
 
 def judge_folder(folder: Path) -> Verdict:
-    """Judges the run in folder and writes its verdict.json."""
-    try:
-        run = json.loads((folder / "run.json").read_text())
-        console = (folder / "console.log").read_text(errors="replace")
-    except FileNotFoundError as error:
-        raise HarnessError(Exit.USAGE, f"{folder} is no run folder: it has no "
-                           f"{Path(error.filename).name}; give one below "
-                           "build/*/runs/.") from None
-    except (ValueError, NotADirectoryError):
-        raise HarnessError(Exit.USAGE, f"{folder} is no run folder; give one below "
-                           "build/*/runs/.") from None
-    exit_file = folder / "exit"
-    verdict = judge(console, exit_file.read_text().strip() if exit_file.exists() else "", run)
-    record = {**run, **dataclasses.asdict(verdict), "code": verdict.code.name}
+    """Judges the run in a folder and writes its verdict.json."""
+    run = runs.load(folder)
+    console, ended = folder / "console.log", folder / "exit"
+    if not console.is_file():
+        raise HarnessError(Exit.USAGE, f"{folder} is no run folder: it has no {console.name}.")
+    verdict = judge(console.read_text(errors="replace"),
+                    ended.read_text().strip() if ended.exists() else "", run)
+    record = {**dataclasses.asdict(run), **dataclasses.asdict(verdict), "code": verdict.code.name}
     (folder / "verdict.json").write_text(json.dumps(record, indent=1) + "\n")
     return verdict

@@ -154,23 +154,23 @@ def ran(lines: Iterable[str]) -> dict[str, Ran]:
     return found
 
 
-def _listed_cases(asked: dict[str, Any], key: str, means: str, cases: list[str]) -> list[str]:
+def _listed_cases(patterns: tuple[str, ...], means: str, cases: list[str]) -> list[str]:
     """What is wrong between the cases with a status and the patterns listed for it."""
     def hit(case: str, pattern: str) -> bool:
         return fnmatch.fnmatchcase(case, pattern)
     return [*(f"case {case!r} {means}" for case in dict.fromkeys(cases)
-              if not any(hit(case, pattern) for pattern in asked[key])),
+              if not any(hit(case, pattern) for pattern in patterns)),
             *(f"no case {means} that is named {pattern!r}, which the list says must"
-              for pattern in asked[key] if not any(hit(case, pattern) for case in cases))]
+              for pattern in patterns if not any(hit(case, pattern) for case in cases))]
 
 
-def judge(asked: list[dict[str, Any]], lines: Iterable[str]
+def judge(asked: Iterable[Run], lines: Iterable[str]
           ) -> tuple[dict[str, int], dict[str, int], list[str]]:
-    """Programs per verdict, cases per status, and what is wrong; asked are Runs as dicts."""
+    """Programs per verdict, cases per status, and what is wrong."""
     found, verdicts, cases = ran(lines), Counter(), Counter()
     problems: list[str] = []
     for item in asked:
-        program, wrong = found.pop(item["program"], None), []
+        program, wrong = found.pop(item.program, None), []
         if program is None:
             wrong.append("was not run")
             program = Ran()
@@ -181,13 +181,13 @@ def judge(asked: list[dict[str, Any]], lines: Iterable[str]
         failed = [name for name, status in program.cases if status == "not ok"]
         skipped = [name for name, status in program.cases if status == "skip"]
         if program.how == "exit":
-            wrong += _listed_cases(item, "skips", "was skipped", skipped)
-            wrong += _listed_cases(item, "fails", "failed", failed)
+            wrong += _listed_cases(item.skips, "was skipped", skipped)
+            wrong += _listed_cases(item.fails, "failed", failed)
             if program.value == SKIP:
                 wrong.append("was skipped")
-            elif program.value and not (item["fails"] and failed):
+            elif program.value and not (item.fails and failed):
                 wrong.append(f"ended with exit value {program.value}")
-        problems += [f"{item['program']}: {text}" for text in wrong]
+        problems += [f"{item.program}: {text}" for text in wrong]
         if program.how == "exit" and program.value == SKIP:
             verdicts["skip"] += 1
         else:

@@ -17,10 +17,9 @@ import re
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from typing import Any, Iterable
+from typing import Iterable
 
 from ..core import settings
-from ..core.queues import Queue
 from . import ktap, selftests
 
 _SECONDS = re.compile(r"\[ *(\d+\.\d+)\]")
@@ -68,11 +67,7 @@ class Wanted:
     minimum: dict[str, int] = field(default_factory=dict)   # total -> least value
     skips: tuple[str, ...] = ()  # globs for the verdicts that must be "skip"
     why: str = ""                # why they must
-
-    def programs(self, queue: Queue) -> list[selftests.Run]:
-        """The selftests that it runs, in their order."""
-        path = kinds()[self.test].programs
-        return list(selftests.load(queue.file(settings.REPO / path)).runs) if path else []
+    programs: tuple[selftests.Run, ...] = ()     # the selftests that it runs, in their order
 
 
 @dataclass(frozen=True)
@@ -218,10 +213,10 @@ def said(test: str, lines: Iterable[str]) -> list[Said]:
     return [Said(f"{match[1]}.{match[2]}", match[3], match[4].strip()) for match in found if match]
 
 
-def _judge_verdicts(asked: dict[str, Any], verdicts: list[Said], result: Result) -> None:
+def _judge_verdicts(asked: Wanted, verdicts: list[Said], result: Result) -> None:
     """A fail is a problem, and so is each skip that the lane does not list, or lists in vain."""
     result.verdicts = dict(Counter(item.status for item in verdicts))
-    listed = asked.get("skips", ())
+    listed = asked.skips
     for item in verdicts:
         must = [glob for glob in listed if fnmatch.fnmatchcase(item.name, glob)]
         if item.status == "fail":
@@ -229,7 +224,7 @@ def _judge_verdicts(asked: dict[str, Any], verdicts: list[Said], result: Result)
         elif item.status == "skip" and not must:
             result.problems.append(f"{item.name} was skipped ({item.reason})")
         elif item.status != "skip" and must:
-            result.problems.append(f"{item.name} must be skipped ({asked['why']}), but was not")
+            result.problems.append(f"{item.name} must be skipped ({asked.why}), but was not")
     for glob in listed:
         if not any(fnmatch.fnmatchcase(item.name, glob) for item in verdicts):
             result.problems.append(f"it has no verdict {glob}, which the lane lists under skips")
@@ -245,9 +240,9 @@ def _tables(kind: Kind, lines: list[str]) -> list[list[list[str]]]:
     return tables
 
 
-def judge(asked: dict[str, Any], lines: list[str]) -> Result:
-    """Judges one test; asked is a Wanted as a dict, lines are the kernel's own."""
-    kind, result = kinds()[asked["test"]], Result(asked["test"])
+def judge(asked: Wanted, lines: list[str]) -> Result:
+    """Judges one test; lines are the kernel's own."""
+    kind, result = kinds()[asked.test], Result(asked.test)
     sections = _sections(kind, lines)
     if not sections:
         result.problems.append("it did not begin")
@@ -257,7 +252,7 @@ def judge(asked: dict[str, Any], lines: list[str]) -> Result:
         return result       # the totals come with that line
     inside = [line for section in sections for line in section.lines]
     if kind.programs:
-        result.verdicts, cases, problems = selftests.judge(asked["programs"], inside)
+        result.verdicts, cases, problems = selftests.judge(asked.programs, inside)
         result.totals |= {f"cases {status}": count for status, count in cases.items()}
         result.problems += problems
     else:
@@ -269,13 +264,13 @@ def judge(asked: dict[str, Any], lines: list[str]) -> Result:
             if section.verdict != kind.good:
                 result.problems.append(f"it ended with {section.verdict}")
     result.seconds = sum(section.ended - section.began for section in sections)
-    if result.seconds < asked["seconds"]:
-        result.problems.append(f"it ran {result.seconds:.0f} s, {asked['seconds']} s were asked for")
+    if result.seconds < asked.seconds:
+        result.problems.append(f"it ran {result.seconds:.0f} s, {asked.seconds} s were asked for")
     _count(kind, sections, result)
     for name in kind.zero:
         if result.totals.get(name):
             result.problems.append(f"{name} is {result.totals[name]}, not 0")
-    for name, least in asked["minimum"].items():
+    for name, least in asked.minimum.items():
         if result.totals.get(name, 0) < least:
             result.problems.append(f"{name} is {result.totals.get(name, 0)}, at least {least} "
                                    "are wanted")

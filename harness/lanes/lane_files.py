@@ -1,7 +1,7 @@
 """Reads lanes: the configurations that are built and booted (lanes/*.toml).
 
 In:  a Queue, lanes/NAME.toml, and lanes.toml of the queue's folder, if there is one.
-Out: Lane, Suite; names(queue), load(name, queue) -> Lane.  Times are host seconds,
+Out: Lane; names(queue), load(name, queue) -> Lane.  Times are host seconds,
      memory is MiB.
 What each key of a lane's file means is said in the header of lanes/x86_64.toml.
 """
@@ -9,29 +9,20 @@ What each key of a lane's file means is said in the header of lanes/x86_64.toml.
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..core import settings
+from ..core import records, settings
 from ..core.errors import Exit, HarnessError
 from ..core.queues import Queue, merged
 from ..build.arches import Arch, Kernel, arch
-from ..judge import torture
+from ..judge import selftests, torture
+from ..judge.runs import Suite
+from ..judge.torture import Wanted
 
 LANES = settings.REPO / "lanes"
 WHEN = ("check", "all")      # ./run check; ./run check --all only
-
-
-@dataclass(frozen=True)
-class Suite:
-    """A KUnit suite and what each of its runs must execute."""
-
-    name: str
-    min_cases: int               # least number of executed cases
-    skips: tuple[str, ...] = ()  # globs for the cases that must be skipped, without the suite
-    why: str = ""                # why they must
-    after_boot: int = 1          # runs after boot
 
 
 @dataclass(frozen=True)
@@ -48,7 +39,7 @@ class Lane:
     suites: tuple[Suite, ...]
     kernel: Kernel               # its own, or that of the lane whose kernel it boots
     when: str = "check"          # one of WHEN
-    torture: tuple[torture.Wanted, ...] = ()
+    torture: tuple[Wanted, ...] = ()
     icount: bool = False         # the guest's clock counts instructions
     qemu: tuple[str, ...] = ()   # more arguments for QEMU
     acpi: Path | None = None     # source of a table that QEMU adds to its own
@@ -97,63 +88,60 @@ def load(name: str, queue: Queue, folder: Path = LANES) -> Lane:
     return read(folder / f"{name}.toml", queue)
 
 
-_KEYS: dict[str, type] = {
-    "proves": str, "when": str, "kernel": str, "arch": str, "cpus": int, "boot_cpus": int,
-    "memory_mib": int, "cmdline": str, "kunitconfig": str, "boot_limit_s": int, "suite": list,
-    "torture": list, "config": dict, "icount": bool, "qemu": list, "acpi": str}
-_SUITE_KEYS: dict[str, type] = {"name": str, "min_cases": int, "skips": list, "why": str,
-                                "after_boot": int}
-_TORTURE_KEYS: dict[str, type] = {"test": str, "seconds": int, "params": str, "minimum": dict,
-                                  "skips": list, "why": str}
+@dataclass(frozen=True)
+class Keys:
+    """The keys of a lane's file."""
+
+    proves: str
+    cpus: int
+    memory_mib: int
+    boot_limit_s: int
+    when: str = WHEN[0]
+    kernel: str = ""
+    arch: str = ""
+    boot_cpus: int = 0
+    cmdline: str = ""
+    kunitconfig: str = ""
+    suite: tuple[dict[str, Any], ...] = ()
+    torture: tuple[dict[str, Any], ...] = ()
+    config: dict[str, Any] = field(default_factory=dict)
+    icount: bool = False
+    qemu: tuple[str, ...] = ()
+    acpi: str = ""
+
+
 _OF_A_KERNEL = ("arch", "kunitconfig", "config")     # come with `kernel`, if a lane has that
 
 
-def _check_keys(path: Path, where: str, data: dict[str, Any], known: dict[str, type],
-                needed: tuple[str, ...]) -> None:
-    for key, value in data.items():
-        if key not in known:
-            raise _wrong(path, f"the key {key!r}{where} is unknown; known are: "
-                         f"{', '.join(known)}")
-        if not isinstance(value, known[key]):
-            raise _wrong(path, f"{key}{where} must be of type {known[key].__name__}")
-    for key in needed:
-        if key not in data:
-            raise _wrong(path, f"the key {key!r}{where} is missing")
-
-
-def _skips(path: Path, entry: dict[str, Any]) -> tuple[tuple[str, ...], str]:
-    """The keys skips and why of a suite or a torture test."""
-    skips, why = tuple(entry.get("skips", ())), entry.get("why", "")
-    if not all(isinstance(item, str) and item for item in skips):
-        raise _wrong(path, "skips must be a list of patterns for names of cases")
-    if bool(skips) != bool(why):
+def _check_skips(path: Path, entry: Suite | Wanted) -> None:
+    if bool(entry.skips) != bool(entry.why):
         raise _wrong(path, "skips and why go together: say why these cases must be skipped")
-    return skips, why
 
 
 def _suite(path: Path, entry: dict[str, Any]) -> Suite:
-    _check_keys(path, " of a [[suite]]", entry, _SUITE_KEYS, ("name", "min_cases"))
-    skips, why = _skips(path, entry)
-    return Suite(entry["name"], entry["min_cases"], skips, why, entry.get("after_boot", 1))
+    found = records.make(Suite, entry, f"a [[suite]] in {path}")
+    _check_skips(path, found)
+    return found
 
 
-def _torture(path: Path, entry: dict[str, Any]) -> torture.Wanted:
-    _check_keys(path, " of a [[torture]]", entry, _TORTURE_KEYS, ("test", "seconds", "minimum"))
+def _torture(path: Path, entry: dict[str, Any], queue: Queue) -> Wanted:
     known = torture.kinds()
-    if entry["test"] not in known:
-        raise _wrong(path, f"the torture test {entry['test']!r} is unknown; known are: "
+    kind = known.get(entry.get("test", ""))
+    if not kind:
+        raise _wrong(path, f"the torture test {entry.get('test')!r} is unknown; known are: "
                      f"{', '.join(known)}")
-    kind = known[entry["test"]]
-    for name, least in entry["minimum"].items():
-        if name not in kind.numbers or not isinstance(least, int):
+    programs = selftests.load(queue.file(settings.REPO / kind.programs)).runs if kind.programs else ()
+    found = records.make(Wanted, entry, f"a [[torture]] in {path}", programs=programs)
+    for name in found.minimum:
+        if name not in kind.numbers:
             raise _wrong(path, f"minimum of {kind.name} must give a number for one of its totals "
-                         f"({', '.join(kind.numbers)}), not {name} = {least!r}")
-    if entry.get("params") and not kind.steps:
+                         f"({', '.join(kind.numbers)}), not {name}")
+    if found.params and not kind.steps:
         raise _wrong(path, f"{kind.name} is no module, so it has no params; use cmdline")
-    if entry.get("skips") and not kind.verdicts:
+    if found.skips and not kind.verdicts:
         raise _wrong(path, f"{kind.name} has no verdicts that could be skipped")
-    skips, why = _skips(path, entry)
-    return torture.Wanted(**{**entry, "skips": skips, "why": why})
+    _check_skips(path, found)
+    return found
 
 
 def _own_kernel(path: Path, data: dict[str, Any], queue: Queue) -> Kernel:
@@ -188,23 +176,19 @@ def _other_kernel(path: Path, data: dict[str, Any], queue: Queue) -> Kernel:
 def read(path: Path, queue: Queue) -> Lane:
     """Reads one lane file, for the queue, and checks that it says all it must, and nothing unknown."""
     data = merged(settings.toml(path), differences(queue).lane.get(path.stem, {}))
-    _check_keys(path, "", data, _KEYS, ("proves", "cpus", "memory_mib", "boot_limit_s"))
-    when = data.get("when", WHEN[0])
-    if when not in WHEN:
+    keys = records.make(Keys, data, str(path))
+    if keys.when not in WHEN:
         raise _wrong(path, f"when must be one of {', '.join(WHEN)}")
-    boot_cpus = data.get("boot_cpus", data["cpus"])
-    if not 1 <= boot_cpus <= data["cpus"]:
+    boot_cpus = data.get("boot_cpus", keys.cpus)
+    if not 1 <= boot_cpus <= keys.cpus:
         raise _wrong(path, "boot_cpus must be from 1 to cpus")
-    suites = tuple(_suite(path, entry) for entry in data.get("suite", []))
-    tests = tuple(_torture(path, entry) for entry in data.get("torture", []))
-    acpi = settings.REPO / data["acpi"] if "acpi" in data else None
+    acpi = settings.REPO / keys.acpi if keys.acpi else None
     if acpi and not acpi.is_file():
-        raise _wrong(path, f"acpi names {data['acpi']}, which is no file of this repository")
-    kernel = _other_kernel(path, data, queue) if "kernel" in data else \
-        _own_kernel(path, data, queue)
+        raise _wrong(path, f"acpi names {keys.acpi}, which is no file of this repository")
+    kernel = _other_kernel(path, data, queue) if keys.kernel else _own_kernel(path, data, queue)
     return Lane(
-        name=path.stem, proves=data["proves"], arch=kernel.arch, cpus=data["cpus"],
-        boot_cpus=boot_cpus, memory_mib=data["memory_mib"], cmdline=data.get("cmdline", ""),
-        boot_limit_s=data["boot_limit_s"], suites=suites, kernel=kernel, when=when,
-        torture=tests, icount=data.get("icount", False), qemu=tuple(data.get("qemu", ())),
-        acpi=acpi)
+        name=path.stem, proves=keys.proves, arch=kernel.arch, cpus=keys.cpus, boot_cpus=boot_cpus,
+        memory_mib=keys.memory_mib, cmdline=keys.cmdline, boot_limit_s=keys.boot_limit_s,
+        suites=tuple(_suite(path, entry) for entry in keys.suite), kernel=kernel, when=keys.when,
+        torture=tuple(_torture(path, entry, queue) for entry in keys.torture),
+        icount=keys.icount, qemu=keys.qemu, acpi=acpi)

@@ -8,8 +8,6 @@ and from which source) and verdict.json; that of the run before is kept as NAME.
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import re
 import shutil
 import stat
@@ -17,7 +15,7 @@ import sys
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Callable
+from typing import Any, Callable
 
 from ..core import proc, settings
 from ..core.errors import Exit, HarnessError
@@ -29,7 +27,8 @@ from ..queue import series
 from ..queue.tree import TreeInfo
 from ..build import kernel_build, kernel_module
 from ..guest import initramfs, qemu
-from ..judge import judge, kcsan, ktap, selftests, torture
+from ..judge import judge, kcsan, ktap, runs, selftests, torture
+from ..judge.runs import Run
 from . import selftest_build
 from .lane_files import Lane
 
@@ -141,8 +140,8 @@ def accelerated(lane: Lane, spec: qemu.BootSpec) -> qemu.BootSpec:
 _COUNTED = re.compile(r"Ran \d+ tests: (.*)$", re.M)
 
 
-def second_opinion(src: Path, console: str) -> dict[str, int] | None:
-    """What the tree's own kunit.py counts in the run at boot; None: it gives no summary.
+def second_opinion(src: Path, console: str) -> dict[str, int]:
+    """What the tree's own kunit.py counts in the run at boot; {}: it gives no summary.
 
     It is asked besides ktap.py, not instead: it takes no notice of anything outside of
     the tests, and a run that was skipped as a whole is a success to it.
@@ -151,9 +150,8 @@ def second_opinion(src: Path, console: str) -> dict[str, int] | None:
                       step="kunit.py parse", cwd=src, limit=settings.limit("tool"), check=False,
                       stdin="\n".join(judge.at_boot(console.splitlines())) + "\n")
     found = _COUNTED.search(parsed.output)
-    if not found:
-        return None
-    return {key: int(value) for key, value in re.findall(r"(\w+): (\d+)", found[1])}
+    return {key: int(value) for key, value in
+            re.findall(r"(\w+): (\d+)", found[1] if found else "")}
 
 
 def need(lane: Lane) -> None:
@@ -161,6 +159,16 @@ def need(lane: Lane) -> None:
     own = ["selftests"] if any(kind.programs for kind in torture.chosen(lane.torture)) else []
     own += ["acpi"] if lane.acpi else []
     host_packages.need("build", "boot", lane.arch.name, *own)
+
+
+def facts(lane: Lane, info: TreeInfo, made: kernel_build.BuildResult,
+          spec: qemu.BootSpec) -> dict[str, Any]:
+    """What people want to know of a run: from which source, how it was built and booted."""
+    return {"lane": lane.name, "proves": lane.proves, "arch": lane.arch.name,
+            "kernel": made.out.name, "accel": spec.accel, "icount": spec.icount,
+            "linux": info.kernel_version, "source": info.source, "checksum": info.checksum,
+            "commit": made.source, "build_s": round(made.seconds, 1),
+            "began": time.strftime("%Y-%m-%dT%H:%M:%S%z")}
 
 
 def run(lane: Lane, info: TreeInfo, progress: Progress, *, variant: str = "",
@@ -178,26 +186,16 @@ def run(lane: Lane, info: TreeInfo, progress: Progress, *, variant: str = "",
 
     folder = run_folder(info.queue, name)
     shutil.copyfile(made.config, folder / "config")
-    record = {
-        "lane": name, "queue": info.queue.name, "proves": lane.proves, "arch": lane.arch.name, "cpus": lane.cpus,
-        "boot_cpus": lane.boot_cpus,
-        "kernel": out.name,
-        "suites": [{"name": suite.name, "min_cases": 1 if glob else suite.min_cases,
-                    "skips": suite.skips, "why": suite.why, "after_boot": suite.after_boot}
-                   for suite in lane.suites],
-        "torture": [{**dataclasses.asdict(item),
-                     "programs": [dataclasses.asdict(program) for program in item.programs(info.queue)]}
-                    for item in lane.torture],
-        "glob": glob, "limit_s": spec.limit_s, "accel": spec.accel, "icount": spec.icount,
-        "linux": info.kernel_version, "source": info.source, "checksum": info.checksum,
-        "commit": made.source, "build_id": made.build_id,
-        "series": series.digest(series.patches(info.queue)) if not variant else "",
-        "build_s": round(made.seconds, 1), "began": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-    }
-    if ("KCSAN", "y") in lane.kernel.options:
-        record["touched"] = kcsan.functions(info.queue, out, lane.arch, info.path,
-                                          series.touched(series.patches(info.queue)))
-    (folder / "run.json").write_text(json.dumps(record, indent=1) + "\n")
+    run = Run(
+        name=name, queue=info.queue.name, build_id=made.build_id, cpus=lane.cpus,
+        boot_cpus=lane.boot_cpus, limit_s=spec.limit_s, glob=glob or "", torture=lane.torture,
+        suites=tuple(replace(suite, min_cases=1) if glob else suite for suite in lane.suites),
+        touched=kcsan.functions(info.queue, out, lane.arch, info.path,
+                                series.touched(series.patches(info.queue)))
+        if ("KCSAN", "y") in lane.kernel.options else None,
+        facts=facts(lane, info, made, spec) | {
+            "series": series.digest(series.patches(info.queue)) if not variant else ""})
+    runs.save(run, folder)
 
     def on_line(line: str) -> None:
         if show:
@@ -210,8 +208,9 @@ def run(lane: Lane, info: TreeInfo, progress: Progress, *, variant: str = "",
             progress.tick("booting")
 
     ended = qemu.boot(spec, folder, on_line)
-    record["boot_s"] = round(ended.seconds, 1)
+    run = replace(run, facts=run.facts | {"boot_s": round(ended.seconds, 1)})
     if lane.suites:
-        record["kunit_py"] = second_opinion(info.path, ended.console.read_text(errors="replace"))
-    (folder / "run.json").write_text(json.dumps(record, indent=1) + "\n")
+        run = replace(run, kunit_py=second_opinion(
+            info.path, ended.console.read_text(errors="replace")))
+    runs.save(run, folder)
     return LaneRun(name, folder, judge.judge_folder(folder), made.seconds, ended.seconds)

@@ -27,7 +27,7 @@ from ..queue import tree
 from ..queue.tree import TreeInfo
 from ..build import kernel_build
 from ..guest import qemu
-from ..judge import judge
+from ..judge import judge, runs
 from ..lanes import lane_files, lane_run
 from . import edits, mutants
 from .mutants import Mutant, Table, Watch
@@ -76,14 +76,19 @@ def reduced(lane: lane_files.Lane, mutant: Mutant) -> lane_files.Lane:
                                                   for suite in lane.suites))
 
 
-def guest_run(lane: lane_files.Lane, info: TreeInfo, mutant: Mutant, kernel: Path, folder: Path,
+def guest_run(lane: lane_files.Lane, info: TreeInfo, mutant: Mutant, made: kernel_build.BuildResult, folder: Path,
               on_line=None) -> qemu.BootResult:
     """Boots with the mutant's cases and parameters; modules are those of the lane's kernel."""
     short = reduced(lane, mutant)
-    spec = lane_run.boot_spec(short, kernel, mutant.cases or None, lane_run.torture_entries(
+    spec = lane_run.boot_spec(short, made.kernel, mutant.cases or None, lane_run.torture_entries(
         short, info, lane_run.out_folder(info.queue, lane)))
     spec = lane_run.accelerated(lane, replace(spec, cmdline=f"{spec.cmdline} {mutant.cmdline}".strip(),
                                              limit_s=settings.scaled(mutant.limit_s)))
+    folder.mkdir(parents=True, exist_ok=True)
+    runs.save(mutants.asked(lane, mutant, name=folder.name, build_id=made.build_id,
+                            queue=info.queue.name,
+                            facts=lane_run.facts(lane, info, made, spec) | {"mutant": mutant.breaks}),
+              folder)
     return qemu.boot(spec, folder, on_line)
 
 
@@ -118,7 +123,7 @@ def without(lane: lane_files.Lane, info: TreeInfo, made: kernel_build.BuildResul
         progress.tick(f"without a mutant: {mutant.cases or mutant.params}")
         if key not in ended:
             folder = lane_run.run_folder(info.queue, f"mutants/without-{mutant.name}")
-            ended[key] = guest_run(lane, info, mutant, made.kernel, folder)
+            ended[key] = guest_run(lane, info, mutant, made, folder)
         console = ended[key].console.read_text(errors="replace")
         wrong[mutant.name] = judge.wrong_kernel(console, made.build_id) or \
             "; ".join(mutants.baseline(lane, console, ended[key].exit, mutant, table.hang))
@@ -154,15 +159,12 @@ def one(lane: lane_files.Lane, info: TreeInfo, table: Table, mutant: Mutant,
     folder = lane_run.run_folder(info.queue, f"mutants/{mutant.name}")
     began = time.monotonic()
     try:
-        watch.end(guest_run(lane, info, mutant, made.kernel, folder, on_line).timed_out)
+        watch.end(guest_run(lane, info, mutant, made, folder, on_line).timed_out)
     except Caught:
         pass
     seconds = time.monotonic() - start
     others = "; ".join(dict.fromkeys(watch.others))
-    record = {"mutant": mutant.name, "breaks": mutant.breaks, "lane": lane.name,
-              "cases": mutant.cases, "params": mutant.params, "linux": info.kernel_version,
-              "commit": made.source, "build_s": round(made.seconds, 1),
-              "boot_s": round(time.monotonic() - began, 1),
+    record = {"mutant": mutant.name, "boot_s": round(time.monotonic() - began, 1),
               "caught": watch.caught, "others": watch.others}
     (folder / "mutant.json").write_text(json.dumps(record, indent=1) + "\n")
     console = (folder / "console.log").read_text(errors="replace")
@@ -225,9 +227,7 @@ def text_table(outcomes: list[Outcome]) -> str:
         rows.append((outcome.mutant.name, " ".join(outcome.mutant.invariant),
                      f"{outcome.seconds:.0f}", text if outcome.code == Exit.OK
                      else f"FAILED ({outcome.code.name}): {text}"))
-    widths = [max(len(row[column]) for row in rows) for column in range(3)]
-    return "\n".join("  ".join([row[0].ljust(widths[0]), row[1].ljust(widths[1]),
-                                row[2].rjust(widths[2]), row[3]]) for row in rows)
+    return report.text_table(rows, 2, open_end=True)
 
 
 def subset_part(opts: Options, progress: Progress) -> Part:

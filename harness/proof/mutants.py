@@ -19,6 +19,7 @@ from ..core.errors import Exit, HarnessError
 from ..core.queues import Queue
 from ..queue import series
 from ..judge import judge, ktap, torture
+from ..judge.runs import Run, Suite
 from ..lanes import lane_files
 from . import edits
 from .edits import Edit
@@ -219,6 +220,15 @@ class Watch:
         self.caught = self.caught or f"{self.mutant.caught_by}: {text}"
 
 
+def asked(lane: lane_files.Lane, mutant: Mutant, **more) -> Run:
+    """What the boot of a kernel without the mutant must show."""
+    if mutant.caught_by == "torture":
+        wanted = {"torture": (torture.Wanted(lane.torture[0].test, 0),)}
+    else:
+        wanted = {"suites": (Suite(mutant.cases.partition(".")[0], 1, after_boot=0),)}
+    return Run(lane.cpus, limit_s=mutant.limit_s, glob=mutant.cases, **wanted, **more)
+
+
 def baseline(lane: lane_files.Lane, console: str, exit_value: str, mutant: Mutant,
              hang: tuple[re.Pattern[str], ...]) -> list[str]:
     """Why the mutant's boot of the kernel without it is no proof that all is well there.
@@ -229,29 +239,14 @@ def baseline(lane: lane_files.Lane, console: str, exit_value: str, mutant: Mutan
     watch = Watch(mutant, hang)
     if any([watch.feed(line) for line in console.splitlines()]):
         return [f"a kernel without it is caught, too ({watch.caught})"]
+    verdict = judge.judge(console, exit_value, asked(lane, mutant))
+    if verdict.code != Exit.OK:
+        return verdict.reasons
+    lines = console.splitlines()
     if mutant.caught_by == "torture":
-        return _torture_baseline(lane, console, exit_value, mutant)
-    run = {"cpus": lane.cpus, "limit_s": mutant.limit_s, "glob": mutant.cases,
-           "suites": [{"name": mutant.cases.partition(".")[0], "min_cases": 1,
-                       "after_boot": 0}]}
-    verdict = judge.judge(console, exit_value, run)
-    if verdict.code != Exit.OK:
-        return verdict.reasons
-    report = ktap.parse(judge.at_boot(console.splitlines()))
-    passed = [case.name for case in report.leaves("ok")]
+        passed = [item.name for item in torture.said(lane.torture[0].test, lines)
+                  if item.status == "pass"]
+        return [f"{name} was not run" for name in mutant.fails if not fnmatch.filter(passed, name)]
+    cases = [case.name for case in ktap.parse(judge.at_boot(lines)).leaves("ok")]
     return [f"{name} was not run" for name in mutant.fails
-            if not any(case == name or case.startswith(name + ".") for case in passed)]
-
-
-def _torture_baseline(lane: lane_files.Lane, console: str, exit_value: str, mutant: Mutant
-                      ) -> list[str]:
-    """The same with a torture test: all that it says must be well."""
-    test = lane.torture[0].test
-    run = {"cpus": lane.cpus, "limit_s": mutant.limit_s, "suites": [],
-           "torture": [{"test": test, "seconds": 0, "minimum": {}}]}
-    verdict = judge.judge(console, exit_value, run)
-    if verdict.code != Exit.OK:
-        return verdict.reasons
-    passed = [item.name for item in torture.said(test, console.splitlines())
-              if item.status == "pass"]
-    return [f"{name} was not run" for name in mutant.fails if not fnmatch.filter(passed, name)]
+            if not any(case == name or case.startswith(name + ".") for case in cases)]

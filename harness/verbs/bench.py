@@ -71,7 +71,7 @@ def main(args: list[str]) -> int:
     if parsed.read:
         return read_rt(parsed.read)
     opts = options(parsed)
-    plan = limited(plans.read(opts.queue), parsed)
+    plan = limited(plans.read(opts.queue).of(""), parsed)
     known = list(dict.fromkeys(arch for item in plan.guests for arch in item.arches))
     for arch in parsed.arch:
         if arch not in known:

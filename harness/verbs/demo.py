@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 from ..core.arguments import Parser
-from ..core.errors import Exit
 from ..core.progress import Progress
-from ..fetch import host_packages
 from ..fetch.linux_source import add_options, options
-from ..queue import series, tree
-from ..lanes import lane_files
-from ..bench import demo_plot, wakeup
-from ..bench.demo import DEMO, build_variant, measure_one, report, variants, work
+from ..bench import demo, measure, plans
 
 HELP = """\
 ./run demo [--queue NAME] [--linux PATH | --tarball FILE]
@@ -27,44 +22,20 @@ The guests run in simulated time: QEMU counts instructions, and one is one
 nanosecond. So the figures depend neither on this machine nor on its load.
 
 Each run measures anew; a kernel is built only if something changed. What is built,
-booted and measured is data: demo/demo.toml.
+booted and measured is data: the guests with preset = "demo" in bench/bench.toml, which
+also says how the kernels are configured.
 """
 
 
 def main(args: list[str]) -> int:
-    """The verb `demo`."""
     parser = Parser("demo")
     add_options(parser)
     opts = options(parser.parse_args(args))
-    lane = lane_files.read(DEMO / "demo.toml", opts.queue)
-    asked = wakeup.plan(lane.cmdline, lane.arch.clocksource)
-    progress = Progress(4 + 2 * len(asked.models))
-
-    progress.phase("tools and kernel tree")
-    host_packages.need("tree", "build", lane.arch.name, "plot")
-    info = tree.ensure_tree(opts, progress)
-    both = variants(info, tree.worktree(info, "base", info.base_commit))
-    progress.done(f"Linux {info.kernel_version}, {info.source}")
-
-    made = []
-    for variant in both:
-        progress.phase(f"build of {variant.label}")
-        made.append(build_variant(lane, variant, progress))
-
-    measurements = []
-    for model in asked.models:
-        for variant, (spec, build_id) in zip(both, made):
-            progress.phase(f"boot of {variant.label}, preempt={model}")
-            measurements.append(measure_one(spec, build_id, variant, model, asked,
-                                            progress))
-
+    plan = plans.read(opts.queue).of("demo")
+    progress = Progress(1 + measure.phases(plan, ["x86_64"], []))
+    made = measure.measured(plan, opts, ["x86_64"], progress, [], False)
+    if made.code:
+        return made.code
     progress.phase("table and plot")
-    wakeup.write_csv(measurements, work(info.queue) / "points.csv")
-    demo_plot.draw(measurements, asked,
-              f"Linux {info.kernel_version} on x86_64, {lane.cpus} CPUs. Clock: QEMU counts "
-              f"instructions, 1 instruction = 1 ns. {asked.reps} points for each mark; lines join "
-              "the medians.", work(info.queue) / "latency.svg", work(info.queue) / "matplotlib")
-    text = report(measurements, asked, lane, info, len(series.names(info.queue.dir)))
-    (work(info.queue) / "result.txt").write_text(text.lstrip("\n") + "\n", encoding="utf-8")
-    print(text)
-    return Exit.OK
+    print(demo.write(made.points, made.kernels, plan, made.info, made.notes))
+    return made.code

@@ -10,8 +10,7 @@ from unittest import mock
 
 from harness.core.errors import Exit, HarnessError
 from harness.build import arches
-from harness.guest import debian_programs, qemu
-from harness.judge import clean_console
+from harness.guest import debian_programs
 from harness.bench import cyclictest, plans, plots, points, summary
 from harness.bench.points import Boot, Key, Point, Stat
 from harness.bench.summary import Measured
@@ -87,7 +86,7 @@ class ReadTest(unittest.TestCase):
     def test_table(self):
         found, wrong = cyclictest.rounds(CONSOLE)
         self.assertEqual(wrong, [])
-        rows = cyclictest.text_table(found).splitlines()
+        rows = cyclictest.rounds_table(found).splitlines()
         self.assertEqual(rows[1].split()[:5], ["idle", "-", "200", "300", "us"])
         self.assertEqual(rows[2].split()[:4], ["membarrier", "100", "ms", "200"])
 
@@ -109,20 +108,6 @@ class ReadTest(unittest.TestCase):
             path = Path(name) / "h.csv"
             cyclictest.write_csv(buckets, path)
             self.assertEqual(path.read_text().splitlines()[1], "x86_64,series,tools,1,idle,0,50,170")
-
-    def test_what_a_load_says_is_no_kernel_report(self):
-        said = "[   80.1] rt: RT-LOAD,pthread,stress-ng: warn: [1] pthread: WARNING: finished\n"
-        with tempfile.TemporaryDirectory() as name:
-            path = Path(name) / "console.log"
-            result = qemu.BootResult("0", 1.0, False, path)
-            said = "[    1.0] harness: build 0123abc\n" + said
-            path.write_text(said)
-            self.assertEqual(clean_console.console_of(result, "x", "y", "0123abc",
-                                                spoken=cyclictest.SPOKEN), said)
-            path.write_text(said + "[   80.2] WARNING: CPU: 1 PID: 42 at kernel/smp.c:753 f+0x1/0x2\n")
-            with self.assertRaises(HarnessError) as caught:
-                clean_console.console_of(result, "x", "y", "0123abc", spoken=cyclictest.SPOKEN)
-            self.assertEqual(caught.exception.code, Exit.SPLAT)
 
     def test_steps_of_our_own(self):
         plan = plans.read(QUEUE)

@@ -14,6 +14,7 @@ from harness.core.errors import Exit, HarnessError
 from harness.fetch import peers
 from harness.build import arches
 from harness.guest import qemu
+from harness.judge import judge
 from harness.lanes import lane_files
 from harness.bench import measure, plans, plots, points, summary
 from harness.bench.points import Boot, Key, Point, Stat
@@ -348,7 +349,7 @@ class VerbTest(unittest.TestCase):
 
     def test_jobs(self):
         plan = replace(plans.read(QUEUE), boots=2)
-        ready = [measure.Ready(kernel, mock.Mock(), arches.arch("x86_64"), Path("a"), Path("b"),
+        ready = [measure.Ready(kernel, "v9.8", mock.Mock(), arches.arch("x86_64"), Path("a"), Path("b"),
                              Path("c"), {}, {}, "1", build=way)
                  for way, kernel in plan.wanted("x86_64")]
         jobs = measure.all_jobs(plan, ready)
@@ -363,7 +364,7 @@ class VerbTest(unittest.TestCase):
 
     def test_jobs_are_keys(self):
         plan = plans.read(QUEUE)
-        ready = measure.Ready(plan.kernels[0], mock.Mock(), mock.Mock(), Path("a"), Path("b"),
+        ready = measure.Ready(plan.kernels[0], "v9.8", mock.Mock(), mock.Mock(), Path("a"), Path("b"),
                             Path("c"), {"calls": Path("d")}, {}, "1")
         self.assertEqual(len({measure.Job(ready, plan.guests[0], number) for number in (1, 1, 2)}), 2)
 
@@ -380,7 +381,7 @@ class VerbTest(unittest.TestCase):
 
     def test_limited(self):
         parsed = bench_verb.parse(["--guest", "main", "--boots", "3", "--jobs", "1"])
-        plan = measure.limited(plans.read(QUEUE), parsed)
+        plan = measure.limited(plans.read(QUEUE).of(""), parsed)
         self.assertEqual(([item.name for item in plan.guests], plan.boots, plan.jobs),
                          (["main"], 3, 1))
 
@@ -433,6 +434,39 @@ class PlotTest(unittest.TestCase):
                               "cost-by-targets-x86_64.svg"})
             plots.draw_all(plan, {}, "arm64", kernels, "sub", folder, folder)
             self.assertEqual(len(list(folder.glob("*.svg"))), 3)
+
+
+class RunTest(unittest.TestCase):
+    """A boot leaves a record that is judged, now and later."""
+
+    def run_job(self, console: str, model: str = "full") -> measure.Found:
+        plan = plans.read(QUEUE)
+        self.folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
+        kernel = next(item for item in plan.kernels if item.name == BOOT.kernel)
+        ready = measure.Ready(kernel, QUEUE.name, Measured("series", "6.0 + series", "a package", 0),
+                              arches.arch("x86_64"), Path("a"), Path("b"), self.folder, {}, {}, "0123abc")
+        guest = replace(next(item for item in plan.guests if item.name == "main"), model=model)
+        spec = qemu.BootSpec(ready.arch, Path("k"), None, "", 4, 256, 60)
+
+        def boot(spec, folder, stop):
+            (folder / "console.log").write_text(console)
+            (folder / "exit").write_text("0\n")
+            return qemu.BootResult("0", 1.0, False, folder / "console.log")
+
+        with mock.patch.object(measure.qemu, "boot", boot):
+            return measure.run_job(measure.Job(ready, guest, 1), spec, STEPS, mock.Mock())
+
+    def test_good(self):
+        said = "[    0.0] Linux version 6.0\n[    1.0] harness: build 0123abc\n"
+        self.assertEqual(len(self.run_job(said + CONSOLE).points), 12)
+        self.assertEqual(judge.judge_folder(self.folder / "main-1").code, Exit.OK)
+        for console, model, code, words in (
+                (CONSOLE, "full", Exit.BOOT, "no line of a Linux kernel"),
+                (said.replace("abc", "abd") + CONSOLE, "full", Exit.BOOT, "has the build id 0123abd"),
+                (said + CONSOLE, "none", Exit.BOOT, "does not run with preempt=none"),
+                (said + CONSOLE + "[    9.0] WARNING: CPU: 1\n", "full", Exit.SPLAT, "WARNING"),
+                (said + CONSOLE.replace("harness: success", ""), "full", Exit.BOOT, "success")):
+            error(self, code, words, self.run_job, console, model)
 
 
 class ResumeTest(unittest.TestCase):

@@ -4,7 +4,7 @@ import unittest
 
 from harness.core import settings
 from harness.core.errors import Exit
-from harness.judge import excused, judge
+from harness.judge import excused, judge, runs
 from harness.tests.judge.test_judge import RUN, log
 from harness.tests.fixture import QUEUE
 
@@ -26,7 +26,7 @@ KNOWN = """\
 
 class Excused(unittest.TestCase):
     def judge(self, tail: str) -> judge.Verdict:
-        return judge.judge(log(tail=tail), "0", RUN)
+        return judge.judge(log(tail=tail), "0", runs.read(RUN))
 
     def test_counted(self):
         verdict = self.judge(KNOWN + KNOWN)

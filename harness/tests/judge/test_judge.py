@@ -10,7 +10,7 @@ from pathlib import Path
 
 from harness.core import settings
 from harness.core.errors import Exit, HarnessError
-from harness.judge import judge
+from harness.judge import judge, runs
 from harness.verbs import judge as judge_verb
 from harness.tests.judge.test_ktap import GOOD
 
@@ -31,7 +31,7 @@ def log(at_boot: str = GOOD, results: str | None = None, tail: str = "") -> str:
 
 class Verdicts(unittest.TestCase):
     def code(self, console: str, exit_value: str = "0", **change) -> Exit:
-        self.verdict = judge.judge(console, exit_value, {**RUN, **change})
+        self.verdict = judge.judge(console, exit_value, runs.read({**RUN, **change}))
         return self.verdict.code
 
     def test_passed(self):
@@ -179,7 +179,7 @@ class Verdicts(unittest.TestCase):
         self.assertIn("kunit.py counts", self.verdict.text())
         for wrong in ({"passed": 4, "errors": 1}, {"passed": 4, "crashed": 1}, {}):
             self.assertEqual(self.code(log(), kunit_py=wrong), Exit.TEST, wrong)
-        self.assertEqual(self.code(log(), kunit_py=None), Exit.TEST)
+        self.assertEqual(self.code(log(), kunit_py={}), Exit.TEST)
         self.assertIn("was not understood", self.verdict.text())
 
     def test_many_problems_are_cut(self):
@@ -214,7 +214,7 @@ class Folder(unittest.TestCase):
     def test_old_folder_is_judged_again(self):
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
-            (folder / "run.json").write_text(json.dumps({**RUN, "linux": "6.0.0"}))
+            runs.save(runs.read({**RUN, "facts": {"linux": "6.0.0"}}), folder)
             (folder / "console.log").write_text(log())
             (folder / "exit").write_text("0\n")
             shown = io.StringIO()
@@ -222,7 +222,28 @@ class Folder(unittest.TestCase):
                 self.assertEqual(judge_verb.main([name]), Exit.OK)
             self.assertIn("4 at boot, 4 after boot", shown.getvalue())
             record = json.loads((folder / "verdict.json").read_text())
-            self.assertEqual((record["code"], record["linux"]), ("OK", "6.0.0"))
+            self.assertEqual((record["code"], record["facts"]["linux"]), ("OK", "6.0.0"))
+
+    def test_a_record_is_what_was_saved(self):
+        run = runs.read({**RUN, "torture": [{"test": "storm", "seconds": 3, "skips": ["a"]}],
+                         "touched": ["f"], "model": "none"})
+        with tempfile.TemporaryDirectory() as name:
+            runs.save(run, Path(name))
+            self.assertEqual(runs.load(Path(name)), run)
+
+    def test_preemption_model(self):
+        says = "[    0.1] Dynamic Preempt: voluntary\n"
+        for console, code, words in ((says + log(), Exit.OK, ""), (log(), Exit.BOOT, "says nothing"),
+                                     (says.replace("voluntary", "full") + log(), Exit.BOOT, "says full")):
+            verdict = judge.judge(console, "0", runs.read({**RUN, "model": "voluntary"}))
+            self.assertEqual(verdict.code, code)
+            self.assertIn(words, verdict.text())
+
+    def test_what_programs_say_is_no_report(self):
+        said = log(tail="[    2.5] rt: RT-LOAD,x,WARNING: slow\n")
+        run = {**RUN, "spoken": r"\brt: RT-LOAD,"}
+        self.assertEqual(judge.judge(said, "0", runs.read(run)).code, Exit.OK)
+        self.assertEqual(judge.judge(said, "0", runs.read(RUN)).code, Exit.SPLAT)
 
     def test_no_run_folder(self):
         with tempfile.TemporaryDirectory() as name:

@@ -9,7 +9,7 @@ from harness.core import settings
 from harness.core.errors import Exit, HarnessError
 from harness.queue import series
 from harness.build import arches
-from harness.judge import judge, kcsan
+from harness.judge import judge, kcsan, runs
 from harness.tests.judge.test_judge import RUN, log
 from harness.tests.fixture import QUEUE
 
@@ -87,7 +87,7 @@ class Reports(unittest.TestCase):
 class Verdicts(unittest.TestCase):
     def judge(self, console: str, touched: list[str] | None) -> judge.Verdict:
         run = RUN if touched is None else {**RUN, "touched": touched}
-        return judge.judge(console, "0", run)
+        return judge.judge(console, "0", runs.read(run))
 
     def test_elsewhere_is_counted_and_printed(self):
         verdict = self.judge(log(tail=TWO + ONE + TWO), ["smp_call"])

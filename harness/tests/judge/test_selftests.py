@@ -101,9 +101,8 @@ class List(Case):
 
 class Judged(Case):
     def judge(self, text: str, **changes) -> tuple[dict, dict, list]:
-        runs = [dataclasses.asdict(item) for item in self.load().runs]
-        runs[0] |= changes
-        return selftests.judge(runs, text.splitlines())
+        first, *others = self.load().runs
+        return selftests.judge([dataclasses.replace(first, **changes), *others], text.splitlines())
 
     def problem(self, old: str, new: str, **changes) -> str:
         self.assertIn(old, LINES)
@@ -151,8 +150,7 @@ class Judged(Case):
                       self.judge(LINES.replace("cow,exit 0", "cow,exit 1"), **known)[2][1])
 
     def test_as_a_torture_test(self):
-        asked = dataclasses.asdict(torture.Wanted("selftests", 4, minimum={"programs": 2}))
-        asked["programs"] = [dataclasses.asdict(item) for item in self.load().runs]
+        asked = torture.Wanted("selftests", 4, minimum={"programs": 2}, programs=self.load().runs)
         result = torture.judge(asked, LINES.splitlines())
         self.assertEqual(result.problems, [])
         self.assertIn("programs 2, 2 verdicts pass", result.text())

@@ -1,10 +1,10 @@
 """torture.py: the tests' own end lines, their totals, the guest's steps."""
 
 import unittest
-from dataclasses import asdict
+from dataclasses import replace
 
 from harness.core.errors import Exit
-from harness.judge import judge, torture
+from harness.judge import judge, runs, torture
 from harness.tests.judge.test_judge import BUILD_ID, RUN
 
 SCF = """\
@@ -74,8 +74,8 @@ CONVERTED = """\
 """
 
 
-def asked(test: str, seconds: int = 10, **minimum: int) -> dict:
-    return asdict(torture.Wanted(test, seconds, minimum=minimum))
+def asked(test: str, seconds: int = 10, **minimum: int) -> torture.Wanted:
+    return torture.Wanted(test, seconds, minimum=minimum)
 
 
 class Judged(unittest.TestCase):
@@ -112,7 +112,7 @@ class Judged(unittest.TestCase):
 
     def tlb(self, text: str, *skips: str, **minimum) -> torture.Result:
         wanted = torture.Wanted("tlb", 6, minimum=minimum, skips=skips, why="it is so")
-        return torture.judge(asdict(wanted), text.splitlines())
+        return torture.judge(wanted, text.splitlines())
 
     def test_program(self):
         result = self.tlb(TLB, "stale.pageout", checked=1000, points=10)
@@ -153,7 +153,7 @@ class Judged(unittest.TestCase):
         self.assertIn("churn.perf_read failed: 40", self.problem(failed, "converted", 1))
 
     def test_kick(self):
-        wanted = asdict(torture.Wanted("kick", 2, minimum={"requests": 40, "inside": 9}))
+        wanted = torture.Wanted("kick", 2, minimum={"requests": 40, "inside": 9})
         result = torture.judge(wanted, KICK.splitlines())
         self.assertEqual(result.problems, [])
         self.assertEqual(result.totals, {"points": 20, "inside": 10, "requests": 40})
@@ -206,7 +206,7 @@ class Judged(unittest.TestCase):
         console = (f"[    0.000000] Linux version 6.0.0\n[    4.0] harness: build {BUILD_ID}\n"
                    "[    4.0] harness: cpus 4 online\n"
                    + SCF + RCU + "[   61.0] harness: cpus 4 online\n[   61.0] harness: success\n")
-        run = {**RUN, "suites": [], "torture": [asked("scftorture"), asked("rcutorture")]}
+        run = replace(runs.read(RUN), suites=(), torture=(asked("scftorture"), asked("rcutorture")))
         verdict = judge.judge(console, "0", run)
         self.assertEqual((verdict.code, verdict.passed), (Exit.OK, 2), verdict.text())
         self.assertIn("handler runs 1000", verdict.text())
@@ -215,7 +215,7 @@ class Judged(unittest.TestCase):
         self.assertIn("scftorture: it did not begin", verdict.text())
 
     def test_what_init_repeats_is_not_counted_twice(self):
-        run = {**RUN, "suites": [], "torture": [asked("storm")]}
+        run = replace(runs.read(RUN), suites=(), torture=(asked("storm"),))
         copy = "".join(f"[   12.0] harness: | {line}\n" for line in STORM.splitlines())
         self.assertEqual(judge.judge(STORM + copy, "0", run).torture[0].totals["calls"], 200)
 

@@ -14,6 +14,7 @@ from harness.core.progress import Progress
 from harness.queue.tree import TreeInfo
 from harness.build import kernel_build
 from harness.judge import torture
+from harness.judge.runs import Suite
 from harness.lanes import lane_files, lane_run
 from harness.tests.judge.test_judge import BUILD_ID, log
 from harness.tests.fixture import QUEUE
@@ -31,7 +32,7 @@ class Run(unittest.TestCase):
         (self.dir / ".config").write_text("CONFIG_SMP=y\n")
         lane = lane_files.load("x86_64", QUEUE)
         self.lane = dataclasses.replace(
-            lane, cpus=4, boot_cpus=4, suites=(lane_files.Suite("smp", 4),),
+            lane, cpus=4, boot_cpus=4, suites=(Suite("smp", 4),),
             arch=dataclasses.replace(lane.arch, qemu=str(qemu)))
         made = kernel_build.BuildResult(self.dir, self.dir / "bzImage", self.dir / ".config", 1.5, True,
                                  3, "0123abc", build_id=BUILD_ID)
@@ -65,12 +66,12 @@ class Run(unittest.TestCase):
         for key, value in {"linux": "6.0.0", "source": "a package 6.0.0-1", "code": "OK",
                            "checksum": "sha256:abc", "commit": "0123abc", "passed": 8,
                            "lane": "x86_64", "build_s": 1.5}.items():
-            self.assertEqual(record[key], value)
-        self.assertIn("boot_s", record)
-        self.assertTrue(record["series"])
+            self.assertEqual((record | record["facts"])[key], value)
+        self.assertIn("boot_s", record["facts"])
+        self.assertTrue(record["facts"]["series"])
 
     def test_second_opinion_is_asked_for_and_must_be_understood(self):
-        with mock.patch.object(lane_run, "second_opinion", lambda *words: None):
+        with mock.patch.object(lane_run, "second_opinion", lambda *words: {}):
             ran = self.run_lane()
         self.assertEqual(ran.verdict.code, Exit.TEST)
         self.assertIn("kunit.py parse was not understood", ran.verdict.text())
@@ -88,7 +89,7 @@ class Run(unittest.TestCase):
         self.assertLess(words.index("filter_glob=smp.x"), words.index("filter_glob=smp.s*"))
 
     def test_runs_after_boot_must_all_be_there(self):
-        self.lane = dataclasses.replace(self.lane, suites=(lane_files.Suite("smp", 4, after_boot=2),))
+        self.lane = dataclasses.replace(self.lane, suites=(Suite("smp", 4, after_boot=2),))
         ran = self.run_lane()
         self.assertEqual(ran.verdict.code, Exit.TEST)
         self.assertIn("after boot, run 2: no suite was run", ran.verdict.text())
@@ -166,12 +167,12 @@ class Run(unittest.TestCase):
             ran = self.run_lane()
         probe.assert_not_called()
         self.assertIn("-icount shift=0", (ran.folder / "qemu-cmd").read_text())
-        self.assertTrue(json.loads((ran.folder / "run.json").read_text())["icount"])
+        self.assertTrue(json.loads((ran.folder / "run.json").read_text())["facts"]["icount"])
 
     def test_variant_has_its_own_folder_and_names_no_series(self):
         ran = self.run_lane(variant="base")
         self.assertEqual(ran.folder.name, "x86_64-base")
-        self.assertEqual(json.loads((ran.folder / "run.json").read_text())["series"], "")
+        self.assertEqual(json.loads((ran.folder / "run.json").read_text())["facts"]["series"], "")
 
     def test_console_is_shown(self):
         shown = []
@@ -191,7 +192,7 @@ class SecondOpinion(unittest.TestCase):
         self.assertEqual(self.opinion("[10:00:00] Testing complete. Ran 5 tests: passed: 3, "
                                       "crashed: 1, errors: 2"),
                          {"passed": 3, "crashed": 1, "errors": 2})
-        self.assertIsNone(self.opinion("[10:00:00] Finished: 5 of 5 passed"))
+        self.assertEqual(self.opinion("[10:00:00] Finished: 5 of 5 passed"), {})
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import io
 import re
+import tempfile
 import unittest
 from pathlib import Path
 from unittest import mock
@@ -14,8 +15,10 @@ from harness.core.errors import Exit, HarnessError
 from harness.core.progress import Progress
 from harness.core.report import exit_code
 from harness.queue import tree
+from harness.queue.tree import TreeInfo
+from harness.build import kernel_build
 from harness.guest import qemu
-from harness.judge import torture
+from harness.judge import runs, torture
 from harness.lanes import lane_files
 from harness.proof import edits, mutant_runs, mutants, queue_checks
 from harness.verbs import mutants as mutants_verb
@@ -316,8 +319,8 @@ class Files(World):
             return mock.Mock(kernel=out / "image", seconds=1.0, source="0123", number="1",
                              build_id="0123abc")
 
-        def guest(lane, tree_path, mutant, kernel, folder, on_line=None):
-            console = mutated if "mutants-" in str(kernel) else plain
+        def guest(lane, info, mutant, made, folder, on_line=None):
+            console = mutated if "mutants-" in str(made.kernel) else plain
             (folder / "console.log").write_text(console)
             for line in console.splitlines() if on_line else ():
                 on_line(line)
@@ -386,8 +389,15 @@ class Verb(unittest.TestCase):
         with mock.patch.object(mutant_runs.qemu, "boot") as booted, \
                 mock.patch.object(mutant_runs.lane_run, "accelerated", lambda lane, spec: spec), \
                 mock.patch.object(mutant_runs.lane_run.initramfs, "make"):
-            mutant_runs.guest_run(lane_files.load("x86_64", QUEUE), mock.Mock(queue=QUEUE), a_mutant(cmdline="x.y=1"),
-                                  Path("k"), Path("f"))
+            info = TreeInfo(QUEUE, Path("t"), "base", "tip", "a package", "6.0.0", "sha256:abc")
+            made = kernel_build.BuildResult(Path("o"), Path("k"), Path("c"), 1.5, True, 3, "0123",
+                                            build_id="0123abc")
+            with tempfile.TemporaryDirectory() as name:
+                mutant_runs.guest_run(lane_files.load("x86_64", QUEUE), info,
+                                      a_mutant(cmdline="x.y=1"), made, Path(name))
+                run = runs.load(Path(name))
+        self.assertEqual((run.build_id, run.glob, run.facts["mutant"]),
+                         ("0123abc", "smp.third_task", "It."))
         words = booted.call_args[0][0].cmdline.split()
         self.assertIn("harness.suites=", words)
         self.assertIn("kunit.filter_glob=smp.third_task", words)
