@@ -120,7 +120,7 @@ def place(kernel: BenchKernel, info: tree.TreeInfo) -> tuple[Path, str, Measured
     """The source tree of a kernel, what it was made from if it is no git tree, and its names."""
     if kernel.source == "package":
         peer = peers.ensure(kernel.version, kernel.package, kernel.suites)
-        return peer.path, peer.checksum, Measured(kernel.name, peer.kernel_version,
+        return peer.path(kernel.version), peer.checksum, Measured(kernel.name, peer.kernel_version,
                                                   f"{peer.source}, {peer.checksum}",
                                                   kernel.many_pinned)
     origin = f"{info.source}, {info.checksum}"

@@ -229,7 +229,7 @@ def _wrong(plan: BenchPlan) -> list[str]:
     for accel in ("tcg", "kvm"):
         if set(plan.tools.get("hold", {}).get(accel, {})) != {"hold_ms", "gap_ms"}:
             found.append(f"[tools.hold.{accel}] must have hold_ms and gap_ms")
-    if missing := {"suites", "packages", "show", "programs"} - plan.tools.keys():
+    if missing := {"suites", "packages", "programs"} - plan.tools.keys():
         found.append(f"[tools] lacks {', '.join(sorted(missing))}")
     if min(plan.boots, plan.quick_boots, plan.jobs) < 1:
         found.append("boots, quick_boots and jobs must be 1 or more")

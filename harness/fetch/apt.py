@@ -1,7 +1,7 @@
 """Downloads through apt, which verifies what it fetches.
 
 In:  package names, the machine's apt configuration, suites.
-Out: the path of a verified file, its version and checksum.
+Out: the path of a verified file, its version and checksum; packages, unpacked.
 Nothing is installed and the system's package lists are not changed: where the
 machine's own suites lack a package, apt runs with a source list, list folder and
 cache of its own, made from the mirror addresses that the machine uses.
@@ -12,25 +12,19 @@ from __future__ import annotations
 import hashlib
 import re
 import shutil
+import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote
 
 from ..core import proc, settings
 from ..core.errors import Exit, HarnessError
+from ..core.files import check_disk, new_folder
 
-ETC = Path("/etc/apt")
 TRIES = 16          # upstream tarballs to try, newest first: mirrors drop some
 FRESH_S = 3600      # lists of our own are fetched again after that many seconds
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
-
-
-@dataclass(frozen=True)
-class Mirror:
-    """One address that apt is configured with."""
-
-    uri: str
-    keyring: str    # path, or "" for apt's own trust store
 
 
 @dataclass(frozen=True)
@@ -56,55 +50,23 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def parse_one_line(text: str) -> list[Mirror]:
-    """Mirrors of a sources.list in the one-line format."""
-    found = []
-    for line in text.splitlines():
-        match = re.match(r"\s*deb\s+(?:\[([^]]*)\]\s*)?(\S+)\s+\S+", line)
-        if match:
-            signed = re.search(r"signed-by=(\S+)", match[1] or "")
-            found.append(Mirror(match[2].rstrip("/"), signed[1] if signed else ""))
-    return found
+def own_sources() -> list[tuple[str, str]]:
+    """(address of a Debian mirror, suite) as the machine's apt is configured, each once."""
+    with tempfile.TemporaryDirectory() as empty:      # with lists, apt leaves out what it has
+        said = proc.run(["apt-get", "-o", f"Dir::State::lists={empty}", "--print-uris", "update"],
+                        step="apt-get --print-uris update", limit=settings.limit("tool"),
+                        env={"LC_ALL": "C.UTF-8"}, check=False).output
+    found = re.findall(r"^'(\S+)/dists/(\S+)/InRelease'", said, re.M)
+    return [item for item in dict.fromkeys(found) if "debian" in item[0].split("://")[-1]]
 
 
-def parse_deb822(text: str) -> list[Mirror]:
-    """Mirrors of a *.sources file."""
-    found = []
-    for stanza in re.split(r"\n\s*\n", "\n".join(
-            line for line in text.splitlines() if not line.startswith("#"))):
-        fields = {key.lower(): re.sub(r"\s+", " ", value).strip() for key, value in
-                  re.findall(r"^([\w-]+):((?:.*)(?:\n[ \t].*)*)", stanza, re.M)}
-        if "deb" not in fields.get("types", "").split() or fields.get("enabled") == "no":
-            continue
-        key = fields.get("signed-by", "")
-        found += [Mirror(uri.rstrip("/"), key if key.startswith("/") else "")
-                  for uri in fields.get("uris", "").split()]
-    return found
-
-
-def mirrors(etc: Path | None = None) -> list[Mirror]:
-    """Debian mirrors that the machine's apt is configured with, each once."""
-    etc = etc or ETC
-    found: list[Mirror] = []
-    for path in [etc / "sources.list", *sorted((etc / "sources.list.d").glob("*"))]:
-        if path.is_file() and path.suffix in (".list", ".sources"):
-            text = path.read_text(encoding="utf-8", errors="replace")
-            found += (parse_deb822 if path.suffix == ".sources" else parse_one_line)(text)
-    return list(dict.fromkeys(item for item in found if "debian" in item.uri.split("://")[-1]))
-
-
-def source_list(suites: tuple[str, ...], known: list[Mirror],
+def source_list(suites: tuple[str, ...], known: list[str],
                 kinds: tuple[str, ...] = ("deb", "deb-src")) -> str:
     """A one-line source list: security suites on security mirrors, others on others."""
-    lines = []
-    for suite in suites:
-        for mirror in known:
-            if ("security" in suite) != ("security" in mirror.uri):
-                continue
-            key = mirror.keyring or (str(KEYRING) if KEYRING.exists() else "")
-            option = f"[signed-by={key}] " if key else ""
-            lines += [f"{kind} {option}{mirror.uri} {suite} main" for kind in kinds]
-    return "\n".join(lines) + "\n" if lines else ""
+    option = f"[signed-by={KEYRING}] " if KEYRING.exists() else ""
+    lines = [f"{kind} {option}{mirror} {suite} main" for suite in suites for mirror in known
+             if ("security" in suite) == ("security" in mirror) for kind in kinds]
+    return "".join(line + "\n" for line in lines)
 
 
 def release(version: str, line: str) -> list[float]:
@@ -147,7 +109,8 @@ class Apt:
 
     def update(self) -> bool:
         """Fetches the lists of the own source list; False if there is none to be had."""
-        text = source_list(self.suites, mirrors(), self.kinds)
+        text = source_list(self.suites, list(dict.fromkeys(
+            mirror for mirror, _ in own_sources())), self.kinds)
         if not text:
             return False
         for name in ("lists/partial", "cache/archives/partial"):
@@ -239,20 +202,54 @@ def binary(package: str, suites: tuple[str, ...]) -> Download | None:
     return _first(package, suites, lambda apt: apt.binary(package))
 
 
-def of_suites(packages: list[str], suites: tuple[str, ...], name: str,
-              arch: str = "") -> list[Download] | None:
-    """The packages in their newest versions in the suites; None: not all are there.
+def unpacked(name: str, packages: list[str], suites: tuple[str, ...] = (), arch: str = "",
+             depends: bool = False) -> tuple[Path, dict[str, str]]:
+    """The packages in their newest versions in the suites, unpacked: folder, version of each.
 
-    Lists and cache are in build/fetched/NAME. For what is unpacked, not installed. arch is
-    Debian's name of an architecture, if not the machine's.
+    With depends, what they need comes along, as apt resolves it. They are unpacked once, in
+    the folder NAME of what is fetched, and not installed. Without suites: the machine's. arch
+    is Debian's name of an architecture, if not the machine's.
     """
+    where, wanted = settings.fetched() / name, " ".join(packages)
+    record = where / "packages"
+    if not record.is_file() or record.read_text("utf-8").splitlines()[0] != wanted:
+        check_disk(settings.fetched(), "packages")
+        suites = suites or tuple(dict.fromkeys(suite for _, suite in own_sources()))
+        debs = fetch(packages, suites, f"apt-{name}", arch, depends)
+        with new_folder(where) as new:
+            for path in debs:
+                proc.run(["dpkg-deb", "-x", path, new / "root"], step=f"unpacking {path.name}",
+                         limit=settings.limit("unpack"), code=Exit.FETCH)
+            (new / "packages").write_text("\n".join([wanted, *(path.name for path in debs)]) + "\n")
+    names = [line.split("_") for line in record.read_text("utf-8").splitlines()[1:]]
+    return where / "root", {package: unquote(version) for package, version, _ in names}
+
+
+def fetch(packages: list[str], suites: tuple[str, ...], name: str, arch: str = "",
+          depends: bool = False) -> list[Path]:
+    """The packages' files from suites that need not be the machine's; FETCH if one is not there.
+
+    Lists and cache are in the folder NAME of what is fetched.
+    """
+    failure = HarnessError(Exit.FETCH, f"no suite of {', '.join(suites)} that apt can reach offers "
+                           f"{', '.join(packages)}{f' for {arch}' if arch else ''}.")
     if not shutil.which("apt-get"):
-        return None
+        raise failure
     apt = Apt(True, suites, name, arch, ("deb",))
     if not apt.update():
-        return None
+        raise failure
+    if depends:
+        cache = apt.folder / "cache/archives"
+        for path in cache.glob("*.deb"):
+            path.unlink()
+        if apt.run("apt-get", "install", "--download-only", "--no-install-recommends", "-y",
+                   "-o", "Debug::NoLocking=1", *packages, check=False).returncode:
+            raise failure
+        return sorted(cache.glob("*.deb"))
     found = [apt.binary(package) for package in packages]
-    return None if None in found else [item for item in found if item]
+    if None in found:
+        raise failure
+    return [item.path for item in found if item]
 
 
 def upstream_tarball(package: str, suites: tuple[str, ...], line: str) -> Download | None:

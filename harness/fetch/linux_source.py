@@ -18,11 +18,11 @@ from pathlib import Path
 
 from ..core import proc, queues, settings
 from ..core.errors import Exit, HarnessError
+from ..core.files import check_disk
 from ..core.git import ask, git
 from ..core.queues import Queue
 from . import apt
 
-GIB = 1 << 30
 BUILD_OUTPUT = (".config", "include/config/auto.conf", "vmlinux")
 
 
@@ -72,16 +72,6 @@ def ways(version: str) -> str:
     """The three ways to supply the source, for messages."""
     return (f"give the machine's apt a mirror that has linux-source-{version} (and network), or use "
             f"--tarball linux-{version}.y.tar.xz, or --linux PATH of a {version}.y tree")
-
-
-def check_disk(folder: Path, name: str) -> None:
-    """Raises DISK unless the GiB that limits.toml names are free where folder is."""
-    there = next(item for item in [folder, *folder.parents] if item.exists())
-    free = shutil.disk_usage(there).free / GIB
-    need = settings.need_gib(name)
-    if free < need:
-        raise HarnessError(Exit.DISK, f"this step needs {need:g} GiB but only {free:.1f} GiB are free "
-                           f"in {there}; make room, or set BUILD_DIR to a folder on another disk.")
 
 
 def makefile_version(text: str) -> str:

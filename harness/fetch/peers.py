@@ -3,18 +3,17 @@
 In:  the version and the Debian package with its source, the suites to look in.
 Out: Peer: build/fetched/peer-VERSION, a plain source tree (no git), with the record of
      what it was unpacked from.
-Nothing is installed: apt runs with lists of its own (apt.of_suites).
+Nothing is installed: apt runs with lists of its own (apt.fetch).
 """
 
 from __future__ import annotations
 
 import json
-import shutil
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from ..core import settings
-from ..core.errors import Exit, HarnessError
+from ..core import records, settings
+from ..core.files import check_disk, new_folder
 from . import apt, linux_source
 
 RECORD = "harness.json"     # beside the tree: a tree without it is not complete
@@ -24,10 +23,12 @@ RECORD = "harness.json"     # beside the tree: a tree without it is not complete
 class Peer:
     """One unpacked kernel source."""
 
-    path: Path
     kernel_version: str     # "7.3.0-rc7"
     source: str             # package with version
     checksum: str           # "sha256:..." of the package
+
+    def path(self, version: str) -> Path:
+        return folder(version) / "linux"
 
 
 def folder(version: str) -> Path:
@@ -40,38 +41,13 @@ def ensure(version: str, package: str, suites: tuple[str, ...]) -> Peer:
     What was unpacked once is used again: a newer release of the package would make
     figures of two runs differ for a reason that is not ours.
     """
-    where = folder(version)
-    known = _read(where)
-    if known:
-        return known
-    linux_source.check_disk(settings.fetched(), "source")
-    found = apt.of_suites([package], suites, "apt-peers")
-    if not found:
-        raise HarnessError(Exit.FETCH, f"no suite of {', '.join(suites)} that apt can reach "
-                           f"offers {package}.")
-    made = linux_source.Source("package", f"{package} {found[0].version}", str(found[0].path),
-                         f"sha256:{found[0].sha256}")
-    new = where.with_name(where.name + ".new")
-    for left in (new, where):
-        shutil.rmtree(left, ignore_errors=True)
-    try:
-        release = linux_source.unpack(made, new / "linux", version)
-        (new / RECORD).write_text(json.dumps({"kernel_version": release, **made.record()},
-                                             indent=1) + "\n", encoding="utf-8")
-        new.rename(where)
-    except BaseException:
-        shutil.rmtree(new, ignore_errors=True)
-        raise
-    peer = _read(where)
-    assert peer
-    return peer
-
-
-def _read(where: Path) -> Peer | None:
-    """The complete tree that is there, or None."""
-    try:
-        record = json.loads((where / RECORD).read_text(encoding="utf-8"))
-        return Peer(where / "linux", record["kernel_version"], record["name"],
-                    record["checksum"])
-    except (OSError, ValueError, KeyError):
-        return None
+    record = folder(version) / RECORD
+    if not record.is_file():
+        check_disk(settings.fetched(), "source")
+        [path] = apt.fetch([package], suites, "apt-peers")
+        source = linux_source.Source("package", f"{package} {path.name.split('_')[1]}", str(path),
+                                     f"sha256:{apt.sha256(path)}")
+        with new_folder(folder(version)) as new:
+            release = linux_source.unpack(source, new / "linux", version)
+            (new / RECORD).write_text(json.dumps(asdict(Peer(release, source.name, source.checksum))))
+    return records.make(Peer, json.loads(record.read_text("utf-8")), str(record))

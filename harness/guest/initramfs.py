@@ -2,8 +2,6 @@
 
 In:  an Arch, harness/guest/*.c, a folder for the output.
 Out: a gzipped cpio archive (newc), the same bytes for the same contents.
-busybox of another architecture is fetched by apt with lists of its own below the
-output folder, so that the machine's own package lists stay as they are.
 """
 
 from __future__ import annotations
@@ -17,6 +15,7 @@ from pathlib import Path
 
 from ..core import proc, settings
 from ..core.errors import Exit, HarnessError
+from ..fetch import apt
 from ..build.arches import Arch
 
 SOURCES = Path(__file__).resolve().parent
@@ -104,7 +103,7 @@ def make(arch: Arch, out: Path, extra: tuple[Entry, ...] = ()) -> Path:
     return path
 
 
-def busybox(arch: Arch, out: Path) -> Path:
+def busybox(arch: Arch) -> Path:
     """A static busybox for the architecture: the machine's own, or one fetched by apt."""
     host = proc.run(["dpkg", "--print-architecture"], step="dpkg --print-architecture",
                     limit=settings.limit("tool"), code=Exit.TOOL).output.strip()
@@ -113,41 +112,11 @@ def busybox(arch: Arch, out: Path) -> Path:
             if own.exists():
                 return own
         raise HarnessError(Exit.TOOL, "busybox is missing; install busybox-static.")
-    return _foreign(arch, "busybox-static", "busybox", out / f"apt-{arch.debian}")
+    root, _ = apt.unpacked(f"busybox-{arch.name}", ["busybox-static"], arch=arch.debian)
+    return next(path for path in root.rglob("bin/busybox") if path.is_file())
 
 
-def _foreign(arch: Arch, package: str, name: str, work: Path) -> Path:
-    """The program NAME out of a package of another architecture, unpacked below work."""
-    unpacked = work / "unpacked"
-    found = [path for path in unpacked.rglob(f"bin/{name}") if path.is_file()]
-    if found:
-        return found[0]
-    for folder in ("lists/partial", "cache/archives/partial", "debs"):
-        (work / folder).mkdir(parents=True, exist_ok=True)
-    (work / "status").touch()
-    options = [f"APT::Architecture={arch.debian}", f"APT::Architectures={arch.debian}",
-               f"Dir::State::lists={work / 'lists'}", f"Dir::State::status={work / 'status'}",
-               f"Dir::Cache={work / 'cache'}", "APT::Sandbox::User=root",
-               "Acquire::Languages=none"]
-    apt = ["apt-get", "-q", *(word for option in options for word in ("-o", option))]
-    limit = settings.limit("apt")
-    proc.run([*apt, "update"], step=f"package lists for {arch.debian}", limit=limit,
-             log=work / "apt.log", code=Exit.FETCH)
-    proc.run([*apt, "download", package], step=f"download of {package}:{arch.debian}", limit=limit,
-             cwd=work / "debs", log=work / "apt.log", code=Exit.FETCH)
-    debs = sorted((work / "debs").glob(f"{package}_*.deb"))
-    if not debs:
-        raise HarnessError(Exit.FETCH, f"apt gave no {package} for {arch.debian}; "
-                           f"look into {work / 'apt.log'}.")
-    proc.run(["dpkg-deb", "-x", debs[-1], unpacked], step=f"unpacking {debs[-1].name}",
-             limit=settings.limit("tool"), code=Exit.FETCH)
-    found = [path for path in unpacked.rglob(f"bin/{name}") if path.is_file()]
-    if not found:
-        raise HarnessError(Exit.FETCH, f"{debs[-1].name} holds no {name}.")
-    return found[0]
-
-
-def shell_entries(arch: Arch, out: Path) -> tuple[Entry, ...]:
+def shell_entries(arch: Arch) -> tuple[Entry, ...]:
     """What a shell in the guest needs."""
-    return (program("bin/busybox", busybox(arch, out)),
+    return (program("bin/busybox", busybox(arch)),
             *(link(f"bin/{applet}", "busybox") for applet in APPLETS))

@@ -19,10 +19,10 @@ from typing import Any, Callable
 
 from ..core import proc, settings
 from ..core.errors import Exit, HarnessError
+from ..core.files import check_disk
 from ..core.progress import Progress
 from ..core.queues import Queue
 from ..fetch import host_packages
-from ..fetch.linux_source import check_disk
 from ..queue import series
 from ..queue.tree import TreeInfo
 from ..build import kernel_build, kernel_module

@@ -17,10 +17,8 @@ from typing import Any
 from ..core import proc, settings
 from ..core.errors import Exit, HarnessError
 from ..fetch import apt
-from ..fetch.linux_source import check_disk
 
 CONFIG = "linux-kernel.cfg"         # in the folder of the memory model
-VERSION = "version"                 # file in the unpacked folder: it is complete
 
 
 @dataclass(frozen=True)
@@ -74,9 +72,13 @@ def ensure() -> Herd:
     if there:
         return probe((there,))
     data = settings.toml(settings.DATA / "herd.toml")
-    folder = settings.fetched() / "herd"
-    if not (folder / VERSION).is_file():
-        _fetch(data, folder)
+    try:
+        folder, _ = apt.unpacked("herd", data["packages"], tuple(data["suites"]), depends=True)
+    except HarnessError as error:
+        raise HarnessError(error.code, "herd7 is not on PATH and could not be fetched; put herd7 "
+                           "(herdtools7 7.58) on PATH, or give the machine's apt a Debian mirror "
+                           f"that has {' or '.join(data['suites'])} (and network).\n"
+                           f"    {error.message}") from None
     return probe(unpacked(data, folder))
 
 
@@ -102,33 +104,3 @@ def unpacked(data: dict[str, Any], folder: Path) -> tuple[str, ...]:
                            "correct that, or remove the folder and try again.")
     return (str(loader), "--library-path", str(libraries.parent), str(program),
             "-set-libdir", str(folder / data["library"]))
-
-
-def _fetch(data: dict[str, Any], folder: Path) -> None:
-    """Downloads the packages and unpacks them into folder, which is complete or not there."""
-    suites = tuple(data["suites"])
-    ways = (f"put herd7 (herdtools7 7.58) on PATH, or give the machine's apt a Debian mirror "
-            f"that has {' or '.join(suites)} (and network)")
-    check_disk(settings.fetched(), "herd")
-    try:
-        found = apt.of_suites(data["packages"], suites, "apt-herd")
-    except HarnessError as error:
-        raise HarnessError(Exit.FETCH, f"herd7 is not on PATH and could not be fetched; {ways}.\n"
-                           f"    {error.message}") from None
-    if found is None:
-        raise HarnessError(Exit.FETCH, "herd7 is not on PATH and no Debian suite that apt can reach "
-                           f"has it; {ways}.")
-    new = folder.with_name(folder.name + ".new")
-    for left in (new, folder):
-        shutil.rmtree(left, ignore_errors=True)
-    new.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        for item in found:
-            proc.run(["dpkg-deb", "-x", item.path, new], step=f"unpacking {item.path.name}",
-                     limit=settings.limit("unpack"), code=Exit.FETCH)
-        (new / VERSION).write_text("".join(f"{item.path.name} sha256:{item.sha256}\n"
-                                           for item in found), encoding="utf-8")
-        new.rename(folder)
-    except BaseException:
-        shutil.rmtree(new, ignore_errors=True)
-        raise

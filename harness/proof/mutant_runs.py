@@ -19,10 +19,11 @@ from pathlib import Path
 
 from ..core import proc, report, settings
 from ..core.errors import Exit, HarnessError
+from ..core.files import check_disk
 from ..core.progress import Progress
 from ..core.report import Part
 from ..core.queues import Queue
-from ..fetch.linux_source import Options, check_disk
+from ..fetch.linux_source import Options
 from ..queue import tree
 from ..queue.tree import TreeInfo
 from ..build import kernel_build

@@ -17,11 +17,12 @@ from pathlib import Path
 from typing import Callable, Iterator
 
 from ..core.errors import Exit, HarnessError
+from ..core.files import check_disk
 from ..core.git import ask, git, identity
 from ..core.progress import Progress
 from ..core.queues import Queue
 from ..fetch import host_packages
-from ..fetch.linux_source import Options, check_disk, find, unpack
+from ..fetch.linux_source import Options, find, unpack
 from . import series
 
 RECORD = ".git/harness.json"

@@ -44,7 +44,7 @@ def main(args: list[str]) -> int:
     made = kernel_build.build(lane.kernel, info.path, lane_run.out_folder(opts.queue, lane), progress)
     spec = lane_run.accelerated(lane, lane_run.boot_spec(lane, made.kernel))
     work = lane_run.guest_dir()
-    initrd = initramfs.make(lane.arch, work, initramfs.shell_entries(lane.arch, work))
+    initrd = initramfs.make(lane.arch, work, initramfs.shell_entries(lane.arch))
     progress.done(f"{made.kernel}; Ctrl-A X ends the guest")
     words = f"harness.shell=1 kunit.enable=0 loglevel=5 {lane.cmdline}"
     return qemu.interactive(replace(spec, initrd=initrd, cmdline=words.strip()))

@@ -494,38 +494,29 @@ class ResumeTest(unittest.TestCase):
 
 
 class PeersTest(unittest.TestCase):
-    def test_not_offered(self):
-        with tempfile.TemporaryDirectory() as name, \
-                mock.patch.object(peers.settings, "fetched", lambda: Path(name)), \
-                mock.patch.object(peers.linux_source, "check_disk"), \
-                mock.patch.object(peers.apt, "of_suites", lambda *_: None):
-            error(self, Exit.FETCH, "offers linux-source-9.9", peers.ensure, "9.9",
-                  "linux-source-9.9", ("unstable",))
+    def setUp(self):
+        self.folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
+        (self.folder / "linux-source-9.9_9.9.1-1_all.deb").write_text("deb")
+        self.asked = self.enterContext(mock.patch.object(
+            peers.apt, "fetch", return_value=list(self.folder.glob("*.deb"))))
+        self.enterContext(mock.patch.object(peers.settings, "fetched", lambda: self.folder / "f"))
+        self.enterContext(mock.patch.object(peers, "check_disk"))
+        self.unpack = self.enterContext(mock.patch.object(peers.linux_source, "unpack"))
+
+    def ensure(self) -> peers.Peer:
+        return peers.ensure("9.9", "linux-source-9.9", ("unstable",))
 
     def test_complete_tree_is_used_again(self):
-        with tempfile.TemporaryDirectory() as name, \
-                mock.patch.object(peers.settings, "fetched", lambda: Path(name)), \
-                mock.patch.object(peers.linux_source, "check_disk"), \
-                mock.patch.object(peers.apt, "of_suites") as asked:
-            asked.return_value = [mock.Mock(version="9.9.1-1", path=Path("x.deb"), sha256="ab")]
-            with mock.patch.object(peers.linux_source, "unpack") as unpack:
-                unpack.side_effect = lambda made, dest, version: (dest.mkdir(parents=True),
-                                                                  "9.9.1")[1]
-                one = peers.ensure("9.9", "linux-source-9.9", ("unstable",))
-                other = peers.ensure("9.9", "linux-source-9.9", ("unstable",))
-            self.assertEqual((one, one.kernel_version, asked.call_count), (other, "9.9.1", 1))
+        self.unpack.side_effect = lambda made, dest, version: (dest.mkdir(parents=True), "9.9.1")[1]
+        one, other = self.ensure(), self.ensure()
+        self.assertEqual((one, self.asked.call_count), (other, 1))
+        self.assertEqual((one.kernel_version, one.source), ("9.9.1", "linux-source-9.9 9.9.1-1"))
+        self.assertTrue(one.path("9.9").is_dir())
 
     def test_nothing_is_left_of_a_failure(self):
-        with tempfile.TemporaryDirectory() as name, \
-                mock.patch.object(peers.settings, "fetched", lambda: Path(name)), \
-                mock.patch.object(peers.linux_source, "check_disk"), \
-                mock.patch.object(peers.apt, "of_suites") as asked:
-            asked.return_value = [mock.Mock(version="9.9.1-1", path=Path("x.deb"), sha256="ab")]
-            with mock.patch.object(peers.linux_source, "unpack") as unpack:
-                unpack.side_effect = HarnessError(Exit.FETCH, "it is Linux 1.0")
-                error(self, Exit.FETCH, "Linux 1.0", peers.ensure, "9.9", "linux-source-9.9", ())
-            self.assertEqual(list(Path(name).iterdir()), [])
-
+        self.unpack.side_effect = HarnessError(Exit.FETCH, "it is Linux 1.0")
+        error(self, Exit.FETCH, "Linux 1.0", self.ensure)
+        self.assertEqual(list((self.folder / "f").iterdir()), [])
 
 if __name__ == "__main__":
     unittest.main()

@@ -8,6 +8,7 @@ import io
 import os
 import shutil
 import unittest
+from pathlib import Path
 from unittest import mock
 
 from harness.core import settings
@@ -17,51 +18,32 @@ from harness.fetch.linux_source import Options
 from harness.queue import tree
 from harness.tests.fixture import World, script, sh
 
-DEB822 = """\
-Types: deb deb-src
-# a comment
-URIs: http://mirror.example/debian http://second.example/debian/
-Suites: bookworm
- bookworm-updates
-Components: main
-Signed-By: /keys/a.gpg
-
-Types: deb
-URIs: http://mirror.example/debian-security
-Suites: bookworm-security
-Components: main
-
-Enabled: no
-Types: deb
-URIs: http://off.example/debian
-Suites: x
+# What apt prints of a machine's sources, whatever their files look like.
+URIS = """\
+'http://mirror.example/debian/dists/bookworm/InRelease' mirror.example_debian_x_InRelease 0
+'http://mirror.example/debian/dists/bookworm-updates/InRelease' mirror.example_debian_y_InRelease 0
+'http://mirror.example/debian-security/dists/bookworm-security/InRelease' z 0
+'http://other.example/tool/dists/stable/InRelease' w 0
+'http://mirror.example/debian/dists/bookworm/main/binary-amd64/Packages.xz' v 0
 """
 
 
 class Lists(unittest.TestCase):
-    def test_deb822(self) -> None:
-        self.assertEqual([(item.uri, item.keyring) for item in apt.parse_deb822(DEB822)],
-                         [("http://mirror.example/debian", "/keys/a.gpg"),
-                          ("http://second.example/debian", "/keys/a.gpg"),
-                          ("http://mirror.example/debian-security", "")])
-
-    def test_one_line(self) -> None:
-        text = ("# deb http://no.example/debian x main\n"
-                "deb [arch=amd64 signed-by=/k.gpg] http://a.example/debian/ bookworm main contrib\n"
-                "deb-src http://b.example/debian bookworm main\n"
-                "deb http://a.example/debian-security bookworm-security main\n")
-        self.assertEqual([(item.uri, item.keyring) for item in apt.parse_one_line(text)],
-                         [("http://a.example/debian", "/k.gpg"),
-                          ("http://a.example/debian-security", "")])
+    def test_sources_of_the_machine(self) -> None:
+        with mock.patch.object(apt.proc, "run", return_value=mock.Mock(output=URIS)):
+            self.assertEqual(apt.own_sources(), [
+                ("http://mirror.example/debian", "bookworm"),
+                ("http://mirror.example/debian", "bookworm-updates"),
+                ("http://mirror.example/debian-security", "bookworm-security")])
 
     def test_source_list_puts_security_suites_on_security_mirrors(self) -> None:
-        known = [apt.Mirror("http://a/debian", "/k"),
-                 apt.Mirror("http://a/debian-security", "/k")]
-        self.assertEqual(apt.source_list(("s", "s-security"), known).splitlines(),
-                         ["deb [signed-by=/k] http://a/debian s main",
-                          "deb-src [signed-by=/k] http://a/debian s main",
-                          "deb [signed-by=/k] http://a/debian-security s-security main",
-                          "deb-src [signed-by=/k] http://a/debian-security s-security main"])
+        known = ["http://a/debian", "http://a/debian-security"]
+        with mock.patch.object(apt, "KEYRING", Path(__file__)):
+            lines = apt.source_list(("s", "s-security"), known).splitlines()
+        key = f"[signed-by={__file__}]"
+        self.assertEqual(lines, [f"deb {key} http://a/debian s main", f"deb-src {key} http://a/debian s main",
+                                 f"deb {key} http://a/debian-security s-security main",
+                                 f"deb-src {key} http://a/debian-security s-security main"])
         self.assertEqual(apt.source_list(("s",), []), "")
 
     def test_makefile_version(self) -> None:
@@ -77,16 +59,14 @@ class Fake(World):
         super().setUp()
         self.bin = self.top / "bin"
         self.log = self.top / "apt.log"
-        etc = self.top / "etc"
-        etc.mkdir()
-        (etc / "sources.list").write_text("deb http://mirror.example/debian stable main\n")
-        patcher = mock.patch.object(apt, "ETC", etc)
+        patcher = mock.patch.dict(os.environ, PATH=f"{self.bin}:{os.environ['PATH']}")
         patcher.start()
         self.addCleanup(patcher.stop)
-        os.environ["PATH"] = f"{self.bin}:{os.environ['PATH']}"
 
     def fake(self, name: str, text: str) -> None:
-        script(self.bin / name, f'echo "{name} $*" >> {self.log}\n{text}\n')
+        uris = "'http://mirror.example/debian/dists/stable/InRelease' x 0"
+        script(self.bin / name, f'case "$*" in *print-uris*) echo "{uris}"; exit;; esac\n'
+               f'echo "{name} $*" >> {self.log}\n{text}\n')
 
     def package(self, version: str = "9.8.7-1") -> None:
         """Makes a real .deb that the fake apt delivers only with its own source list."""

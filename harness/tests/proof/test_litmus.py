@@ -195,7 +195,7 @@ class Tool(World):
         self.assertEqual(list(settings.fetched().glob("herd*")), [])
         return caught.exception.message
 
-    def package(self, version: str) -> apt.Download:
+    def package(self, version: str) -> Path:
         """A package with a loader that starts what comes third."""
         root = self.top / "deb"
         library = root / "usr/lib/x-linux-gnu"
@@ -208,53 +208,51 @@ class Tool(World):
             "Maintainer: t <t@invalid>\nDescription: t\n")
         path = self.top / "herdtools7_7_all.deb"
         sh("dpkg-deb", "--root-owner-group", "-b", root, path, cwd=self.top)
-        return apt.Download(path, "7", apt.sha256(path))
+        return path
 
     def test_unpacked_and_started_through_its_own_loader(self) -> None:
         found = [self.package('[ "$1" = --library-path ] && echo "7.99, Rev: x"')]
-        with mock.patch.object(apt, "of_suites", return_value=found) as asked:
+        with mock.patch.object(apt, "fetch", return_value=found) as asked:
             self.assertEqual(herd7.ensure().version, "7.99")
             tool = herd7.ensure()
         self.assertEqual(asked.call_count, 1)
         self.assertIn("ld-linux-x.so.2", tool.command[0])
-        self.assertEqual(tool.command[-1], str(settings.fetched() / "herd/usr/share/herdtools7/herd"))
+        self.assertEqual(tool.command[-1], str(settings.fetched() / "herd/root/usr/share/herdtools7/herd"))
 
     def test_does_not_start(self) -> None:
-        with mock.patch.object(apt, "of_suites", return_value=[self.package("exit 127")]):
+        with mock.patch.object(apt, "fetch", return_value=[self.package("exit 127")]):
             with self.assertRaises(HarnessError) as caught:
                 herd7.ensure()
         self.assertEqual(caught.exception.code, Exit.TOOL)
 
     def test_nowhere(self) -> None:
-        with mock.patch.object(apt, "of_suites", return_value=None):
-            self.assertIn("no Debian suite", self.fails(Exit.FETCH))
+        with mock.patch.object(apt.shutil, "which", return_value=None):
+            self.assertIn("no suite of testing", self.fails(Exit.FETCH))
 
     def test_no_network(self) -> None:
         error = HarnessError(Exit.FETCH, "apt-get update failed")
-        with mock.patch.object(apt, "of_suites", side_effect=error):
+        with mock.patch.object(apt, "fetch", side_effect=error):
             self.assertIn("apt-get update failed", self.fails(Exit.FETCH))
 
     def test_broken_package_leaves_nothing(self) -> None:
         bad = self.top / "bad.deb"
         bad.write_text("no package")
-        found = [apt.Download(bad, "7", "0")]
-        with mock.patch.object(apt, "of_suites", return_value=found):
+        with mock.patch.object(apt, "fetch", return_value=[bad]):
             self.fails(Exit.FETCH)
 
     def test_lists_of_the_tool_are_not_those_of_the_base(self) -> None:
-        etc = self.top / "etc"
-        etc.mkdir()
-        (etc / "sources.list").write_text("deb http://mirror.example/debian stable main\n")
         log = self.top / "apt.log"
+        uris = "'http://mirror.example/debian/dists/stable/InRelease' x 0"
         for name in ("apt-get", "apt-cache"):
-            script(self.top / "bin" / name, f'echo "{name} $*" >> {log}\n')
+            script(self.top / "bin" / name, f'echo "{name} $*" >> {log}\n'
+                   f'case "$*" in *print-uris*) echo "{uris}";; *install*) exit 100;; esac\n')
         path = f"{self.top / 'bin'}:/usr/bin:/bin"
-        with mock.patch.object(apt, "ETC", etc), mock.patch.dict("os.environ", PATH=path):
-            self.assertIsNone(apt.of_suites(["herdtools7"], ("testing",), "apt-herd"))
+        with mock.patch.dict("os.environ", PATH=path), self.assertRaises(HarnessError):
+            apt.fetch(["herdtools7"], ("testing",), "apt-herd", depends=True)
         text = (settings.fetched() / "apt-herd/sources.list").read_text()
         self.assertEqual(len(text.splitlines()), 1)
         self.assertTrue(text.startswith("deb ") and text.endswith("debian testing main\n"))
-        self.assertNotIn("install", log.read_text())
+        self.assertIn("--download-only", log.read_text())
 
 
 class Prove(World):
