@@ -75,11 +75,11 @@ def report(found: list[Point], kernels: list[Measured], plan: BenchPlan, info: T
         table(found, kernels),
         "",
         *(f"  {model:<11} {what}" for model, what in MODELS.items()
-          if model in {guest.model for guest in plan.guests}),
+          if model in {guest.model for guest in plan.guest}),
         "  figures     medians, and the ratio of the medians; the point that is farthest from its",
         f"              median: {farthest(found)}",
         f"  clock       simulated: QEMU counts instructions, 1 instruction = 1 ns; "
-        f"{plan.guests[0].cpus} CPUs",
+        f"{plan.guest[0].cpus} CPUs",
         "  csd in use  earlier calls, which nobody waits for, still hold the csds that the call "
         "wants",
         f"  source      Linux {info.kernel_version}, {info.source}",
@@ -104,7 +104,7 @@ def write(found: list[Point], kernels: list[Measured], plan: BenchPlan, info: Tr
     wakeups = [point for point in found if point.row == "wakeup"]
     points.write_csv(wakeups, work / "points.csv")
     plots.draw_wakeups(points.stats(wakeups), kernels, f"Linux {info.kernel_version} on x86_64, "
-                       f"{plan.guests[0].cpus} CPUs. Clock: QEMU counts instructions, 1 instruction = "
+                       f"{plan.guest[0].cpus} CPUs. Clock: QEMU counts instructions, 1 instruction = "
                        "1 ns. Lines join the medians.", work / "latency.svg", work / "matplotlib")
     text = report(wakeups, kernels, plan, info, notes, work)
     (work / "result.txt").write_text(text.lstrip("\n") + "\n", encoding="utf-8")

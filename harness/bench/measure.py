@@ -138,7 +138,7 @@ def find_kernels(plan: BenchPlan, info: tree.TreeInfo, progress: Progress, notes
                  only: list[str]) -> list[tuple[BenchKernel, Path, str, Measured]]:
     """Where each kernel's source is; a peer that cannot be had becomes a note."""
     found = []
-    for kernel in plan.kernels:
+    for kernel in plan.kernel:
         if only and kernel.name not in only:
             notes.append(f"{kernel.name} was left out, as the command line said")
             continue
@@ -155,7 +155,7 @@ def find_kernels(plan: BenchPlan, info: tree.TreeInfo, progress: Progress, notes
 
 def as_built(plan: BenchPlan, asked: Kernel, kernel: BenchKernel, way: str) -> Kernel:
     """What is to be built: `asked`, with the options of a build and with a name."""
-    options = {**dict(asked.options), **(plan.builds[way] if way else {})}
+    options = {**dict(asked.options), **(plan.build[way] if way else {})}
     name = "-".join(filter(None, (asked.name, way, kernel.name)))
     return replace(asked, name=name, options=tuple(options.items()))
 
@@ -168,13 +168,13 @@ def prepare(queue: Queue, plan: BenchPlan, arch: Arch, asked: Kernel, kernel: Be
     result = kernel_build.build(named, src, out, progress, state=state)
     folder = work(queue) / arch.name / "-".join(filter(None, (kernel.name, way)))
     files: dict[str, Path] = {}
-    wanted = {tuple(step.split()[:2]) for item in plan.guests
+    wanted = {tuple(step.split()[:2]) for item in plan.guest
               if arch.name in item.arches and item.build == way and item.boots_with(kernel)
               for step in item.steps_on(arch.name)}
     for verb, name in sorted(wanted):
         if verb not in ("load", "run"):
             continue
-        path = plan.sources[name]
+        path = settings.REPO / plan.source[name]
         if verb == "load":
             files[name] = kernel_module.make(named, src, out, path.parent, f"{path.stem}.ko",
                                       folder / f"module-{name}")
@@ -197,7 +197,7 @@ def with_tools(plan: BenchPlan, ready: list[Ready], notes: list[str]) -> list[Re
     found = []
     for arch in dict.fromkeys(item.arch for item in ready):
         mine = [item for item in ready if item.arch == arch]
-        if any(one.tools and arch.name in one.arches for one in plan.guests) \
+        if any(one.tools and arch.name in one.arches for one in plan.guest) \
                 and any(not item.build for item in mine):
             try:
                 entries, versions = debian_programs.ensure(plan.tools, arch)
@@ -372,20 +372,20 @@ def limited(plan: BenchPlan, parsed) -> BenchPlan:
         value = getattr(parsed, option)
         if value is not None and value < 1:
             raise HarnessError(Exit.USAGE, f"--{option} must be 1 or more.")
-    for option, names in (("kernel", [item.name for item in plan.kernels]),
-                          ("guest", [item.name for item in plan.guests])):
+    for option, names in (("kernel", [item.name for item in plan.kernel]),
+                          ("guest", [item.name for item in plan.guest])):
         for name in getattr(parsed, option):
             if name not in names:
                 raise HarnessError(Exit.USAGE, f"bench/bench.toml has no {option} {name!r} for this "
                                    f"run; it has {', '.join(names)}.")
     return replace(plan, boots=parsed.boots or plan.boots, jobs=parsed.jobs or plan.jobs,
-                   guests=tuple(item for item in plan.guests
+                   guest=tuple(item for item in plan.guest
                                 if not parsed.guest or item.name in parsed.guest))
 
 
 def all_jobs(plan: BenchPlan, ready: list[Ready]) -> list[Job]:
     """Every boot: the kernels in turn, so that what changes with time is in all of them."""
-    return [Job(item, one, number) for number in range(1, plan.boots + 1) for one in plan.guests
+    return [Job(item, one, number) for number in range(1, plan.boots + 1) for one in plan.guest
             if number in one.boots_of(plan.boots)
             for item in ready if item.arch.name in one.arches and item.build == one.build
             and one.boots_with(item.kernel) and (item.tools or not one.tools)]
@@ -394,7 +394,7 @@ def all_jobs(plan: BenchPlan, ready: list[Ready]) -> list[Job]:
 def lacking(plan: BenchPlan, kernels: list[BenchKernel], arches: list[str]) -> list[str]:
     """A note for each guest whose preemption model some of the kernels lack."""
     notes = []
-    for one in plan.guests:
+    for one in plan.guest:
         without = [kernel.name for kernel in kernels
                    if one.takes(kernel) and not one.boots_with(kernel)]
         if without and set(one.arches) & set(arches):
@@ -432,9 +432,9 @@ def measured(plan: BenchPlan, opts: Options, arches: list[str], progress: Progre
 
     ready = []
     for arch in arches:
-        asked = lane_files.read(plan.config[arch], opts.queue).kernel
+        asked = lane_files.read(settings.REPO / plan.config[arch], opts.queue).kernel
         wanted = plan.wanted(arch)
-        for way in ("", *plan.builds):
+        for way in ("", *plan.build):
             for kernel, src, state, names in kernels:
                 if (way, kernel) not in wanted:
                     continue
@@ -516,7 +516,7 @@ def write_results(plan: BenchPlan, folder: Path, made: Measurements, arches: lis
 
 def fewer(plan: BenchPlan) -> str:
     """Which guests have fewer boots than others, for the summary."""
-    return "".join(f" ({one.name}: {len(one.boots_of(plan.boots))})" for one in plan.guests
+    return "".join(f" ({one.name}: {len(one.boots_of(plan.boots))})" for one in plan.guest
                    if len(one.boots_of(plan.boots)) != plan.boots)
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ..core import settings
+from ..core import records, settings
 from ..core.errors import Exit, HarnessError
 from ..core.queues import Queue
 from .points import Stat
@@ -127,68 +127,54 @@ def _only(step: str) -> str:
 
 @dataclass(frozen=True)
 class BenchPlan:
+    """bench.toml; see its comments."""
+
     boots: int
     quick_boots: int
     quick_arches: tuple[str, ...]
     jobs: int
     cmdline: dict[str, str]      # by architecture
-    config: dict[str, Path]      # by architecture: lane file
-    builds: dict[str, dict[str, str]]     # name -> options that are added
-    kernels: tuple[BenchKernel, ...]
-    sources: dict[str, Path]     # what steps name -> C file
-    guests: tuple[Guest, ...]
+    config: dict[str, str]       # by architecture: lane file
+    build: dict[str, dict[str, str]]      # name -> options that are added
+    kernel: tuple[BenchKernel, ...]
+    source: dict[str, str]       # what steps name -> C file
+    guest: tuple[Guest, ...]
     target: dict[str, Limit]
-    tools: dict[str, Any]        # see bench.toml
+    tools: dict[str, Any]
 
     def of(self, preset: str) -> BenchPlan:
         """What is left of it for a preset: the queue's two kernels, one boot; "": what is of none."""
-        guests = tuple(item for item in self.guests if item.preset == preset)
-        return replace(self.quick(), boots=1, guests=guests) if preset else replace(self, guests=guests)
+        guests = tuple(item for item in self.guest if item.preset == preset)
+        return replace(self.quick(), boots=1, guest=guests) if preset else replace(self, guest=guests)
 
     def quick(self) -> BenchPlan:
         """What is left of it with --quick."""
         return replace(self, boots=self.quick_boots,
-                       kernels=tuple(item for item in self.kernels if item.quick),
-                       guests=tuple(replace(item, arches=tuple(
+                       kernel=tuple(item for item in self.kernel if item.quick),
+                       guest=tuple(replace(item, arches=tuple(
                            arch for arch in item.arches if arch in self.quick_arches))
-                           for item in self.guests if item.quick))
+                           for item in self.guest if item.quick))
 
     def wanted(self, arch: str) -> list[tuple[str, BenchKernel]]:
         """The builds that an architecture's guests need: (name of the build or "", kernel)."""
-        return [(build, kernel) for build in ("", *self.builds) for kernel in self.kernels
+        return [(build, kernel) for build in ("", *self.build) for kernel in self.kernel
                 if any(arch in guest.arches and guest.build == build and guest.boots_with(kernel)
-                       for guest in self.guests)]
+                       for guest in self.guest)]
 
     @property
     def ours(self) -> BenchKernel:
         """The kernel with the series."""
-        return next(item for item in self.kernels if item.source == "series")
+        return next(item for item in self.kernel if item.source == "series")
 
     @property
     def peer(self) -> BenchKernel | None:
         """The other kernel that has a `before`."""
-        return next((item for item in self.kernels if item.before and item != self.ours), None)
+        return next((item for item in self.kernel if item.before and item != self.ours), None)
 
 
 def read(queue: Queue, path: Path = PLAN) -> BenchPlan:
     """The plan; a wrong entry is a usage error that names it."""
-    data = queue.data(path)
-    try:
-        kernels = tuple(BenchKernel(**{**item, "suites": tuple(item.get("suites", ())),
-                                       "models": tuple(item["models"])})
-                        for item in data["kernel"])
-        guests = tuple(Guest(**{**item, "arches": tuple(item["arches"]),
-                                "kernels": tuple(item.get("kernels", ())),
-                                "steps": tuple(item["steps"])}) for item in data["guest"])
-        plan = BenchPlan(
-            data["boots"], data["quick_boots"], tuple(data["quick_arches"]),
-            data["jobs"], data["cmdline"],
-            {arch: settings.REPO / name for arch, name in data["config"].items()}, data["build"],
-            kernels,
-            {name: settings.REPO / file for name, file in data["source"].items()}, guests,
-            {name: Limit(**item) for name, item in data["target"].items()}, data["tools"])
-    except (KeyError, TypeError, AttributeError) as error:
-        raise HarnessError(Exit.USAGE, f"{path} has a missing or wrong entry: {error}.") from None
+    plan = records.make(BenchPlan, queue.data(path), str(path))
     for wrong in _wrong(plan):
         raise HarnessError(Exit.USAGE, f"{path}: {wrong}.")
     return plan
@@ -196,27 +182,27 @@ def read(queue: Queue, path: Path = PLAN) -> BenchPlan:
 
 def _wrong(plan: BenchPlan) -> list[str]:
     """What does not fit together."""
-    names = [kernel.name for kernel in plan.kernels]
+    names = [kernel.name for kernel in plan.kernel]
     found = [f"two kernels are named {name!r}" for name in names if names.count(name) > 1]
-    for kernel in plan.kernels:
+    for kernel in plan.kernel:
         if kernel.source not in SOURCES:
             found.append(f"the source of {kernel.name} must be one of {', '.join(SOURCES)}")
         if kernel.before and kernel.before not in names:
             found.append(f"{kernel.name} is compared with {kernel.before}, which is no kernel")
         if kernel.source == "package" and not (kernel.package and kernel.version):
             found.append(f"{kernel.name} needs package and version")
-    if [kernel.source for kernel in plan.kernels].count("series") != 1:
+    if [kernel.source for kernel in plan.kernel].count("series") != 1:
         found.append("one kernel must have source = \"series\"")
-    for guest in plan.guests:
+    for guest in plan.guest:
         found += [f"the guest {guest.name} is for {arch}, which has no cmdline or config"
                   for arch in guest.arches if arch not in plan.cmdline or arch not in plan.config]
         found += [f"the guest {guest.name} loads or runs {name}, which is not in [source]"
-                  for name in guest.files() if name not in plan.sources]
+                  for name in guest.files() if name not in plan.source]
         found += [f"the guest {guest.name} has a step for {only}, and is not booted there"
                   for only in guest.only_on() if only not in guest.arches]
         found += [f"the guest {guest.name} is for the kernel {name}, which is none"
                   for name in guest.kernels if name not in names]
-        if guest.build and guest.build not in plan.builds:
+        if guest.build and guest.build not in plan.build:
             found.append(f"the guest {guest.name} wants the build {guest.build}, which is not in "
                          "[build]")
         if guest.tools and guest.build:

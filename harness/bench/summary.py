@@ -174,7 +174,7 @@ def targets(plan: BenchPlan, stats: Stats, arch: str) -> list[Target]:
     of = limit["crowd"]
     crowd = [Ratio(name_of(key), of.figure(under), of.figure(stat))
              for key, stat, under in pairs(stats, arch, ours, base, "crowd")]
-    models = list(dict.fromkeys(guest.model for guest in plan.guests
+    models = list(dict.fromkeys(guest.model for guest in plan.guest
                                 if arch in guest.arches and guest.boots_with(plan.ours)))
     found = [
         *(_most(f"wake-up, preempt={model}", limit["wakeup_ns"],
@@ -198,7 +198,7 @@ def targets(plan: BenchPlan, stats: Stats, arch: str) -> list[Target]:
             found.append(_worst(f"wake-up during TLB flushes and membarrier: at most that of "
                                 f"{peer.name}", limit["peer"],
                                 against("tlb_wakeup", limit["peer"], other=peer.name)))
-    if any(arch in guest.arches and guest.build == "tracer" for guest in plan.guests):
+    if any(arch in guest.arches and guest.build == "tracer" for guest in plan.guest):
         found.append(_most("longest section with preemption off while a call waits",
                            limit["preemptoff_ns"],
                            {key: stat for key, stat in of_row(stats, arch, ours,
@@ -216,7 +216,7 @@ def targets(plan: BenchPlan, stats: Stats, arch: str) -> list[Target]:
     if of_row(stats, arch, ours, "tlb_cost"):
         found.append(_worst("cost of a TLB flush, to the unpatched kernel", limit["flush"],
                             against("tlb_cost", limit["flush"])))
-    if any(arch in guest.arches and guest.name.startswith("crowd") for guest in plan.guests):
+    if any(arch in guest.arches and guest.name.startswith("crowd") for guest in plan.guest):
         found.append(_least("operations of more threads than CPUs, to the unpatched kernel",
                             limit["crowd"], crowd))
     found += [
@@ -266,7 +266,7 @@ def difference(one: Stat, other: Stat, floor: float) -> str:
 def real_tools(plan: BenchPlan, stats: Stats, arch: str, kernels: list[Measured]) -> list[str]:
     """What cyclictest saw beside each load."""
     names = [kernel.name for kernel in kernels]
-    both = [(kernel.name, kernel.before) for kernel in plan.kernels
+    both = [(kernel.name, kernel.before) for kernel in plan.kernel
             if kernel.before and {kernel.name, kernel.before} <= set(names)]
     parts = []
     for row, what in cyclictest.ROWS.items():
@@ -358,7 +358,7 @@ def _figures(plan: BenchPlan, stats: Stats, arch: str, kernels: list[Measured],
                    if key.arch == arch and key.row in rows}, key=_order)
     if not keys:
         return ""
-    quotients = [(kernel.name, kernel.before) for kernel in plan.kernels if kernel.before]
+    quotients = [(kernel.name, kernel.before) for kernel in plan.kernel if kernel.before]
     names = [kernel.name for kernel in kernels]
     quotients = [pair for pair in quotients if set(pair) <= set(names)]
     differences = quotients if "cost" in rows else []

@@ -10,7 +10,7 @@ import functools
 from dataclasses import dataclass
 from typing import Any
 
-from ..core import settings
+from ..core import records, settings
 from ..core.errors import Exit, HarnessError
 
 
@@ -26,11 +26,11 @@ class Arch:
     qemu: str                    # emulator
     machine: tuple[str, ...]     # emulator arguments for machine and CPU under TCG
     kvm: tuple[str, ...]         # the same under KVM
-    cmdline: str                 # kernel parameters of every boot, may be ""
-    clocksource: str             # the guest's, that shows simulated time exactly; may be ""
     debian: str                  # Debian's name of the architecture
     init_cc: str                 # compiler for the guest's programs
     config: tuple[tuple[str, str], ...]   # options that every kernel gets
+    cmdline: str = ""            # kernel parameters of every boot
+    clocksource: str = ""        # the guest's, that shows simulated time exactly
     kunit: str = ""              # file of this repository for kunit.py, instead of its own
 
     @property
@@ -68,12 +68,7 @@ def arch(name: str) -> Arch:
                            f"known are: {', '.join(data)}.")
     entry = dict(data[name])
     config = {**common, **entry.pop("config", {})}
-    return Arch(name=name, kernel=entry["kernel"], target=entry["target"], cross=entry["cross"],
-                console=entry["console"], qemu=entry["qemu"], machine=tuple(entry["machine"]),
-                kvm=tuple(entry["kvm"]), cmdline=entry.get("cmdline", ""),
-                clocksource=entry.get("clocksource", ""), debian=entry["debian"],
-                init_cc=entry["init_cc"], config=tuple(config.items()),
-                kunit=entry.get("kunit", ""))
+    return records.make(Arch, entry, f"{name} of arches.toml", name=name, config=tuple(config.items()))
 
 
 def arch_names() -> list[str]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Callable
 
-from ..core import proc, settings
+from ..core import proc, records, settings
 from ..core.errors import Exit, HarnessError
 from ..core.queues import Queue
 from . import kconfig
@@ -68,7 +68,8 @@ def built_as(queue: Queue) -> dict[str, str]:
 
 def configs(queue: Queue) -> list[Config]:
     """The entries of objects.toml."""
-    return [Config(queue, **item, built_as=built_as(queue)) for item in data(queue)["config"]]
+    return [records.make(Config, item, "a [[config]] in objects.toml", queue=queue,
+                         built_as=built_as(queue)) for item in data(queue)["config"]]
 
 
 def configure(config: Config, src: Path) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import settings
+from . import records, settings
 from .errors import Exit, HarnessError
 
 
@@ -33,7 +33,7 @@ class Queue:
     subject_prefix: str            # "PATCH 6.12"
     suites: tuple[str, ...]        # Debian suites to try, in this order
     author: str                    # "Name <address>" of the project, also committer
-    tested: tuple[Tested, ...]
+    tested: tuple[Tested, ...] = ()
     default: bool = False          # of the verbs, when none is named
 
     @property
@@ -85,14 +85,4 @@ def load(name: str | None = None) -> Queue:
 
 def read(path: Path) -> Queue:
     """Reads one base.toml."""
-    data = settings.toml(path)
-    try:
-        return Queue(
-            name=path.parent.name, version=data["version"], dir=path.parent,
-            package=data["package"],
-            subject_prefix=data["subject_prefix"], suites=tuple(data["suites"]),
-            author=data["author"], default=data.get("default", False),
-            tested=tuple(Tested(**item) for item in data.get("tested", [])))
-    except (KeyError, TypeError) as error:
-        raise HarnessError(Exit.USAGE, f"{path} has a missing or wrong entry ({error}); restore it, "
-                           "for example with git checkout.") from None
+    return records.make(Queue, settings.toml(path), str(path), name=path.parent.name, dir=path.parent)

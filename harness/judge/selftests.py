@@ -15,11 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Iterable
 
-from ..core import settings
+from ..core import records, settings
 from ..core.errors import Exit, HarnessError
 
-_LIST = {"targets", "copied", "cflags", "make", "limit_s", "setup", "run", "left_out"}
-_RUN = {"program", "limit_s", "user", "before", "skips", "why", "fails", "why_fails"}
 _STEPS = ("mount", "write", "swap")
 SKIP = 4                         # exit value of a selftest that was skipped
 
@@ -57,6 +55,7 @@ class Listed:
     cflags: str
     make: tuple[str, ...]
     setup: tuple[str, ...]
+    limit_s: int                 # of a program that has none of its own
     runs: tuple[Run, ...]
     left_out: dict[str, str]     # program -> reason
 
@@ -86,10 +85,7 @@ def _check_steps(path: Path, lines: Iterable[str]) -> None:
 
 
 def _run(path: Path, entry: dict[str, Any], limit_s: int) -> Run:
-    if "program" not in entry or set(entry) - _RUN:
-        raise _wrong(path, f"a [[run]] has a program, and of other keys only {', '.join(_RUN)}")
-    found = Run(**{"limit_s": limit_s, **{key: tuple(value) if isinstance(value, list) else value
-                                          for key, value in entry.items()}})
+    found = records.make(Run, {"limit_s": limit_s, **entry}, f"a [[run]] in {path}")
     for patterns, why in ((found.skips, found.why), (found.fails, found.why_fails)):
         if bool(patterns) != bool(why):
             raise _wrong(path, f"{found.program}: cases that must be skipped or fail, and why, go "
@@ -98,24 +94,28 @@ def _run(path: Path, entry: dict[str, Any], limit_s: int) -> Run:
     return found
 
 
+@dataclass(frozen=True)
+class LeftOut:
+    programs: list[str]
+    why: str
+
+
 def load(path: Path) -> Listed:
     """Reads the list."""
     data = settings.toml(path)
-    if set(data) != _LIST:
-        raise _wrong(path, "it must have just these keys: " + ", ".join(sorted(_LIST)))
-    _check_steps(path, data["setup"])
-    runs = tuple(_run(path, entry, data["limit_s"]) for entry in data["run"])
-    left_out = {}
-    for entry in data["left_out"]:
-        if set(entry) != {"programs", "why"} or not entry["why"]:
-            raise _wrong(path, "a [[left_out]] has programs and why")
-        left_out |= dict.fromkeys(entry["programs"], entry["why"])
+    runs = tuple(_run(path, entry, data.get("limit_s", 0)) for entry in data.pop("run", []))
+    entries = [records.make(LeftOut, entry, f"a [[left_out]] in {path}")
+               for entry in data.pop("left_out", [])]
+    left_out = {name: entry.why for entry in entries for name in entry.programs}
+    if not all(left_out.values()):
+        raise _wrong(path, "a [[left_out]] says why")
     twice = [name for name, count in Counter(item.program for item in runs).items() if count > 1]
     twice += sorted({item.file for item in runs} & set(left_out))
     if twice:
         raise _wrong(path, f"listed twice: {', '.join(twice)}")
-    return Listed(tuple(data["targets"]), tuple(data["copied"]), data["cflags"],
-                  tuple(data["make"]), tuple(data["setup"]), runs, left_out)
+    found = records.make(Listed, data, str(path), runs=runs, left_out=left_out)
+    _check_steps(path, found.setup)
+    return found
 
 
 def steps(listed: Listed) -> str:

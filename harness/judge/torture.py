@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Iterable
 
-from ..core import settings
+from ..core import records, settings
 from . import ktap, selftests
 
 _SECONDS = re.compile(r"\[ *(\d+\.\d+)\]")
@@ -118,8 +118,7 @@ class Result:
 def kinds() -> dict[str, Kind]:
     """The tests that there are."""
     data = settings.toml(settings.DATA / "torture.toml")
-    return {name: Kind(name=name, **{key: tuple(value) if isinstance(value, list) else value
-                                     for key, value in entry.items()})
+    return {name: records.make(Kind, entry, f"{name} of torture.toml", name=name)
             for name, entry in data.items()}
 
 

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Iterable, Iterator
 
-from ..core import proc, settings
+from ..core import proc, records, settings
 from ..core.errors import Exit, HarnessError
 from ..core.git import git
 from ..core.progress import Progress
@@ -109,21 +109,13 @@ class Kind:
 
 def kinds(path: Path = FOLDER / "pins.toml") -> list[Kind]:
     """All kinds of pinning."""
-    return [Kind(name, entry["match"].strip("\n"), tuple(entry["pin"]),
-                 tuple(entry.get("unpin", ())), entry.get("family", False))
+    return [records.make(Kind, entry, f"{name} of {path}", name=name)
             for name, entry in settings.toml(path).items()]
 
 
 def words(path: Path = FOLDER / "calls.toml") -> Words:
-    """What to look for; raises CONFIG if a list is missing or no list of words."""
-    data = settings.toml(path)
-    lists = {}
-    for name in Words.__dataclass_fields__:
-        value = data.get(name)
-        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-            raise HarnessError(Exit.CONFIG, f"{path} needs a list of words named {name}.")
-        lists[name] = tuple(value)
-    return Words(**lists)
+    """What to look for."""
+    return records.make(Words, settings.toml(path), str(path))
 
 
 # --- the table
@@ -311,7 +303,7 @@ def pinned_script(asked: Iterable[Kind], family: Iterable[str], calls: Iterable[
             text = re.sub(r"^expression lock;\n", "", text, flags=re.M)
         for key, value in (("{ PINS }", names(kind.pin)), ("{ UNPINS }", names(kind.unpin)),
                            ("{ CALLS }", names(family if kind.family else calls)),
-                           ("MATCH", kind.match), ("PREFIX", '"guard "' if kind.guard else '""'),
+                           ("MATCH", kind.match.strip("\n")), ("PREFIX", '"guard "' if kind.guard else '""'),
                            ("KIND", kind.name)):
             text = text.replace(key, value)
         rules.append(text)

@@ -14,10 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Iterable
 
-from ..core import settings
+from ..core import records, settings
 from ..core.errors import Exit, HarnessError
-
-_KEYS = {"file", "function", "old", "new"}
 
 
 @dataclass(frozen=True)
@@ -31,13 +29,10 @@ class Edit:
 def load(path: Path) -> list[Edit]:
     """The edits of a file."""
     entries = settings.toml(path).get("edit", [])
-    for entry in entries:
-        if set(entry) != _KEYS or not entry["old"].endswith("\n"):
-            raise HarnessError(Exit.USAGE, f"{path}: an [[edit]] has just {', '.join(sorted(_KEYS))}, "
-                               "and its old text is made of whole lines.")
-    if not entries:
-        raise HarnessError(Exit.USAGE, f"{path} has no [[edit]].")
-    return [Edit(**entry) for entry in entries]
+    found = [records.make(Edit, entry, f"an [[edit]] in {path}") for entry in entries]
+    if not found or not all(edit.old.endswith("\n") for edit in found):
+        raise HarnessError(Exit.USAGE, f"{path} must have an [[edit]], and old text of whole lines.")
+    return found
 
 
 def spans(text: str, name: str) -> list[tuple[int, int]]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..core import settings
+from ..core import records, settings
 from ..core.errors import Exit, HarnessError
 from ..core.queues import Queue
 from ..queue import series
@@ -26,9 +26,6 @@ from .edits import Edit
 
 WAYS = ("case", "torture", "splat", "hang")
 SUBSET_LANE = "x86_64"           # that of all mutants of the subset
-_KEYS: dict[str, type] = {
-    "breaks": str, "invariant": list, "lane": str, "cases": str, "caught_by": str, "fails": list,
-    "splat": str, "subset": bool, "params": str, "cmdline": str, "limit_s": int}
 _NEEDED = {"case": ("lane", "cases", "fails"), "torture": ("lane", "params", "fails"),
            "splat": ("lane", "cases", "splat"), "hang": ("lane", "cases")}
 
@@ -39,16 +36,16 @@ class Mutant:
     edits: tuple[Edit, ...]
     breaks: str                  # one sentence
     invariant: tuple[str, ...]   # "I1" to "I12"
-    lane: str                    # whose kernel it is built into
-    cases: str                   # kunit.filter_glob of its boot
     caught_by: str               # one of WAYS
-    fails: tuple[str, ...]       # with "case": suite.case or suite.case.parameter, all of them;
-                                 # with "torture": patterns for verdicts, each must find one
-    splat: str                   # with "splat": regex
-    subset: bool                 # part of ./run check
-    params: str                  # with "torture": of the lane's torture test
-    cmdline: str                 # kernel parameters
     limit_s: float               # of its boot
+    lane: str = ""               # whose kernel it is built into
+    cases: str = ""              # kunit.filter_glob of its boot
+    fails: tuple[str, ...] = ()  # with "case": suite.case or suite.case.parameter, all of them;
+                                 # with "torture": patterns for verdicts, each must find one
+    splat: str = ""              # with "splat": regex
+    subset: bool = False         # part of ./run check
+    params: str = ""             # with "torture": of the lane's torture test
+    cmdline: str = ""            # kernel parameters
 
 
 @dataclass(frozen=True)
@@ -66,10 +63,9 @@ def _wrong(what: str) -> HarnessError:
 
 
 def _mutant(queue: Queue, name: str, data: dict[str, Any], general: dict[str, Any]) -> Mutant:
-    for key, value in data.items():
-        if key not in _KEYS or not isinstance(value, _KEYS[key]):
-            raise _wrong(f"{name} has an unknown key, or one of the wrong type: {key}")
-    way = data.get("caught_by", "")
+    found = records.make(Mutant, {"limit_s": general["limit_s"], **data}, f"mutant {name}", name=name,
+                         edits=tuple(edits.load(edit_file(queue, name))))
+    way = found.caught_by
     if way not in WAYS:
         raise _wrong(f"caught_by of {name} must be one of {', '.join(WAYS)}")
     for key in ("breaks", "invariant", *_NEEDED[way]):
@@ -79,21 +75,15 @@ def _mutant(queue: Queue, name: str, data: dict[str, Any], general: dict[str, An
                         ("params", ("torture",)), ("splat", ("splat",))):
         if key in data and way not in owners:
             raise _wrong(f"{key} of {name} does not go with caught_by = \"{way}\"")
-    if wrong := [item for item in data["invariant"] if not re.fullmatch(r"I([1-9]|1[012])", item)]:
+    if wrong := [item for item in found.invariant if not re.fullmatch(r"I([1-9]|1[012])", item)]:
         raise _wrong(f"{name} names {wrong[0]}; the invariants are I1 to I12")
-    if data.get("subset") and data.get("lane") != SUBSET_LANE:
+    if found.subset and found.lane != SUBSET_LANE:
         raise _wrong(f"{name} is in the subset, so its lane must be {SUBSET_LANE}")
     try:
-        re.compile(data.get("splat", ""))
+        re.compile(found.splat)
     except re.error as error:
         raise _wrong(f"splat of {name} is no regex ({error})") from None
-    return Mutant(
-        name=name, edits=tuple(edits.load(edit_file(queue, name))), breaks=data["breaks"],
-        invariant=tuple(data["invariant"]), lane=data["lane"],
-        cases=data.get("cases", ""), caught_by=way, fails=tuple(data.get("fails", ())),
-        splat=data.get("splat", ""), subset=data.get("subset", False),
-        params=data.get("params", ""), cmdline=data.get("cmdline", ""),
-        limit_s=data.get("limit_s", general["limit_s"]))
+    return found
 
 
 def edit_file(queue: Queue, name: str) -> Path:

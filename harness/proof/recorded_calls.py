@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Iterable, Sequence
 
-from ..core import settings
+from ..core import records, settings
 from ..core.errors import Exit
 from ..core.progress import Progress
 from ..core.report import Part, guarded
@@ -52,9 +52,8 @@ class Words:
 
 def words(queue: Queue) -> Words:
     """What is recorded, and how chains are read."""
-    data = settings.toml(queue.file(callers.FOLDER / "record.toml"))
-    return Words(**{name: data[name] if name == "inlined" else tuple(data[name])
-                    for name in Words.__dataclass_fields__})
+    path = queue.file(callers.FOLDER / "record.toml")
+    return records.make(Words, settings.toml(path), str(path))
 
 
 def chains(console: Iterable[str]) -> list[tuple[str, ...]]:

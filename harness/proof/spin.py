@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..core import proc, report, settings
+from ..core import proc, records, report, settings
 from ..core.errors import Exit, HarnessError
 from ..core.progress import Progress
 from ..core.report import Part
@@ -61,6 +61,14 @@ class Variant:
 
 
 @dataclass(frozen=True)
+class List:
+    """spin.toml."""
+
+    depth: int              # bound of all searches
+    variant: tuple[Variant, ...]
+
+
+@dataclass(frozen=True)
 class Search:
     """What pan said. verdict: "ok", "deadlock", "cycle", "I1" ..., else why it is none of them."""
 
@@ -75,15 +83,8 @@ class Search:
 
 def load(path: Path) -> tuple[int, list[Variant]]:
     """The depth bound and the variants; a mistake in the file is a usage error."""
-    data = settings.toml(path)
-    variants = []
-    try:
-        depth = data["depth"]
-        for item in data["variant"]:
-            variants.append(Variant(**{**item, "defines": tuple(item["defines"])}))
-    except (KeyError, TypeError) as error:
-        raise HarnessError(Exit.USAGE, f"{path} has a missing or wrong entry ({error}); its first "
-                           "lines say what belongs there.") from None
+    found = records.make(List, settings.toml(path), str(path))
+    variants = list(found.variant)
     for variant in variants:
         wrong = [text for pattern, texts in ((_NAME, (variant.name,)), (_EXPECT, (variant.expect,)),
                                              (_DEFINE, variant.defines))
@@ -94,7 +95,7 @@ def load(path: Path) -> tuple[int, list[Variant]]:
     names = [variant.name for variant in variants]
     if not names or len(set(names)) != len(names):
         raise HarnessError(Exit.USAGE, f"{path} must have variants, each with a name of its own.")
-    return depth, variants
+    return found.depth, variants
 
 
 def read(output: str) -> Search:

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import difflib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Callable
 
-from ..core import queues, settings
+from ..core import queues, records, settings
 from ..core.errors import Exit, HarnessError
 from ..core.queues import Queue
 from . import series
@@ -28,9 +28,9 @@ class Compared:
     """The list of a queue."""
 
     other: str                       # name of the other queue
-    same: tuple[str, ...]            # subjects
-    adapted: dict[str, str]          # subject -> why it is not the same
-    only: dict[str, str]             # subject -> why the other queue has no such patch
+    same: tuple[str, ...] = ()       # subjects
+    adapted: dict[str, str] = field(default_factory=dict)    # subject -> why it is not the same
+    only: dict[str, str] = field(default_factory=dict)       # subject -> why the other has none
 
 
 def load(queue: Queue) -> Compared | None:
@@ -38,15 +38,9 @@ def load(queue: Queue) -> Compared | None:
     path = queue.dir / LIST
     if not path.is_file():
         return None
-    data = settings.toml(path)
-    try:
-        found = Compared(data.pop("other"), tuple(data.pop("same", ())), data.pop("adapted", {}),
-                         data.pop("only", {}))
-    except KeyError as error:
-        raise HarnessError(Exit.USAGE, f"{path} has no {error}.") from None
-    if data or not all([*found.adapted.values(), *found.only.values()]):
-        raise HarnessError(Exit.USAGE, f"{path} has other, same, [adapted] and [only], in these two "
-                           "a reason for each subject, and nothing else.")
+    found = records.make(Compared, settings.toml(path), str(path))
+    if not all([*found.adapted.values(), *found.only.values()]):
+        raise HarnessError(Exit.USAGE, f"{path}: [adapted] and [only] have a reason for each subject.")
     return found
 
 

@@ -72,7 +72,7 @@ def main(args: list[str]) -> int:
         return read_rt(parsed.read)
     opts = options(parsed)
     plan = limited(plans.read(opts.queue).of(""), parsed)
-    known = list(dict.fromkeys(arch for item in plan.guests for arch in item.arches))
+    known = list(dict.fromkeys(arch for item in plan.guest for arch in item.arches))
     for arch in parsed.arch:
         if arch not in known:
             raise HarnessError(Exit.USAGE, f"there is nothing to measure on {arch!r}; the "

@@ -111,9 +111,9 @@ class ReadTest(unittest.TestCase):
 
     def test_steps_of_our_own(self):
         plan = plans.read(QUEUE)
-        guest = next(item for item in plan.guests if item.tools)
+        guest = next(item for item in plan.guest if item.tools)
         for accel in ("tcg", "kvm"):
-            text = "\n".join(guest.lines(plan.kernels[0], "x86_64", plan.tools["hold"][accel]))
+            text = "\n".join(guest.lines(plan.kernel[0], "x86_64", plan.tools["hold"][accel]))
             self.assertNotIn("{", text)
         # The noise floor comes first.
         verbs = [step.split()[0] for step in guest.steps]
@@ -136,7 +136,7 @@ class FloorTest(unittest.TestCase):
 
     def test_section(self):
         plan = plans.read(QUEUE)
-        kernels = [Measured(item.name, item.name, "", 0) for item in plan.kernels[:2]]
+        kernels = [Measured(item.name, item.name, "", 0) for item in plan.kernel[:2]]
         made = [Point("x86_64", kernel, 4, "rt_max", case, x, "tools", boot, 1, value + boot)
                 for boot in (1, 2, 3) for kernel, case, x, value in (
                     ("base", "idle", 0, 20e6), ("series", "idle", 0, 21e6),

@@ -28,9 +28,9 @@ POINTS = [Point("x86_64", kernel, 4, "wakeup", call, hold, "demo", 1, rep,
 class PlanTest(unittest.TestCase):
     def test_preset(self):
         plan = plans.read(QUEUE).of("demo")
-        self.assertEqual([item.model for item in plan.guests], ["full", "voluntary"])
-        self.assertEqual(([item.name for item in plan.kernels], plan.boots), (["base", "series"], 1))
-        self.assertFalse(any(item.preset for item in plans.read(QUEUE).of("").guests))
+        self.assertEqual([item.model for item in plan.guest], ["full", "voluntary"])
+        self.assertEqual(([item.name for item in plan.kernel], plan.boots), (["base", "series"], 1))
+        self.assertFalse(any(item.preset for item in plans.read(QUEUE).of("").guest))
 
 
 class TableTest(unittest.TestCase):

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from unittest import mock
 
+from harness.core import settings
 from harness.core.errors import Exit, HarnessError
 from harness.fetch import peers
 from harness.build import arches
@@ -60,21 +61,21 @@ class PlanTest(unittest.TestCase):
     def test_our_own(self):
         plan = plans.read(QUEUE)
         self.assertEqual((plan.ours.before, plan.peer.before), ("base", "7.2"))
-        self.assertEqual([item.name for item in plan.quick().kernels], ["base", "series"])
-        self.assertTrue(all(path.is_file() for path in plan.sources.values()))
-        self.assertTrue(all(path.is_file() for path in plan.config.values()))
-        self.assertTrue(any(guest.arches for guest in plan.quick().guests))
+        self.assertEqual([item.name for item in plan.quick().kernel], ["base", "series"])
+        self.assertTrue(all((settings.REPO / path).is_file() for path in plan.source.values()))
+        self.assertTrue(all((settings.REPO / path).is_file() for path in plan.config.values()))
+        self.assertTrue(any(guest.arches for guest in plan.quick().guest))
 
     def test_steps_are_of_the_kernel(self):
         plan = plans.read(QUEUE)
-        main = next(item for item in plan.guests if item.name == "main")
-        for kernel in plan.kernels:
+        main = next(item for item in plan.guest if item.name == "main")
+        for kernel in plan.kernel:
             text = "\n".join(main.lines(kernel, "x86_64"))
             self.assertIn(f"many_pinned={kernel.many_pinned}", text)
             self.assertNotIn("{", text)
 
     def test_steps_of_one_architecture(self):
-        guest = next(item for item in plans.read(QUEUE).guests if item.name == "8-cpus")
+        guest = next(item for item in plans.read(QUEUE).guest if item.name == "8-cpus")
         x86, arm = guest.steps_on("x86_64"), guest.steps_on("arm64")
         self.assertEqual(len(x86), len(arm) + 1)
         self.assertTrue(all(step.split()[0] in ("run", "load") for step in x86 + arm))
@@ -82,22 +83,22 @@ class PlanTest(unittest.TestCase):
         self.assertFalse(any("munmap" in step for step in arm))
 
     def test_only_kernels_that_may_be_called_preemptible_are(self):
-        pinned = {kernel.name: kernel.many_pinned for kernel in plans.read(QUEUE).kernels}
+        pinned = {kernel.name: kernel.many_pinned for kernel in plans.read(QUEUE).kernel}
         self.assertEqual(pinned, {"base": 1, "series": 0, "7.2": 1, "7.3": 0})
 
     def test_models(self):
         plan = plans.read(QUEUE)
-        guests = {guest.name: guest for guest in plan.guests}
+        guests = {guest.name: guest for guest in plan.guest}
         self.assertEqual((guests["main"].words, guests["voluntary"].words, guests["crowd"].words),
                          ("", "preempt=voluntary", guests["crowd"].cmdline))
-        self.assertEqual([kernel.name for kernel in plan.kernels
+        self.assertEqual([kernel.name for kernel in plan.kernel
                           if guests["voluntary"].boots_with(kernel)], ["base", "series"])
-        self.assertEqual([kernel.name for kernel in plan.kernels
+        self.assertEqual([kernel.name for kernel in plan.kernel
                           if guests["lazy"].boots_with(kernel)], ["7.2", "7.3"])
-        self.assertTrue(all(guests["main"].boots_with(kernel) for kernel in plan.kernels))
+        self.assertTrue(all(guests["main"].boots_with(kernel) for kernel in plan.kernel))
         self.assertIn("the guest none was not booted with 7.2, 7.3: no preempt=none there",
-                      measure.lacking(plan, list(plan.kernels), ["x86_64"]))
-        self.assertEqual(measure.lacking(plan, list(plan.kernels), ["arm64"]), [])
+                      measure.lacking(plan, list(plan.kernel), ["x86_64"]))
+        self.assertEqual(measure.lacking(plan, list(plan.kernel), ["arm64"]), [])
 
     def test_builds(self):
         plan = plans.read(QUEUE)
@@ -105,9 +106,9 @@ class PlanTest(unittest.TestCase):
         self.assertEqual(names, [("", "base"), ("", "series"), ("", "7.2"), ("", "7.3"),
                                  ("tracer", "base"), ("tracer", "series")])
         self.assertFalse(any(way for way, _ in plan.wanted("arm64")))
-        asked = lane_files.read(plan.config["x86_64"], QUEUE).kernel
-        traced = measure.as_built(plan, asked, plan.kernels[0], "tracer")
-        plain = measure.as_built(plan, asked, plan.kernels[0], "")
+        asked = lane_files.read(settings.REPO / plan.config["x86_64"], QUEUE).kernel
+        traced = measure.as_built(plan, asked, plan.kernel[0], "tracer")
+        plain = measure.as_built(plan, asked, plan.kernel[0], "")
         self.assertEqual((plain.name, traced.name), ("demo-base", "demo-tracer-base"))
         self.assertEqual(dict(plain.options), dict(asked.options))
         self.assertEqual(dict(traced.options)["PREEMPT_TRACER"], "y")
@@ -284,7 +285,7 @@ class TargetsTest(unittest.TestCase):
     def test_summary(self):
         plan = plans.read(QUEUE)
         kernels = [Measured(item.name, f"Linux {item.name}", "a package", item.many_pinned)
-                   for item in plan.kernels]
+                   for item in plan.kernel]
         text = summary.summary(plan, made(GOOD), ["x86_64"], kernels, "Benchmarks", ["How."],
                                    ["7.3 was slow"])
         self.assertIn("| memory of a task, to that of the unpatched kernel | at most 1 times | met | "
@@ -300,7 +301,7 @@ class TargetsTest(unittest.TestCase):
 
     def test_peer_left_out(self):
         plan = plans.read(QUEUE)
-        kernels = [Measured(item.name, item.name, "", 0) for item in plan.kernels[:2]]
+        kernels = [Measured(item.name, item.name, "", 0) for item in plan.kernel[:2]]
         values = {key: value for key, value in GOOD.items() if not key[0].startswith("7")}
         text = summary.summary(plan, made(values), ["x86_64"], kernels, "B", [], [])
         self.assertIn("not measured", text)
@@ -364,16 +365,16 @@ class VerbTest(unittest.TestCase):
 
     def test_jobs_are_keys(self):
         plan = plans.read(QUEUE)
-        ready = measure.Ready(plan.kernels[0], "v9.8", mock.Mock(), mock.Mock(), Path("a"), Path("b"),
+        ready = measure.Ready(plan.kernel[0], "v9.8", mock.Mock(), mock.Mock(), Path("a"), Path("b"),
                             Path("c"), {"calls": Path("d")}, {}, "1")
-        self.assertEqual(len({measure.Job(ready, plan.guests[0], number) for number in (1, 1, 2)}), 2)
+        self.assertEqual(len({measure.Job(ready, plan.guest[0], number) for number in (1, 1, 2)}), 2)
 
     def test_fewer_boots(self):
         plan = plans.read(QUEUE)
-        tools = next(one for one in plan.guests if one.tools)
+        tools = next(one for one in plan.guest if one.tools)
         self.assertEqual(list(tools.boots_of(5)), [1, 2, 3])
         self.assertEqual(list(tools.boots_of(2)), [1, 2])
-        self.assertEqual(list(plan.guests[0].boots_of(2)), [1, 2])
+        self.assertEqual(list(plan.guest[0].boots_of(2)), [1, 2])
         self.assertEqual(measure.fewer(plan), f" ({tools.name}: 3)")
 
     def test_unknown_guest(self):
@@ -382,7 +383,7 @@ class VerbTest(unittest.TestCase):
     def test_limited(self):
         parsed = bench_verb.parse(["--guest", "main", "--boots", "3", "--jobs", "1"])
         plan = measure.limited(plans.read(QUEUE).of(""), parsed)
-        self.assertEqual(([item.name for item in plan.guests], plan.boots, plan.jobs),
+        self.assertEqual(([item.name for item in plan.guest], plan.boots, plan.jobs),
                          (["main"], 3, 1))
 
     def test_peer_that_cannot_be_had_is_left_out(self):
@@ -404,8 +405,8 @@ class VerbTest(unittest.TestCase):
 
     def test_failed_boot_is_a_note_and_the_exit_code(self):
         plan = plans.read(QUEUE)
-        jobs = [measure.Job(mock.Mock(arch=mock.Mock(), kernel=plan.kernels[0], accel="tcg"),
-                          next(item for item in plan.guests if item.name == "main"), n)
+        jobs = [measure.Job(mock.Mock(arch=mock.Mock(), kernel=plan.kernel[0], accel="tcg"),
+                          next(item for item in plan.guest if item.name == "main"), n)
                 for n in (1, 2)]
 
         def run_job(job, spec, steps, stop, resume):
@@ -425,7 +426,7 @@ class VerbTest(unittest.TestCase):
 class PlotTest(unittest.TestCase):
     def test_pictures(self):
         plan = plans.read(QUEUE)
-        kernels = [Measured(item.name, item.name, "", 0) for item in plan.kernels]
+        kernels = [Measured(item.name, item.name, "", 0) for item in plan.kernel]
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
             plots.draw_all(plan, made(GOOD), "x86_64", kernels, "sub", folder, folder)
@@ -442,10 +443,10 @@ class RunTest(unittest.TestCase):
     def run_job(self, console: str, model: str = "full") -> measure.Found:
         plan = plans.read(QUEUE)
         self.folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
-        kernel = next(item for item in plan.kernels if item.name == BOOT.kernel)
+        kernel = next(item for item in plan.kernel if item.name == BOOT.kernel)
         ready = measure.Ready(kernel, QUEUE.name, Measured("series", "6.0 + series", "a package", 0),
                               arches.arch("x86_64"), Path("a"), Path("b"), self.folder, {}, {}, "0123abc")
-        guest = replace(next(item for item in plan.guests if item.name == "main"), model=model)
+        guest = replace(next(item for item in plan.guest if item.name == "main"), model=model)
         spec = qemu.BootSpec(ready.arch, Path("k"), None, "", 4, 256, 60)
 
         def boot(spec, folder, stop):

@@ -82,13 +82,13 @@ class List(Case):
             "write /proc/x 1", "run 30 0 mm/cow", "mount tmpfs /tmp", "run 5 7 mm/ksm -a 1"])
 
     def test_what_is_wrong_with_it(self):
-        self.assertIn("these keys", self.refused(LIST.replace("cflags", "flags")))
-        self.assertIn("has a program", self.refused(LIST.replace("user =", "users =")))
+        self.assertIn("is unknown", self.refused(LIST.replace("cflags", "flags")))
+        self.assertIn("is unknown", self.refused(LIST.replace("user =", "users =")))
         self.assertIn("go together", self.refused(LIST.replace('why = "there are none"', "")))
         self.assertIn("must begin", self.refused(LIST.replace('"write /proc', '"echo /proc')))
         self.assertIn("twice: mm/cow", self.refused(LIST.replace('"mm/run.sh"', '"mm/cow"')))
         self.assertIn("twice: mm/cow", self.refused(LIST.replace('"mm/ksm -a 1"', '"mm/cow"')))
-        self.assertIn("and why", self.refused(LIST.replace('"a script"', '""')))
+        self.assertIn("says why", self.refused(LIST.replace('"a script"', '""')))
 
     def test_every_program_must_be_listed(self):
         listed, known = self.load(), ["mm/cow", "mm/ksm", "mm/run.sh"]

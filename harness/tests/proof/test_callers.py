@@ -200,8 +200,8 @@ class Source(unittest.TestCase):
     def test_words_with_a_list_missing(self) -> None:
         with tempfile.TemporaryDirectory() as name:
             path = Path(name) / "calls.toml"
-            path.write_text('family = ["a"]\nwrappers = "b"\n')
+            path.write_text('family = ["a"]\nwrappers = "b"\nnot_asked = []\nleft_out = []\n')
             with self.assertRaises(HarnessError) as caught:
                 callers.words(path)
-        self.assertEqual(caught.exception.code, Exit.CONFIG)
+        self.assertEqual(caught.exception.code, Exit.USAGE)
         self.assertIn("wrappers", caught.exception.message)
