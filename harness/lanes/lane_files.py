@@ -192,3 +192,11 @@ def read(path: Path, queue: Queue) -> Lane:
         suites=tuple(_suite(path, entry) for entry in keys.suite), kernel=kernel, when=keys.when,
         torture=tuple(_torture(path, entry, queue) for entry in keys.torture),
         icount=keys.icount, qemu=keys.qemu, acpi=acpi)
+
+
+def choose(queue: Queue, named: list[str], everything: bool) -> list[Lane]:
+    """The lanes that ./run check runs: those named, all, or those with when = "check"."""
+    if named and everything:
+        raise HarnessError(Exit.USAGE, "check takes names of lanes or --all, not both.")
+    found = [load(name, queue) for name in dict.fromkeys(named or names(queue))]
+    return found if named or everything else [lane for lane in found if lane.when == "check"]

@@ -22,6 +22,7 @@ from ..core.errors import Exit, HarnessError
 from ..core.files import check_disk
 from ..core.progress import Progress
 from ..core.queues import Queue
+from ..core.report import Part
 from ..fetch import host_packages
 from ..queue import series
 from ..queue.tree import TreeInfo
@@ -77,6 +78,13 @@ def cmdline(lane: Lane, glob: str | None) -> str:
     if glob:
         words.append(f"kunit.filter_glob={glob}")    # the last one counts
     return " ".join(word for word in words if word)
+
+
+def full_glob(lane: Lane, glob: str | None) -> str | None:
+    """A pattern for cases becomes KUnit's pattern for suite and case."""
+    if glob is None or "." in glob:
+        return glob
+    return f"{lane.suites[0].name if len(lane.suites) == 1 else '*'}.{glob}"
 
 
 def torture_entries(lane: Lane, info: TreeInfo, out: Path) -> tuple[initramfs.Entry, ...]:
@@ -214,3 +222,19 @@ def run(lane: Lane, info: TreeInfo, progress: Progress, *, variant: str = "",
             info.path, ended.console.read_text(errors="replace")))
     runs.save(run, folder)
     return LaneRun(name, folder, judge.judge_folder(folder), made.seconds, ended.seconds)
+
+
+def part(lane: Lane, info: TreeInfo, progress: Progress) -> Part:
+    """Runs one lane in the patched tree, as a part of ./run check."""
+    ran = run(lane, info, progress)
+    verdict = ran.verdict
+    failed = verdict.failed or (1 if verdict.code != Exit.OK else 0)
+    runs = [f"{count} cases {name}" for name, count in verdict.runs.items()]
+    if len(runs) > 2:
+        runs = [f"{sum(verdict.runs.values())} cases in {len(runs)} runs"]
+    ran_all = ", ".join([*runs, *(item.test for item in verdict.torture)])
+    print("\n".join(f"  {line}" for line in verdict.text().splitlines()), flush=True)
+    return Part(ran.name, verdict.code, verdict.passed, failed, verdict.skipped,
+                ran.build_s + ran.boot_s,
+                f"{ran_all}; build {ran.build_s:.0f} s, boot and runs {ran.boot_s:.0f} s"
+                + (f"; {len(verdict.elsewhere)} data races elsewhere" if verdict.elsewhere else ""))

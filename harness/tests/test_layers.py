@@ -57,6 +57,12 @@ class Layers(unittest.TestCase):
         there = {path.parent.name for path in HARNESS.glob("*/__init__.py")}
         self.assertEqual(there - {"tests"}, set(FLOORS))
 
+    def test_a_verb_is_its_help_and_what_it_does(self) -> None:
+        for path in (HARNESS / "verbs").glob("[!_]*.py"):
+            body = ast.parse(path.read_text("utf-8")).body
+            names = {node.name for node in body if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
+            self.assertLessEqual(names, {"main", "parse"}, path)
+
     def test_tests_follow_the_layout(self) -> None:
         tests = HARNESS / "tests"
         for path in tests.glob("*/test_*.py"):

@@ -31,13 +31,6 @@ Leaves build/<queue>/runs/LANE/ (LANE-base with --base): config, console.log, qe
 """
 
 
-def full_glob(lane: lane_files.Lane, glob: str | None) -> str | None:
-    """A pattern for cases becomes KUnit's pattern for suite and case."""
-    if glob is None or "." in glob:
-        return glob
-    return f"{lane.suites[0].name if len(lane.suites) == 1 else '*'}.{glob}"
-
-
 def main(args: list[str]) -> int:
     parser = Parser("kunit")
     parser.add_argument("lane")
@@ -62,7 +55,7 @@ def main(args: list[str]) -> int:
         sys.stdout.flush()
 
     ran = lane_run.run(lane, info, progress, variant="base" if parsed.base else "",
-                      glob=full_glob(lane, parsed.glob), show=show)
+                      glob=lane_run.full_glob(lane, parsed.glob), show=show)
     print(f"{ran.name}: {ran.verdict.text()}")
     print(f"The run's files are in {ran.folder}.")
     return ran.verdict.code

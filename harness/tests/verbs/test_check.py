@@ -12,30 +12,31 @@ from harness.core.progress import Progress
 from harness.core.report import Part
 from harness.queue import series
 from harness.lanes import lane_files, lane_run
-from harness.verbs import boot, check, kunit
+from harness.proof import unit_tests
+from harness.verbs import boot, check
 from harness.tests.fixture import QUEUE
 
 
 class UnitCount(unittest.TestCase):
     def test_all_passed(self):
-        part = check.count_unit("Ran 12 tests in 0.1s\n\nOK\n", 0, 0.1)
+        part = unit_tests.count("Ran 12 tests in 0.1s\n\nOK\n", 0, 0.1)
         self.assertEqual((part.code, part.passed, part.failed, part.skipped),
                          (Exit.OK, 12, 0, 0))
 
     def test_failures_errors_and_skips(self):
         output = ("FAIL: test_a (x.A.test_a)\nERROR: test_b (x.A.test_b)\n"
                   "Ran 12 tests in 0.1s\n\nFAILED (failures=1, errors=2, skipped=3)\n")
-        part = check.count_unit(output, 1, 0.1)
+        part = unit_tests.count(output, 1, 0.1)
         self.assertEqual((part.code, part.passed, part.failed, part.skipped),
                          (Exit.TEST, 6, 3, 3))
         self.assertIn("test_a", part.note)
 
     def test_no_test_at_all_is_a_failure(self):
         for output in ("", "Ran 0 tests in 0.0s\n\nOK\n"):
-            self.assertEqual(check.count_unit(output, 0, 0.1).failed, 1)
+            self.assertEqual(unit_tests.count(output, 0, 0.1).failed, 1)
 
     def test_crash_after_the_count(self):
-        self.assertEqual(check.count_unit("Ran 3 tests in 0.1s\n\nOK\n", 1, 0.1).code, Exit.TEST)
+        self.assertEqual(unit_tests.count("Ran 3 tests in 0.1s\n\nOK\n", 1, 0.1).code, Exit.TEST)
 
 
 class Report(unittest.TestCase):
@@ -62,7 +63,7 @@ class Report(unittest.TestCase):
         def step():
             raise HarnessError(Exit.CONFIG, "an option is not set.")
         with open(os.devnull, "w") as null, mock.patch("sys.stderr", null):
-            parts = check.guarded("lane", Progress(1, null), step)
+            parts = report.guarded("lane", Progress(1, null), step)
         self.assertEqual([(part.code, part.failed) for part in parts], [(Exit.CONFIG, 1)])
 
 
@@ -74,12 +75,12 @@ class Arguments(unittest.TestCase):
         self.assertIn("x86_64", caught.exception.message)
 
     def test_which_lanes(self):
-        default = [lane.name for lane in check.choose(QUEUE, [], False)]
-        self.assertEqual([lane.name for lane in check.choose(QUEUE, [], True)], lane_files.names(QUEUE))
+        default = [lane.name for lane in lane_files.choose(QUEUE, [], False)]
+        self.assertEqual([lane.name for lane in lane_files.choose(QUEUE, [], True)], lane_files.names(QUEUE))
         self.assertEqual(default, [name for name in lane_files.names(QUEUE)
                                    if lane_files.load(name, QUEUE).when == "check"])
         self.assertIn("x86_64-debug", default)
-        self.assertEqual([lane.name for lane in check.choose(QUEUE, ["arm64"], False)], ["arm64"])
+        self.assertEqual([lane.name for lane in lane_files.choose(QUEUE, ["arm64"], False)], ["arm64"])
         for args in (["x86_64", "--all"], ["--all", "--quick"]):
             with self.assertRaises(HarnessError) as caught:
                 check.main(args)
@@ -93,9 +94,9 @@ class Arguments(unittest.TestCase):
 
     def test_pattern_for_cases(self):
         lane = lane_files.load("x86_64", QUEUE)
-        self.assertEqual(kunit.full_glob(lane, "storm*"), "smp.storm*")
-        self.assertEqual(kunit.full_glob(lane, "smp.a*"), "smp.a*")
-        self.assertIsNone(kunit.full_glob(lane, None))
+        self.assertEqual(lane_run.full_glob(lane, "storm*"), "smp.storm*")
+        self.assertEqual(lane_run.full_glob(lane, "smp.a*"), "smp.a*")
+        self.assertIsNone(lane_run.full_glob(lane, None))
         self.assertIn("kunit.filter_glob=smp.a*", lane_run.cmdline(lane, "smp.a*"))
         self.assertIn("harness.suites=smp", lane_run.cmdline(lane, None))
 
