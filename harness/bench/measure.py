@@ -14,12 +14,11 @@ import re
 import shutil
 import stat
 import threading
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
 
-from ..core import proc, settings
+from ..core import parallel, proc, settings
 from ..core.errors import Exit, HarnessError
 from ..core.progress import Progress
 from ..core.queues import Queue
@@ -43,7 +42,6 @@ RESULTS = plans.FOLDER / "results"
 STEPS = "bench.steps"
 # The guest's wall clock follows simulated time, too, so that two boots are alike.
 CLOCK = ("-rtc", "base=2000-01-01,clock=vm")
-POLL_S = 5.0
 
 
 @dataclass(frozen=True, eq=False)      # each is itself: it is a key
@@ -282,33 +280,24 @@ def run_jobs(plan: BenchPlan, jobs: list[Job], workers: int, progress: Progress,
              notes: list[str], resume: bool = False) -> tuple[list[Found], Exit]:
     """All boots, some at a time. A boot that fails becomes a note, and the exit code."""
     specs = [boot_spec(plan, job) for job in jobs]      # here: jobs share initial ramdisks
-    found: dict[Job, Found] = {}
     code = Exit.OK
-    stop = threading.Event()
-    with ThreadPoolExecutor(max_workers=workers) as pool:
+
+    def done(number: int, future) -> Found | None:
+        nonlocal code
+        name = jobs[number].name
         try:
-            pending: dict[Any, Job] = {
-                pool.submit(run_job, job, spec, job.steps(plan), stop, resume): job
-                for job, spec in zip(jobs, specs)}
-            while pending:
-                done, _ = wait(pending, timeout=POLL_S, return_when=FIRST_COMPLETED)
-                for future in done:
-                    job = pending.pop(future)
-                    try:
-                        found[job] = future.result()
-                        notes += [f"{job.name}: discarded: {text}"
-                                  for text in found[job].discards]
-                    except HarnessError as error:
-                        notes.append(f"{job.name} failed: {error.message.splitlines()[0]}")
-                        progress.done(f"{job.name} FAILED: {error.message}")
-                        code = code or error.code
-                busy = ", ".join(job.name for future, job in pending.items() if future.running())
-                progress.tick(f"{len(jobs) - len(pending)} of {len(jobs)} boots, now {busy}")
-        except BaseException:
-            stop.set()
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-    return [found[job] for job in jobs if job in found], code
+            found = future.result()
+        except HarnessError as error:
+            notes.append(f"{name} failed: {error.message.splitlines()[0]}")
+            progress.done(f"{name} FAILED: {error.message}")
+            code = code or error.code
+            return None
+        notes.extend(f"{name}: discarded: {text}" for text in found.discards)
+        return found
+
+    results = parallel.run([(job.name, partial(run_job, job, spec, job.steps(plan), resume=resume))
+                            for job, spec in zip(jobs, specs)], workers, progress.tick, done)
+    return [found for found in results if found], code
 
 
 def config_differences(ready: list[Ready]) -> str:

@@ -166,11 +166,7 @@ def one(name: str, tool: herd7.Herd, model: Path, logs: Path) -> Part:
             found, code = [error.message], error.code
         failed += bool(found)
         complaints += found
-    for text in complaints:
-        print(f"run: {text}", file=sys.stderr, flush=True)
-    seconds = time.monotonic() - start
-    return Part(f"litmus {name}", code if failed else Exit.OK, 2 - failed, failed, 0, seconds,
-                complaints[0] if complaints else f"{'; twin '.join(notes)}; {seconds:.1f} s")
+    return report.judged(f"litmus {name}", complaints, "; twin ".join(notes), start, 2, failed, code)
 
 
 def own_tests(tool: herd7.Herd, model: Path, progress: Progress) -> Part:
@@ -192,24 +188,15 @@ def own_tests(tool: herd7.Herd, model: Path, progress: Progress) -> Part:
                               f"{path.name}")
     if not passed and not complaints:
         complaints.append(f"{model} has no litmus tests of its own")
-    for text in complaints:
-        print(f"run: {text}", file=sys.stderr, flush=True)
-    return Part("memory model", Exit.TEST if complaints else Exit.OK, passed, len(complaints), 0,
-                time.monotonic() - start, complaints[0] if complaints else
-                f"herd7 {tool.version} agrees with the kernel's own tests")
+    return report.judged("memory model", complaints, f"herd7 {tool.version} agrees with the kernel's "
+                         "own tests", start, passed + len(complaints), len(complaints))
 
 
 def names_part(info: TreeInfo) -> Part:
     """The Part for the check of what is modelled."""
     start = time.monotonic()
-    complaints = names_agree(info)
-    for text in complaints:
-        print(f"run: {text}", file=sys.stderr, flush=True)
-    seconds = time.monotonic() - start
-    if complaints:
-        return Part("litmus names", Exit.TEST, 0, len(complaints), 0, seconds, complaints[0])
-    return Part("litmus names", Exit.OK, 1, 0, 0, seconds,
-                f"{len(tests(folder()))} tests, each with a twin; the kernel has what they model")
+    return report.judged("litmus names", names_agree(info), f"{len(tests(folder()))} tests, each with a "
+                         "twin; the kernel has what they model", start)
 
 
 def parts(opts: Options, progress: Progress) -> list[Part]:

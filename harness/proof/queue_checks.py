@@ -126,8 +126,8 @@ def check_am(context: Context) -> Result:
     """The tree was made with git am, or is so again here: nothing may depend on its state."""
     info = context.ready
     applied = series.apply(info.queue, info.path, info.base_commit, series.patches(info.queue))
-    if applied.tip != info.tip_commit:
-        return Result(Exit.APPLY, f"git am leads to {applied.tip[:12]}, but the tree is at "
+    if applied != info.tip_commit:
+        return Result(Exit.APPLY, f"git am leads to {applied[:12]}, but the tree is at "
                       f"{info.tip_commit[:12]}; use ./run tree")
     return passed(f"on Linux {info.kernel_version} ({info.source})")
 
