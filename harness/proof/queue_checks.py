@@ -282,7 +282,7 @@ def check_kernel_doc(context: Context) -> Result:
 def check_litmus(context: Context) -> Result:
     """The series has what the litmus tests model."""
     return verdict(litmus.names_agree(context.ready),
-                   f"{len(litmus.tests(litmus.folder()))} tests; the series has what they model")
+                   f"{len(litmus.tests(litmus.files(context.opts.queue)))} tests; the series has what they model")
 
 
 def check_splats(context: Context) -> Result:
