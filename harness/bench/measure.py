@@ -158,8 +158,8 @@ def as_built(plan: BenchPlan, asked: Kernel, kernel: BenchKernel, way: str) -> K
     return replace(asked, name=name, options=tuple(options.items()))
 
 
-def prepare(queue: Queue, plan: BenchPlan, arch: Arch, asked: Kernel, kernel: BenchKernel, src: Path, state: str,
-            measured: Measured, progress: Progress, way: str = "") -> Ready:
+def prepare(queue: Queue, plan: BenchPlan, arch: Arch, asked: Kernel, kernel: BenchKernel,
+            src: Path, state: str, measured: Measured, progress: Progress, way: str = "") -> Ready:
     """Builds a kernel, the modules and the programs that its guests need."""
     named = as_built(plan, asked, kernel, way)
     out = queue.build / "out" / named.name
@@ -260,7 +260,8 @@ def run_job(job: Job, spec: qemu.BootSpec, steps: list[str], stop: threading.Eve
     model = "" if job.guest.model == plans.FULL else job.guest.model
     # Where CPUs are taken offline beside cyclictest, not all need to be there at the end.
     runs.save(Run(0 if job.guest.tools else job.guest.cpus, ready.build_id, job.name, ready.queue,
-                  limit_s=spec.limit_s, model=model, spoken=cyclictest.SPOKEN if job.guest.tools else "",
+                  limit_s=spec.limit_s, model=model,
+                  spoken=cyclictest.SPOKEN if job.guest.tools else "",
                   facts={"kernel": ready.measured.label, "source": ready.measured.source,
                          "arch": ready.arch.name, "accel": spec.accel, "steps": steps}), folder)
     result = (earlier(spec, folder) if resume else None) or qemu.boot(spec, folder, stop=stop)

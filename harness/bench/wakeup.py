@@ -80,7 +80,10 @@ def plan(step: str) -> Plan:
 
 
 def read(console: str, asked: Plan, label: str, where: Path) -> tuple[list[Point], list[str]]:
-    """The points in a console log, and what was tried and did not count, with the reason; an incomplete or failed measurement is an error."""
+    """The points in a console log, and what was tried and did not count, with the reason.
+
+    An incomplete or failed measurement is an error.
+    """
     points: list[Point] = []
     discards: list[str] = []
     total = failure = None

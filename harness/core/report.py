@@ -35,7 +35,7 @@ def died(name: str, code: Exit, seconds: float, note: str) -> Part:
 
 def judged(name: str, complaints: Sequence[str], note: str, start: float, passed: int = 1,
            failed: int | None = None, code: Exit = Exit.TEST) -> Part:
-    """The Part of something that began at `start`: passed, unless there are complaints, which are printed.
+    """The Part of something that began at `start`; complaints are printed.
 
     passed and failed are what it counts then (one failure, if nothing is said).
     """

@@ -303,7 +303,8 @@ def pinned_script(asked: Iterable[Kind], family: Iterable[str], calls: Iterable[
             text = re.sub(r"^expression lock;\n", "", text, flags=re.M)
         for key, value in (("{ PINS }", names(kind.pin)), ("{ UNPINS }", names(kind.unpin)),
                            ("{ CALLS }", names(family if kind.family else calls)),
-                           ("MATCH", kind.match.strip("\n")), ("PREFIX", '"guard "' if kind.guard else '""'),
+                           ("MATCH", kind.match.strip("\n")),
+                           ("PREFIX", '"guard "' if kind.guard else '""'),
                            ("KIND", kind.name)):
             text = text.replace(key, value)
         rules.append(text)

@@ -168,8 +168,8 @@ def check_siblings(context: Context) -> Result:
     complaints, listed = siblings.complaints(context.opts.queue)
     if listed is None:
         return Result(Exit.OK, "not compared with another queue", skipped=True)
-    return verdict(complaints, f"{len(listed.same)} patches as in {listed.other}, {len(listed.adapted)} "
-                   f"adapted, {len(listed.only)} only here")
+    return verdict(complaints, f"{len(listed.same)} patches as in {listed.other}, "
+                   f"{len(listed.adapted)} adapted, {len(listed.only)} only here")
 
 
 def check_shared(context: Context) -> Result:
@@ -224,7 +224,8 @@ def check_checkpatch(context: Context) -> Result:
     files = series.patches(queue)
     host_packages.need("perl")
     result = proc.run(["perl", "scripts/checkpatch.pl", "--strict", "--terse", "--show-types",
-                       "--color=never", *(item["name"] for item in exceptions("option", queue)), *files],
+                       "--color=never", *(item["name"] for item in exceptions("option", queue)),
+                       *files],
                       step="checkpatch", limit=settings.limit("checkpatch"),
                       cwd=context.ready.path, check=False)
     complaints, spared = judge_checkpatch(result.output, exceptions("message", queue))
@@ -282,13 +283,14 @@ def check_kernel_doc(context: Context) -> Result:
 def check_litmus(context: Context) -> Result:
     """The series has what the litmus tests model."""
     return verdict(litmus.names_agree(context.ready),
-                   f"{len(litmus.tests(litmus.files(context.opts.queue)))} tests; the series has what they model")
+                   f"{len(litmus.tests(litmus.files(context.opts.queue)))} tests; the series has "
+                   "what they model")
 
 
 def check_splats(context: Context) -> Result:
     """The kernel's own scripts know no report that the splat patterns do not."""
-    return verdict(badness.complaints(context.ready.path, context.opts.queue), f"all of {Path(badness.SCRIPT).name}'s, but "
-                   "for those listed with a reason")
+    return verdict(badness.complaints(context.ready.path, context.opts.queue),
+                   f"all of {Path(badness.SCRIPT).name}'s, but for those listed with a reason")
 
 
 def _extract(repo: Path, commit: str, path: str, folder: Path) -> bool:

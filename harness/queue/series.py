@@ -33,8 +33,8 @@ def patches(queue: Queue) -> list[Path]:
     found = [queue.dir / name for name in names(queue.dir)]
     for path in found:
         if not path.is_file():
-            raise HarnessError(Exit.APPLY, f"the series names {path.name}, which is not in {path.parent}; "
-                               "restore the file or remove the line.")
+            raise HarnessError(Exit.APPLY, f"the series names {path.name}, which is not in "
+                               f"{path.parent}; restore the file or remove the line.")
     return found
 
 

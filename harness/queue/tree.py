@@ -75,7 +75,8 @@ def info(queue: Queue, tree: Path, record: Record) -> TreeInfo:
                     record.kernel_version, record.source["checksum"])
 
 
-def ensure_tree(opts: Options, progress: Progress | None = None, update: bool = False, discard: bool = False) -> TreeInfo:
+def ensure_tree(opts: Options, progress: Progress | None = None, update: bool = False,
+                discard: bool = False) -> TreeInfo:
     """Makes or reuses the patched tree; never throws away work in it unless told to."""
     host_packages.need("tree")
     tick = progress.tick if progress else (lambda text: None)
