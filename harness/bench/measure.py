@@ -119,8 +119,8 @@ def place(kernel: BenchKernel, info: tree.TreeInfo) -> tuple[Path, str, Measured
     if kernel.source == "package":
         peer = peers.ensure(kernel.version, kernel.package, kernel.suites)
         return peer.path(kernel.version), peer.checksum, Measured(kernel.name, peer.kernel_version,
-                                                  f"{peer.source}, {peer.checksum}",
-                                                  kernel.many_pinned)
+                                                                  f"{peer.source}, {peer.checksum}",
+                                                                  kernel.many_pinned)
     origin = f"{info.source}, {info.checksum}"
     if kernel.source == "series":
         count = len(series.names(info.queue.dir))
@@ -175,7 +175,7 @@ def prepare(queue: Queue, plan: BenchPlan, arch: Arch, asked: Kernel, kernel: Be
         path = settings.REPO / plan.source[name]
         if verb == "load":
             files[name] = kernel_module.make(named, src, out, path.parent, f"{path.stem}.ko",
-                                      folder / f"module-{name}")
+                                             folder / f"module-{name}")
         else:
             files[name] = initramfs.compile_static(arch, path, work(queue) / arch.name / "programs")
     progress.done(f"{measured.label}: {result.compiled} files compiled" if result.built else

@@ -84,7 +84,7 @@ def guest_run(lane: lane_files.Lane, info: TreeInfo, mutant: Mutant,
     spec = lane_run.boot_spec(short, made.kernel, mutant.cases or None, lane_run.torture_entries(
         short, info, lane_run.out_folder(info.queue, lane)))
     spec = lane_run.accelerated(lane, replace(spec, cmdline=f"{spec.cmdline} {mutant.cmdline}".strip(),
-                                             limit_s=settings.scaled(mutant.limit_s)))
+                                              limit_s=settings.scaled(mutant.limit_s)))
     folder.mkdir(parents=True, exist_ok=True)
     runs.save(mutants.asked(lane, mutant, name=folder.name, build_id=made.build_id,
                             queue=info.queue.name,

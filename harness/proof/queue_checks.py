@@ -375,7 +375,7 @@ def check_prefixes(config: single_objects.Config, context: Context) -> Result:
             return Result(Exit.BUILD, f"after {files[number].name}: {error.message}")
         complaints += [f"after {files[number].name}: {text}" for text in new_messages(now, before)]
     wrong = single_objects.kconfig.missing(tuple(config.optional.items()),
-                                    (config.out / ".config").read_text())
+                                           (config.out / ".config").read_text())
     if wrong:
         complaints.append(f"with the whole series on, {', '.join(wrong)}")
     return verdict(complaints, f"{compiled} of {len(files)} prefixes matter here, {len(wanted)} "
@@ -393,7 +393,7 @@ def check_config(config: single_objects.Config, context: Context) -> Result:
         for name in config.objects:
             (config.out / name).unlink(missing_ok=True)
         found.append(single_objects.compile_objects(config, src, config.objects, context.progress.tick,
-                                             True))
+                                                    True))
     return verdict(new_messages(found[1], found[0]),
                    f"{len(config.objects)} objects; W=1 says nothing new", Exit.BUILD)
 

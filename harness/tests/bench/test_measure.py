@@ -329,7 +329,7 @@ class CompareTest(unittest.TestCase):
                 printed = io.StringIO()
                 with contextlib.redirect_stdout(printed):
                     self.assertEqual(bench_verb.main(["--compare", *(f"{name}/{folder}"
-                                                                for folder in pair)]), code)
+                                                                     for folder in pair)]), code)
                 self.assertIn(words, printed.getvalue())
 
 
@@ -351,7 +351,7 @@ class VerbTest(unittest.TestCase):
     def test_jobs(self):
         plan = replace(plans.read(QUEUE), boots=2)
         ready = [measure.Ready(kernel, "v9.8", mock.Mock(), arches.arch("x86_64"), Path("a"), Path("b"),
-                             Path("c"), {}, {}, "1", build=way)
+                               Path("c"), {}, {}, "1", build=way)
                  for way, kernel in plan.wanted("x86_64")]
         jobs = measure.all_jobs(plan, ready)
         booted = {name: [(job.ready.build, job.ready.kernel.name) for job in jobs
@@ -366,7 +366,7 @@ class VerbTest(unittest.TestCase):
     def test_jobs_are_keys(self):
         plan = plans.read(QUEUE)
         ready = measure.Ready(plan.kernel[0], "v9.8", mock.Mock(), mock.Mock(), Path("a"), Path("b"),
-                            Path("c"), {"calls": Path("d")}, {}, "1")
+                              Path("c"), {"calls": Path("d")}, {}, "1")
         self.assertEqual(len({measure.Job(ready, plan.guest[0], number) for number in (1, 1, 2)}), 2)
 
     def test_fewer_boots(self):
@@ -406,7 +406,7 @@ class VerbTest(unittest.TestCase):
     def test_failed_boot_is_a_note_and_the_exit_code(self):
         plan = plans.read(QUEUE)
         jobs = [measure.Job(mock.Mock(arch=mock.Mock(), kernel=plan.kernel[0], accel="tcg"),
-                          next(item for item in plan.guest if item.name == "main"), n)
+                            next(item for item in plan.guest if item.name == "main"), n)
                 for n in (1, 2)]
 
         def run_job(job, spec, steps, stop, resume):
