@@ -274,7 +274,7 @@ def run_job(job: Job, spec: qemu.BootSpec, steps: list[str], stop: threading.Eve
     if job.guest.tools:
         made, buckets = cyclictest.read(console, where, steps, result.console)
         return Found(made, buckets=buckets)
-    return Found(*points.read(console, where, steps, result.console))
+    return Found(*points.read(console, where, result.console))
 
 
 def run_jobs(plan: BenchPlan, jobs: list[Job], workers: int, progress: Progress,

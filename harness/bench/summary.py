@@ -13,7 +13,7 @@ from typing import Callable, Iterable
 from . import cyclictest
 from .plans import FULL, BenchPlan, Limit
 from .points import Key, Stat
-from .wakeup import FUNCTIONS, hold_name, show
+from .names import FUNCTIONS, hold_name, show
 
 Stats = dict[Key, Stat]
 
