@@ -4,7 +4,7 @@
  *
  * In:  /sys.  The kernel replaces its first clocksource about a second after boot; a
  *      measurement must not run into that.
- * Out: "WAKEUP-CLOCK,<clocksource>"; exit value 1 if it cannot be read.
+ * Out: "BENCH-CLOCK,<clocksource>"; exit value 1 if it cannot be read.
  */
 #include <stdio.h>
 
@@ -16,6 +16,6 @@ int main(void)
 
 	if (await_clocksource(text))
 		return 1;
-	printf("WAKEUP-CLOCK,%s\n", text);
+	printf("BENCH-CLOCK,%s\n", text);
 	return 0;
 }

@@ -10,11 +10,11 @@
  * In:  module parameters, see below.  Times are in nanoseconds of ktime_get().
  * Out: lines on the kernel console.  After a printk prefix they read
  *
- *   WAKEUP-INFO,caller_cpu=..,held_cpu=..,cpus=..,reps=..,wake_delay_ns=..,many_pinned=..
- *   WAKEUP,<entry>,<hold_ns>,<rep>,<latency_ns>      one line for each point
- *   WAKEUP-DISCARD,<entry>,<hold_ns>,<try>,<reason>  a try that shows nothing
- *   WAKEUP-FAIL,<reason>                             the module gives up
- *   WAKEUP-OK,<points>,<discards>                    always the last line
+ *   BENCH-NOTE,caller_cpu=..,held_cpu=..,cpus=..,reps=..,wake_delay_ns=..,many_pinned=..
+ *   BENCH,wakeup,<entry>,<hold_ns>,<rep>,<latency_ns>,1   one line for each point
+ *   BENCH-DISCARD,wakeup,<entry>,<hold_ns>,<try>,<reason> a try that shows nothing
+ *   BENCH-FAIL,<reason>                                   the module gives up
+ *   BENCH-OK,<points>                                     always the last line
  *
  *   <entry> is the function that is called: single, any, many, on_each or cond
  *   (on_each_cpu_cond_mask()).  The
@@ -24,8 +24,8 @@
  *   entry third, the timer first wakes a second task, which makes the same call
  *   as many on the caller's CPU and needs the csd that the first one waits for;
  *   the urgent task, the third, is woken wake_delay_ns later.
- *   Exactly one of WAKEUP-OK and WAKEUP-FAIL is printed; loading the module
- *   fails with an error after WAKEUP-FAIL.
+ *   Exactly one of BENCH-OK and BENCH-FAIL is printed; loading the module
+ *   fails with an error after BENCH-FAIL.
  *
  * One repetition, with CPU C the caller's and CPU H the held one:
  *
@@ -332,7 +332,7 @@ static const char *measure(enum entry entry, u64 hold_ns, bool *fatal)
 
 /* All points of one function and hold. Returns the reason of a failure. */
 static const char *measure_all(enum entry entry, u64 hold_ns, bool warm,
-			       unsigned int *points, unsigned int *discards)
+			       unsigned int *points)
 {
 	unsigned int tries, rep = warm;
 
@@ -348,13 +348,12 @@ static const char *measure_all(enum entry entry, u64 hold_ns, bool warm,
 		if (reason && fatal)
 			return reason;
 		if (reason) {
-			pr_info("WAKEUP-DISCARD,%s,%llu,%u,%s\n",
+			pr_info("BENCH-DISCARD,wakeup,%s,%llu,%u,%s\n",
 				entry_names[entry], hold_ns, tries, reason);
-			++*discards;
 			continue;
 		}
 		if (rep) {
-			pr_info("WAKEUP,%s,%llu,%u,%llu\n", entry_names[entry],
+			pr_info("BENCH,wakeup,%s,%llu,%u,%llu,1\n", entry_names[entry],
 				hold_ns, rep, run.t_run - run.t_wake);
 			++*points;
 		}
@@ -388,7 +387,7 @@ static const char *bad_parameter(void)
 
 static int __init wakeup_init(void)
 {
-	unsigned int e, i, points = 0, discards = 0;
+	unsigned int e, i, points = 0;
 	const char *reason;
 	int entry;
 
@@ -397,7 +396,7 @@ static int __init wakeup_init(void)
 	if (reason)
 		goto out;
 
-	pr_info("WAKEUP-INFO,caller_cpu=%u,held_cpu=%u,cpus=%u,reps=%u,wake_delay_ns=%lu,many_pinned=%d\n",
+	pr_info("BENCH-NOTE,caller_cpu=%u,held_cpu=%u,cpus=%u,reps=%u,wake_delay_ns=%lu,many_pinned=%d\n",
 		caller_cpu, held_cpu, num_online_cpus(), reps, wake_delay_ns,
 		many_pinned);
 
@@ -427,7 +426,7 @@ static int __init wakeup_init(void)
 	for (e = 0; e < nr_entries && !reason; e++) {
 		entry = match_string(entry_names, NR_ENTRIES, entries[e]);
 		for (i = 0; i < nr_holds && !reason; i++)
-			reason = measure_all(entry, holds_ns[i], i, &points, &discards);
+			reason = measure_all(entry, holds_ns[i], i, &points);
 	}
 stop:
 	for (i = 0; i < ARRAY_SIZE(workers); i++)
@@ -436,10 +435,10 @@ out:
 	cpus_read_unlock();
 
 	if (reason) {
-		pr_err("WAKEUP-FAIL,%s\n", reason);
+		pr_err("BENCH-FAIL,%s\n", reason);
 		return -EINVAL;
 	}
-	pr_info("WAKEUP-OK,%u,%u\n", points, discards);
+	pr_info("BENCH-OK,%u\n", points);
 	return 0;
 }
 

@@ -22,7 +22,7 @@ from typing import Iterable
 from ..core.errors import Exit, HarnessError
 from ..core.report import text_table
 from .points import DONE, Boot, Point
-from .wakeup import show
+from .names import show
 
 # What each round is summed up to.
 ROWS = {
@@ -33,7 +33,7 @@ ROWS = {
 _LINE = re.compile(r"\b(RT|STALL)-([A-Z]+),(.*?)\s*$")
 SPOKEN = r"\brt: RT-LOAD,"      # what a load says, which may be "WARNING: ..."
 _METRIC = re.compile(r"metrc: \[\d+\] ([a-z][a-z-]*) +(\d+) +\d+\.\d+ ")
-_CLOCK = re.compile(r"\bWAKEUP-CLOCK,(\S+)")
+_CLOCK = re.compile(r"\bBENCH-CLOCK,(\S+)")
 
 
 @dataclass

@@ -17,7 +17,7 @@ from . import measure, plots, points
 from .plans import BenchPlan
 from .points import Point
 from .summary import Measured
-from .wakeup import FUNCTIONS, MODELS, hold_name, show
+from .names import FUNCTIONS, MODELS, hold_name, show
 
 Cells = dict[tuple[str, int], dict[tuple[str, str], list[float]]]   # call, hold: model, kernel: ns
 

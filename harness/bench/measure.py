@@ -14,12 +14,11 @@ import re
 import shutil
 import stat
 import threading
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
 
-from ..core import proc, settings
+from ..core import parallel, proc, settings
 from ..core.errors import Exit, HarnessError
 from ..core.progress import Progress
 from ..core.queues import Queue
@@ -43,7 +42,6 @@ RESULTS = plans.FOLDER / "results"
 STEPS = "bench.steps"
 # The guest's wall clock follows simulated time, too, so that two boots are alike.
 CLOCK = ("-rtc", "base=2000-01-01,clock=vm")
-POLL_S = 5.0
 
 
 @dataclass(frozen=True, eq=False)      # each is itself: it is a key
@@ -121,8 +119,8 @@ def place(kernel: BenchKernel, info: tree.TreeInfo) -> tuple[Path, str, Measured
     if kernel.source == "package":
         peer = peers.ensure(kernel.version, kernel.package, kernel.suites)
         return peer.path(kernel.version), peer.checksum, Measured(kernel.name, peer.kernel_version,
-                                                  f"{peer.source}, {peer.checksum}",
-                                                  kernel.many_pinned)
+                                                                  f"{peer.source}, {peer.checksum}",
+                                                                  kernel.many_pinned)
     origin = f"{info.source}, {info.checksum}"
     if kernel.source == "series":
         count = len(series.names(info.queue.dir))
@@ -160,8 +158,8 @@ def as_built(plan: BenchPlan, asked: Kernel, kernel: BenchKernel, way: str) -> K
     return replace(asked, name=name, options=tuple(options.items()))
 
 
-def prepare(queue: Queue, plan: BenchPlan, arch: Arch, asked: Kernel, kernel: BenchKernel, src: Path, state: str,
-            measured: Measured, progress: Progress, way: str = "") -> Ready:
+def prepare(queue: Queue, plan: BenchPlan, arch: Arch, asked: Kernel, kernel: BenchKernel,
+            src: Path, state: str, measured: Measured, progress: Progress, way: str = "") -> Ready:
     """Builds a kernel, the modules and the programs that its guests need."""
     named = as_built(plan, asked, kernel, way)
     out = queue.build / "out" / named.name
@@ -177,7 +175,7 @@ def prepare(queue: Queue, plan: BenchPlan, arch: Arch, asked: Kernel, kernel: Be
         path = settings.REPO / plan.source[name]
         if verb == "load":
             files[name] = kernel_module.make(named, src, out, path.parent, f"{path.stem}.ko",
-                                      folder / f"module-{name}")
+                                             folder / f"module-{name}")
         else:
             files[name] = initramfs.compile_static(arch, path, work(queue) / arch.name / "programs")
     progress.done(f"{measured.label}: {result.compiled} files compiled" if result.built else
@@ -262,7 +260,8 @@ def run_job(job: Job, spec: qemu.BootSpec, steps: list[str], stop: threading.Eve
     model = "" if job.guest.model == plans.FULL else job.guest.model
     # Where CPUs are taken offline beside cyclictest, not all need to be there at the end.
     runs.save(Run(0 if job.guest.tools else job.guest.cpus, ready.build_id, job.name, ready.queue,
-                  limit_s=spec.limit_s, model=model, spoken=cyclictest.SPOKEN if job.guest.tools else "",
+                  limit_s=spec.limit_s, model=model,
+                  spoken=cyclictest.SPOKEN if job.guest.tools else "",
                   facts={"kernel": ready.measured.label, "source": ready.measured.source,
                          "arch": ready.arch.name, "accel": spec.accel, "steps": steps}), folder)
     result = (earlier(spec, folder) if resume else None) or qemu.boot(spec, folder, stop=stop)
@@ -275,40 +274,31 @@ def run_job(job: Job, spec: qemu.BootSpec, steps: list[str], stop: threading.Eve
     if job.guest.tools:
         made, buckets = cyclictest.read(console, where, steps, result.console)
         return Found(made, buckets=buckets)
-    return Found(*points.read(console, where, steps, result.console))
+    return Found(*points.read(console, where, result.console))
 
 
 def run_jobs(plan: BenchPlan, jobs: list[Job], workers: int, progress: Progress,
              notes: list[str], resume: bool = False) -> tuple[list[Found], Exit]:
     """All boots, some at a time. A boot that fails becomes a note, and the exit code."""
     specs = [boot_spec(plan, job) for job in jobs]      # here: jobs share initial ramdisks
-    found: dict[Job, Found] = {}
     code = Exit.OK
-    stop = threading.Event()
-    with ThreadPoolExecutor(max_workers=workers) as pool:
+
+    def done(number: int, future) -> Found | None:
+        nonlocal code
+        name = jobs[number].name
         try:
-            pending: dict[Any, Job] = {
-                pool.submit(run_job, job, spec, job.steps(plan), stop, resume): job
-                for job, spec in zip(jobs, specs)}
-            while pending:
-                done, _ = wait(pending, timeout=POLL_S, return_when=FIRST_COMPLETED)
-                for future in done:
-                    job = pending.pop(future)
-                    try:
-                        found[job] = future.result()
-                        notes += [f"{job.name}: discarded: {text}"
-                                  for text in found[job].discards]
-                    except HarnessError as error:
-                        notes.append(f"{job.name} failed: {error.message.splitlines()[0]}")
-                        progress.done(f"{job.name} FAILED: {error.message}")
-                        code = code or error.code
-                busy = ", ".join(job.name for future, job in pending.items() if future.running())
-                progress.tick(f"{len(jobs) - len(pending)} of {len(jobs)} boots, now {busy}")
-        except BaseException:
-            stop.set()
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-    return [found[job] for job in jobs if job in found], code
+            found = future.result()
+        except HarnessError as error:
+            notes.append(f"{name} failed: {error.message.splitlines()[0]}")
+            progress.done(f"{name} FAILED: {error.message}")
+            code = code or error.code
+            return None
+        notes.extend(f"{name}: discarded: {text}" for text in found.discards)
+        return found
+
+    results = parallel.run([(job.name, partial(run_job, job, spec, job.steps(plan), resume=resume))
+                            for job, spec in zip(jobs, specs)], workers, progress.tick, done)
+    return [found for found in results if found], code
 
 
 def config_differences(ready: list[Ready]) -> str:

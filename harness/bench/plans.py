@@ -153,7 +153,7 @@ class BenchPlan:
                        kernel=tuple(item for item in self.kernel if item.quick),
                        guest=tuple(replace(item, arches=tuple(
                            arch for arch in item.arches if arch in self.quick_arches))
-                           for item in self.guest if item.quick))
+                                   for item in self.guest if item.quick))
 
     def wanted(self, arch: str) -> list[tuple[str, BenchKernel]]:
         """The builds that an architecture's guests need: (name of the build or "", kernel)."""

@@ -79,7 +79,7 @@ def draw_all(plan: BenchPlan, stats: Stats, arch: str, kernels: list[Measured], 
     # Most system calls were measured with two holds only: the table has them.
     swept = [case for case, kernels in collect(
         stats, arch, ("tlb_wakeup",), lambda key: key.x, lambda key: key.cpus == 4).items()
-        if any(len(values) > 2 for values in kernels.values())]
+             if any(len(values) > 2 for values in kernels.values())]
     by_hold = collect(stats, arch, ("wakeup", "tlb_wakeup"), lambda key: key.x / 1e6,
                       lambda key: key.cpus == 4 and (key.row == "wakeup" or key.case in swept))
     holds = {key.x for key in stats if key.arch == arch and key.row == "wakeup" and key.cpus != 4}

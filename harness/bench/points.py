@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Iterable, NamedTuple
 
 from ..core.errors import Exit, HarnessError
-from . import wakeup
 
 DONE = "harness: success"
 OF_PROGRAMS = ("fork", "tlb_cost", "crowd", "preemptoff")      # rows that no module counts
@@ -25,7 +24,7 @@ REAL_TIME = "rt_"      # rows of cyclictest.py begin so
 _BENCH = re.compile(r"\bBENCH(-[A-Z]+)?,(.*?)\s*$")
 _TLB = re.compile(r"\bTLB-(LAT|DISCARD|FAIL|END),(.*?)\s*$")
 _LOCKED = re.compile(r"\bTLB-VERDICT,lat,(\w+),info,")    # it may be pinned: not judged
-_CLOCK = re.compile(r"\bWAKEUP-CLOCK,(\S+)")
+_CLOCK = re.compile(r"\bBENCH-CLOCK,(\S+)")
 
 
 class Key(NamedTuple):
@@ -91,7 +90,7 @@ def stats(points: Iterable[Point]) -> dict[Key, Stat]:
             for key, values in groups.items()}
 
 
-def read(console: str, boot: Boot, steps: list[str], where: Path) -> tuple[list[Point], list[str]]:
+def read(console: str, boot: Boot, where: Path) -> tuple[list[Point], list[str]]:
     """The points of one boot, and the tries that were discarded.
 
     A measurement that is not complete is an error.
@@ -111,7 +110,7 @@ def read(console: str, boot: Boot, steps: list[str], where: Path) -> tuple[list[
         raise bad(f"ran by the clock {clock[1] if clock else '(none named)'}, not by {boot.clock}")
     if DONE not in console:
         failed = [line.strip() for line in console.splitlines()
-                  if "BENCH-FAIL" in line or "WAKEUP-FAIL" in line or "harness: cannot" in line]
+                  if "BENCH-FAIL" in line or "harness: cannot" in line]
         raise bad(f"did not come to its end ({failed[0] if failed else 'no reason given'})")
     counted = total = 0
     locked = set(_LOCKED.findall(console))
@@ -144,12 +143,6 @@ def read(console: str, boot: Boot, steps: list[str], where: Path) -> tuple[list[
                 raise bad(f"gave up: {match[2]}")
     if counted != total:
         raise bad(f"has {counted} points on the console, but made {total}")
-    for step in steps:
-        if step.startswith("load wakeup "):
-            measured, discarded = wakeup.read(console, wakeup.plan(step), boot.kernel, where)
-            found += [point("wakeup", item.function, item.hold_ns, item.rep, item.latency_ns)
-                      for item in measured]
-            discards += discarded
     if not found:
         raise bad("measured nothing")
     return found, discards

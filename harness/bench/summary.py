@@ -13,7 +13,7 @@ from typing import Callable, Iterable
 from . import cyclictest
 from .plans import FULL, BenchPlan, Limit
 from .points import Key, Stat
-from .wakeup import FUNCTIONS, hold_name, show
+from .names import FUNCTIONS, hold_name, show
 
 Stats = dict[Key, Stat]
 
@@ -292,7 +292,8 @@ def real_tools(plan: BenchPlan, stats: Stats, arch: str, kernels: list[Measured]
             "last CPU keeps interrupts off again and again; median (least to greatest) of the boots,",
             "all CPUs but the held one together. A late wake-up stands for those that it overlaps,",
             "too. The noise floor is the greatest figure of any kernel while no CPU was held. Where",
-            f"the larger of two figures is not above it, or where their ranges overlap: \"{NO_DIFFERENCE}\".",
+            "the larger of two figures is not above it, or where their ranges overlap: "
+            f"\"{NO_DIFFERENCE}\".",
             f"From fewer than {LEAST_BOOTS} boots of each kernel nothing is concluded.", "", *parts]
 
 

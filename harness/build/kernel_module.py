@@ -30,7 +30,8 @@ def make(kernel: Kernel, tree: Path, out: Path, source: Path, name: str, folder:
     log = folder.with_name(folder.name + ".log")
     made = proc.run(["make", "-C", tree, f"O={out}", f"M={folder}", *kconfig.make_args(kernel),
                      "modules"], step=f"build of {name} for {kernel.name}",
-                    limit=settings.limit("objects"), env=kernel_build.REPRODUCIBLE, log=log, check=False)
+                    limit=settings.limit("objects"), env=kernel_build.REPRODUCIBLE, log=log,
+                    check=False)
     if made.returncode or not (folder / name).exists():
         raise HarnessError(Exit.BUILD, f"build of {name} in {source} for {kernel.name} failed; its "
                            f"output is in {log}.\n{kernel_build.first_errors(made.output)}")

@@ -63,7 +63,7 @@ def data(queue: Queue) -> dict[str, Any]:
 
 def built_as(queue: Queue) -> dict[str, str]:
     """The objects of the source files whose object has another name."""
-    return data(queue)["built_as"]
+    return data(queue).get("built_as", {})
 
 
 def configs(queue: Queue) -> list[Config]:

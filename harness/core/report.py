@@ -33,6 +33,22 @@ def died(name: str, code: Exit, seconds: float, note: str) -> Part:
     return Part(name, code, 0, 1, 0, seconds, note)
 
 
+def judged(name: str, complaints: Sequence[str], note: str, start: float, passed: int = 1,
+           failed: int | None = None, code: Exit = Exit.TEST) -> Part:
+    """The Part of something that began at `start`; complaints are printed.
+
+    passed and failed are what it counts then (one failure, if nothing is said).
+    """
+    for text in complaints:
+        print(f"run: {text}", file=sys.stderr, flush=True)
+    if not complaints:
+        return Part(name, Exit.OK, passed, 0, 0, time.monotonic() - start, note)
+    failed = 1 if failed is None else failed
+    return Part(name, code, max(0, passed - failed), failed, 0, time.monotonic() - start,
+                complaints[0] if len(complaints) == 1 else
+                f"{len(complaints)} complaints, the first: {complaints[0]}")
+
+
 def guarded(name: str, progress: Progress, step) -> list[Part]:
     """Runs one step; what it raises becomes a failed part."""
     start = time.monotonic()

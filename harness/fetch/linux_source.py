@@ -28,7 +28,7 @@ BUILD_OUTPUT = (".config", "include/config/auto.conf", "vmlinux")
 
 @dataclass(frozen=True)
 class Options:
-    """Which queue it is about, and where the user wants the source from, if not the Debian package."""
+    """Which queue it is about, and the source that the user gave, if any."""
 
     queue: Queue
     linux: Path | None = None

@@ -75,7 +75,8 @@ class Verdict:
                  for title, count in sorted(Counter(self.excused).items())]
         if known:
             head += f"; {len(self.excused)} known reports"
-        return "\n".join([head, *("  " + line for item in self.torture for line in item.text().splitlines()),
+        tests = ["  " + line for item in self.torture for line in item.text().splitlines()]
+        return "\n".join([head, *tests,
                           *("  " + reason for reason in self.reasons), *races, *known])
 
 

@@ -131,7 +131,7 @@ def partly(queue: Queue) -> dict[str, list[str]]:
 @functools.cache
 def not_built(queue: Queue) -> frozenset[str]:
     """Touched files that a kernel with KCSAN does not have (splats.toml)."""
-    return frozenset(queue.data(settings.DATA / "splats.toml")["kcsan"]["not_built"])
+    return frozenset(queue.data(settings.DATA / "splats.toml")["kcsan"].get("not_built", ()))
 
 
 def defined(source: str, names: set[str]) -> set[str]:

@@ -8,7 +8,7 @@ judged again (judge.judge_folder) from its folder alone.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -53,14 +53,17 @@ def save(run: Run, folder: Path) -> None:
 
 
 def read(data: Any) -> Run:
-    """The Run in a JSON object."""
-    return records.make(Run, data, FILE)
+    """The Run in a JSON object; what an older one said besides is one of its facts."""
+    known = {field.name for field in fields(Run)}
+    facts = {name: item for name, item in data.items() if name not in known}
+    ours = {name: item for name, item in data.items() if name in known and item is not None}
+    return records.make(Run, ours | {"facts": data.get("facts", {}) | facts}, FILE)
 
 
 def load(folder: Path) -> Run:
     """The run in a folder."""
     try:
         return read(json.loads((folder / FILE).read_text()))
-    except (OSError, ValueError, HarnessError) as error:
+    except (OSError, ValueError, AttributeError, HarnessError) as error:
         raise HarnessError(Exit.USAGE, f"{folder} is no run folder ({error}); give one below "
                            "build/*/runs/ or build/*/bench/.") from None

@@ -130,7 +130,8 @@ def _torture(path: Path, entry: dict[str, Any], queue: Queue) -> Wanted:
     if not kind:
         raise _wrong(path, f"the torture test {entry.get('test')!r} is unknown; known are: "
                      f"{', '.join(known)}")
-    programs = selftests.load(queue.file(settings.REPO / kind.programs)).runs if kind.programs else ()
+    programs = selftests.load(queue.file(settings.REPO / kind.programs)).runs \
+        if kind.programs else ()
     found = records.make(Wanted, entry, f"a [[torture]] in {path}", programs=programs)
     for name in found.minimum:
         if name not in kind.numbers:
@@ -172,7 +173,7 @@ def _other_kernel(path: Path, data: dict[str, Any], queue: Queue) -> Kernel:
 
 
 def read(path: Path, queue: Queue) -> Lane:
-    """Reads one lane file, for the queue, and checks that it says all it must, and nothing unknown."""
+    """Reads one lane file, for the queue, and checks that it says all it must."""
     data = merged(settings.toml(path), differences(queue).lane.get(path.stem, {}))
     keys = records.make(Keys, data, str(path))
     if keys.when not in WHEN:

@@ -101,8 +101,8 @@ def torture_entries(lane: Lane, info: TreeInfo, out: Path) -> tuple[initramfs.En
                                "lane must set the option of that module to \"m\".")
     for kind in torture.chosen(lane.torture):
         if kind.source:
-            made = kernel_module.make(lane.kernel, info.path, out, settings.REPO / kind.source, kind.module,
-                               out / f"torture-{kind.name}")
+            made = kernel_module.make(lane.kernel, info.path, out, settings.REPO / kind.source,
+                                      kind.module, out / f"torture-{kind.name}")
             files += [made.with_name(name) for name in (kind.needs, kind.module) if name]
         if kind.program:
             source = settings.REPO / kind.program

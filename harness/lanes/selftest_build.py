@@ -101,6 +101,6 @@ def entries(listed: Listed, files: dict[str, Path]) -> list[initramfs.Entry]:
     """What the guest needs besides the runner."""
     folders = {*listed.targets, *(str(PurePosixPath(name).parent) for name in files)}
     return [initramfs.directory(FOLDER), *(initramfs.directory(f"{FOLDER}/{name}")
-                                       for name in sorted(folders)),
+                                           for name in sorted(folders)),
             initramfs.Entry(f"{FOLDER}/list", stat.S_IFREG | 0o644, selftests.steps(listed).encode()),
             *(initramfs.program(f"{FOLDER}/{name}", path) for name, path in files.items())]

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Iterable, Iterator
 
-from ..core import proc, records, settings
+from ..core import proc, records, report, settings
 from ..core.errors import Exit, HarnessError
 from ..core.git import git
 from ..core.progress import Progress
@@ -303,7 +303,8 @@ def pinned_script(asked: Iterable[Kind], family: Iterable[str], calls: Iterable[
             text = re.sub(r"^expression lock;\n", "", text, flags=re.M)
         for key, value in (("{ PINS }", names(kind.pin)), ("{ UNPINS }", names(kind.unpin)),
                            ("{ CALLS }", names(family if kind.family else calls)),
-                           ("MATCH", kind.match.strip("\n")), ("PREFIX", '"guard "' if kind.guard else '""'),
+                           ("MATCH", kind.match.strip("\n")),
+                           ("PREFIX", '"guard "' if kind.guard else '""'),
                            ("KIND", kind.name)):
             text = text.replace(key, value)
         rules.append(text)
@@ -506,12 +507,6 @@ def parts(opts: Options, progress: Progress) -> list[Part]:
     listed = {row.hit for row in rows}
     (spatch.work / "no-verdict.md").write_text(render(found.hits - listed) + "\n")
     wrong += compare(found, rows, subjects)
-    for line in wrong:
-        print(f"  {line}", flush=True)
     verdicts = Counter(row.verdict for row in rows)
-    note = (f"{found.calls} calls, {len(found.hits)} pinned: " +
-            ", ".join(f"{verdicts[name]} {name}" for name in VERDICTS))
-    if wrong:
-        note = f"{len(wrong)} complaints, the first: {wrong[0]}"
-    return [Part("callers", Exit.TEST if wrong else Exit.OK, int(not wrong), int(bool(wrong)), 0,
-                 time.monotonic() - start, note)]
+    return [report.judged("callers", wrong, f"{found.calls} calls, {len(found.hits)} pinned: " +
+                          ", ".join(f"{verdicts[name]} {name}" for name in VERDICTS), start)]

@@ -36,11 +36,14 @@ def load(path: Path) -> list[Edit]:
 
 
 def spans(text: str, name: str) -> list[tuple[int, int]]:
-    """(start, end) of each definition of a function, by the style of the kernel; of the whole text if
-    there is no name. There can be several, one for each setting of an option."""
+    """(start, end) of each definition of a function, by the style of the kernel.
+
+    There can be several, one for each setting of an option. Without a name, it is the whole text.
+    """
     if not name:
         return [(0, len(text))]
-    head = rf"{name}\s*\{{" if name.startswith("struct ") else rf"(?![\s#])[^\n;{{}}]*\b{name}\([^;{{}}]*^\{{"
+    head = rf"{name}\s*\{{" if name.startswith("struct ") else \
+        rf"(?![\s#])[^\n;{{}}]*\b{name}\([^;{{}}]*^\{{"
     return [found.span() for found in re.finditer(rf"^{head}\n.*?^\}}", text, re.M | re.S)]
 
 
@@ -50,9 +53,9 @@ def changed(text: str, edit: Edit) -> str:
     places = [place for start, end in there for place in _lines(text, edit.old, start, end)]
     where = f"{edit.function}() of {edit.file}" if edit.function else edit.file
     if len(places) != 1:
-        raise HarnessError(Exit.APPLY, f"{len(places) or 'no'} place{'s' * (len(places) != 1)} in {where} "
-                           f"{'fit' if len(places) != 1 else 'fits'} an edit that begins with "
-                           f"{edit.old.strip().splitlines()[0].strip()!r}; there must be one.")
+        begins = edit.old.strip().splitlines()[0].strip()
+        raise HarnessError(Exit.APPLY, f"{len(places) or 'no'} places in {where} fit an edit that "
+                           f"begins with {begins!r}; there must be one.")
     return text[:places[0]] + edit.new + text[places[0] + len(edit.old):]
 
 

@@ -19,10 +19,11 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable
+from typing import Callable, Iterable
 
 from ..core import report, settings
 from ..core.errors import Exit, HarnessError
+from ..core.queues import Queue
 from ..core.git import git
 from ..core.progress import Progress
 from ..core.report import Part
@@ -58,9 +59,23 @@ def folder() -> Path:
     return settings.REPO / "proof/litmus"
 
 
-def tests(where: Path) -> list[str]:
+def found(*folders: Path) -> dict[str, Path]:
+    """Every test and twin by name; one in a later folder comes in the place of one before."""
+    return {path.stem: path for where in folders for path in sorted(where.glob(f"*{SUFFIX}"))}
+
+
+def files(queue: Queue) -> dict[str, Path]:
+    """Those for a queue: it can have its own in its folder litmus/, and leave out some, with a reason,
+    in [left_out] of its litmus.toml."""
+    own = queue.dir / "litmus.toml"
+    left_out = settings.toml(own).get("left_out", {}) if own.is_file() else {}
+    return {name: path for name, path in found(folder(), queue.dir / "litmus").items()
+            if name.removesuffix(TWIN) not in left_out}
+
+
+def tests(known: Iterable[str]) -> list[str]:
     """Names of the tests, without the twins."""
-    return sorted(path.stem for path in where.glob(f"*{SUFFIX}") if not path.stem.endswith(TWIN))
+    return sorted(name for name in known if not name.endswith(TWIN))
 
 
 # --- names
@@ -73,14 +88,13 @@ def body(source: str, function: str) -> str | None:
     return "\n".join(found) if found else None
 
 
-def dangling(where: Path, read: Callable[[str], str | None]) -> list[str]:
+def dangling(files: dict[str, Path], read: Callable[[str], str | None]) -> list[str]:
     """Complaints: twins that do not fit, and what is modelled and not in the kernel.
 
     read gives the text of any file of the kernel, None if there is no such file.
     """
-    files = {path.stem: path for path in sorted(where.glob(f"*{SUFFIX}"))}
     heads = {name: header(path.read_text("utf-8")) for name, path in files.items()}
-    complaints = [] if tests(where) else [f"there is no litmus test in {where}"]
+    complaints = [] if files else ["there is no litmus test"]
     for name, path in files.items():
         head = heads[name]
         if head.name != name:
@@ -126,7 +140,7 @@ def names_agree(info: TreeInfo) -> list[str]:
             texts[path] = None if shown.returncode else shown.output
         return texts[path]
 
-    return dangling(folder(), read)
+    return dangling(files(info.queue), read)
 
 
 # --- verdicts
@@ -148,29 +162,25 @@ def judge(head: Header, outcome: herd7.Outcome) -> list[str]:
     return complaints
 
 
-def one(name: str, tool: herd7.Herd, model: Path, logs: Path) -> Part:
+def one(name: str, known: dict[str, Path], tool: herd7.Herd, model: Path, logs: Path) -> Part:
     """Runs a test and its twin."""
     start = time.monotonic()
     notes, complaints = [], []
     code = Exit.TEST
     failed = 0
     for stem in (name, name + TWIN):
-        path = folder() / f"{stem}{SUFFIX}"
         try:
+            path = known[stem]
             outcome = herd7.run(tool, path, model, logs / f"{stem}.txt")
             found = judge(header(path.read_text("utf-8")), outcome)
             notes.append(outcome.text())
-        except FileNotFoundError:
-            found = [f"{path.name} is not there"]
+        except KeyError:
+            found = [f"{stem}{SUFFIX} is not there"]
         except HarnessError as error:
             found, code = [error.message], error.code
         failed += bool(found)
         complaints += found
-    for text in complaints:
-        print(f"run: {text}", file=sys.stderr, flush=True)
-    seconds = time.monotonic() - start
-    return Part(f"litmus {name}", code if failed else Exit.OK, 2 - failed, failed, 0, seconds,
-                complaints[0] if complaints else f"{'; twin '.join(notes)}; {seconds:.1f} s")
+    return report.judged(f"litmus {name}", complaints, "; twin ".join(notes), start, 2, failed, code)
 
 
 def own_tests(tool: herd7.Herd, model: Path, progress: Progress) -> Part:
@@ -192,24 +202,15 @@ def own_tests(tool: herd7.Herd, model: Path, progress: Progress) -> Part:
                               f"{path.name}")
     if not passed and not complaints:
         complaints.append(f"{model} has no litmus tests of its own")
-    for text in complaints:
-        print(f"run: {text}", file=sys.stderr, flush=True)
-    return Part("memory model", Exit.TEST if complaints else Exit.OK, passed, len(complaints), 0,
-                time.monotonic() - start, complaints[0] if complaints else
-                f"herd7 {tool.version} agrees with the kernel's own tests")
+    return report.judged("memory model", complaints, f"herd7 {tool.version} agrees with the kernel's "
+                         "own tests", start, passed + len(complaints), len(complaints))
 
 
 def names_part(info: TreeInfo) -> Part:
     """The Part for the check of what is modelled."""
     start = time.monotonic()
-    complaints = names_agree(info)
-    for text in complaints:
-        print(f"run: {text}", file=sys.stderr, flush=True)
-    seconds = time.monotonic() - start
-    if complaints:
-        return Part("litmus names", Exit.TEST, 0, len(complaints), 0, seconds, complaints[0])
-    return Part("litmus names", Exit.OK, 1, 0, 0, seconds,
-                f"{len(tests(folder()))} tests, each with a twin; the kernel has what they model")
+    return report.judged("litmus names", names_agree(info), f"{len(tests(files(info.queue)))} tests, each with a "
+                         "twin; the kernel has what they model", start)
 
 
 def parts(opts: Options, progress: Progress) -> list[Part]:
@@ -227,7 +228,8 @@ def parts(opts: Options, progress: Progress) -> list[Part]:
         raise HarnessError(Exit.TEST, f"{model} is not there, so there is no memory model to judge "
                            "with; give a kernel tree that has it.")
     made.append(own_tests(tool, model, progress))
-    for name in tests(folder()):
+    known = files(opts.queue)
+    for name in tests(known):
         progress.tick(name)
-        made.append(one(name, tool, model, opts.queue.build / "runs/prove/litmus"))
+        made.append(one(name, known, tool, model, opts.queue.build / "runs/prove/litmus"))
     return made

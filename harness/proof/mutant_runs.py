@@ -79,14 +79,14 @@ def reduced(lane: lane_files.Lane, mutant: Mutant) -> lane_files.Lane:
                                                   for suite in lane.suites))
 
 
-def guest_run(lane: lane_files.Lane, info: TreeInfo, mutant: Mutant, made: kernel_build.BuildResult, folder: Path,
-              on_line=None) -> qemu.BootResult:
+def guest_run(lane: lane_files.Lane, info: TreeInfo, mutant: Mutant,
+              made: kernel_build.BuildResult, folder: Path, on_line=None) -> qemu.BootResult:
     """Boots with the mutant's cases and parameters; modules are those of the lane's kernel."""
     short = reduced(lane, mutant)
     spec = lane_run.boot_spec(short, made.kernel, mutant.cases or None, lane_run.torture_entries(
         short, info, lane_run.out_folder(info.queue, lane)))
     spec = lane_run.accelerated(lane, replace(spec, cmdline=f"{spec.cmdline} {mutant.cmdline}".strip(),
-                                             limit_s=settings.scaled(mutant.limit_s)))
+                                              limit_s=settings.scaled(mutant.limit_s)))
     folder.mkdir(parents=True, exist_ok=True)
     runs.save(mutants.asked(lane, mutant, name=folder.name, build_id=made.build_id,
                             queue=info.queue.name,
@@ -151,7 +151,8 @@ def one(lane: lane_files.Lane, info: TreeInfo, table: Table, mutant: Mutant,
     start = time.monotonic()
     out = copied(info.queue, lane)
     with tree.changed(info, lambda path: edits.apply(mutant.edits, path)):
-        made = kernel_build.build(lane.kernel, info.path, out, progress, [lane.arch.target], configure=False)
+        made = kernel_build.build(lane.kernel, info.path, out, progress, [lane.arch.target],
+                                  configure=False)
     watch = Watch(mutant, table.hang)
 
     def on_line(line: str) -> None:

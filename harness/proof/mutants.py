@@ -17,7 +17,6 @@ from typing import Any
 from ..core import records, settings
 from ..core.errors import Exit, HarnessError
 from ..core.queues import Queue
-from ..queue import series
 from ..judge import judge, ktap, torture
 from ..judge.runs import Run, Suite
 from ..lanes import lane_files
@@ -126,17 +125,6 @@ def choose(table: Table, names: list[str], subset: bool) -> list[Mutant]:
                                f"{', '.join(known)}.")
     return [item for item in table.mutants
             if (not names or item.name in names) and (not subset or item.subset)]
-
-
-def cases_of_series(queue: Queue) -> set[str]:
-    """suite.case of every KUnit case that the patches add, from their text."""
-    found = set()
-    for path in series.patches(queue):
-        text = path.read_text("utf-8")
-        for suite in re.findall(r'^\+\t\.name = "(\w+)",$', text, re.M):
-            found |= {f"{suite}.{case}" for case in
-                      re.findall(r"^\+\s+KUNIT_CASE\w*\((\w+)", text, re.M)}
-    return found
 
 
 class Watch:

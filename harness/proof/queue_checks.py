@@ -126,8 +126,8 @@ def check_am(context: Context) -> Result:
     """The tree was made with git am, or is so again here: nothing may depend on its state."""
     info = context.ready
     applied = series.apply(info.queue, info.path, info.base_commit, series.patches(info.queue))
-    if applied.tip != info.tip_commit:
-        return Result(Exit.APPLY, f"git am leads to {applied.tip[:12]}, but the tree is at "
+    if applied != info.tip_commit:
+        return Result(Exit.APPLY, f"git am leads to {applied[:12]}, but the tree is at "
                       f"{info.tip_commit[:12]}; use ./run tree")
     return passed(f"on Linux {info.kernel_version} ({info.source})")
 
@@ -168,8 +168,8 @@ def check_siblings(context: Context) -> Result:
     complaints, listed = siblings.complaints(context.opts.queue)
     if listed is None:
         return Result(Exit.OK, "not compared with another queue", skipped=True)
-    return verdict(complaints, f"{len(listed.same)} patches as in {listed.other}, {len(listed.adapted)} "
-                   f"adapted, {len(listed.only)} only here")
+    return verdict(complaints, f"{len(listed.same)} patches as in {listed.other}, "
+                   f"{len(listed.adapted)} adapted, {len(listed.only)} only here")
 
 
 def check_shared(context: Context) -> Result:
@@ -224,7 +224,8 @@ def check_checkpatch(context: Context) -> Result:
     files = series.patches(queue)
     host_packages.need("perl")
     result = proc.run(["perl", "scripts/checkpatch.pl", "--strict", "--terse", "--show-types",
-                       "--color=never", *(item["name"] for item in exceptions("option", queue)), *files],
+                       "--color=never", *(item["name"] for item in exceptions("option", queue)),
+                       *files],
                       step="checkpatch", limit=settings.limit("checkpatch"),
                       cwd=context.ready.path, check=False)
     complaints, spared = judge_checkpatch(result.output, exceptions("message", queue))
@@ -282,13 +283,14 @@ def check_kernel_doc(context: Context) -> Result:
 def check_litmus(context: Context) -> Result:
     """The series has what the litmus tests model."""
     return verdict(litmus.names_agree(context.ready),
-                   f"{len(litmus.tests(litmus.folder()))} tests; the series has what they model")
+                   f"{len(litmus.tests(litmus.files(context.opts.queue)))} tests; the series has "
+                   "what they model")
 
 
 def check_splats(context: Context) -> Result:
     """The kernel's own scripts know no report that the splat patterns do not."""
-    return verdict(badness.complaints(context.ready.path, context.opts.queue), f"all of {Path(badness.SCRIPT).name}'s, but "
-                   "for those listed with a reason")
+    return verdict(badness.complaints(context.ready.path, context.opts.queue),
+                   f"all of {Path(badness.SCRIPT).name}'s, but for those listed with a reason")
 
 
 def _extract(repo: Path, commit: str, path: str, folder: Path) -> bool:
@@ -373,7 +375,7 @@ def check_prefixes(config: single_objects.Config, context: Context) -> Result:
             return Result(Exit.BUILD, f"after {files[number].name}: {error.message}")
         complaints += [f"after {files[number].name}: {text}" for text in new_messages(now, before)]
     wrong = single_objects.kconfig.missing(tuple(config.optional.items()),
-                                    (config.out / ".config").read_text())
+                                           (config.out / ".config").read_text())
     if wrong:
         complaints.append(f"with the whole series on, {', '.join(wrong)}")
     return verdict(complaints, f"{compiled} of {len(files)} prefixes matter here, {len(wanted)} "
@@ -391,7 +393,7 @@ def check_config(config: single_objects.Config, context: Context) -> Result:
         for name in config.objects:
             (config.out / name).unlink(missing_ok=True)
         found.append(single_objects.compile_objects(config, src, config.objects, context.progress.tick,
-                                             True))
+                                                    True))
     return verdict(new_messages(found[1], found[0]),
                    f"{len(config.objects)} objects; W=1 says nothing new", Exit.BUILD)
 

@@ -111,7 +111,7 @@ def recording_tree(opts: Options, progress: Progress) -> TreeInfo:
     """A work tree with the series and record.patch."""
     patched = tree.ensure_tree(opts, progress)
     tip = series.apply(opts.queue, patched.path, patched.tip_commit,
-                       [opts.queue.file(PATCH)]).tip
+                       [opts.queue.file(PATCH)])
     return replace(patched, path=tree.worktree(patched, "record", tip), tip_commit=tip)
 
 

@@ -17,12 +17,12 @@ import re
 import shutil
 import threading
 import time
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ..core import proc, records, report, settings
+from ..core import parallel, proc, records, report, settings
 from ..core.errors import Exit, HarnessError
 from ..core.progress import Progress
 from ..core.report import Part
@@ -32,7 +32,6 @@ from ..fetch.linux_source import Options
 MODEL = settings.REPO / "proof/spin/smp.pml"
 DATA = settings.REPO / "proof/spin/spin.toml"
 AT_A_TIME = 2                   # verifiers
-POLL_S = 0.5                    # seconds between two looks at what is under way
 # Exhaustive and exact: neither -DBITSTATE nor -DHC.
 CFLAGS = ("-DCOLLAPSE",)
 SAFETY = ("-DSAFETY", "-DNOCLAIM")
@@ -172,14 +171,12 @@ def search(variant: Variant, depth: int, where: Path, stop: threading.Event) -> 
     return read(result.output)
 
 
-def judge(variant: Variant, found: Search, seconds: float) -> Part:
+def judge(variant: Variant, found: Search, start: float) -> Part:
     """The Part for one variant."""
     counts = (f"{found.verdict}: {found.states} states, depth {found.depth}, "
               f"{found.memory_mib:.0f} MiB")
-    name = f"spin {variant.name}"
-    if found.verdict == variant.expect:
-        return Part(name, Exit.OK, 1, 0, 0, seconds, counts)
-    return Part(name, Exit.TEST, 0, 1, 0, seconds, f"expected {variant.expect}, got {counts}")
+    wrong = [] if found.verdict == variant.expect else [f"expected {variant.expect}, got {counts}"]
+    return report.judged(f"spin {variant.name}", wrong, counts, start)
 
 
 def one(variant: Variant, depth: int, folder: Path,
@@ -197,16 +194,14 @@ def one(variant: Variant, depth: int, folder: Path,
               "verdict": found.verdict, "states": found.states, "depth": found.depth,
               "transitions": found.transitions, "memory_mib": found.memory_mib,
               "seconds": round(seconds, 1), "seconds_search": found.seconds}
-    return judge(variant, found, seconds), found, record
+    return judge(variant, found, start), found, record
 
 
 def reached_part(searches: list[Search]) -> Part:
     """Whether each statement of the model was taken in some complete search."""
     dead = never_reached(searches)
-    if dead:
-        return Part("spin reached", Exit.TEST, 0, 1, 0, 0.0,
-                    f"{len(dead)} statements of smp.pml never, the first in line {dead[0]}")
-    return Part("spin reached", Exit.OK, 1, 0, 0, 0.0, "each statement of the model")
+    wrong = [f"{len(dead)} statements of smp.pml never, the first in line {dead[0]}"] if dead else []
+    return report.judged("spin reached", wrong, "each statement of the model", time.monotonic())
 
 
 def parts(opts: Options, progress: Progress) -> list[Part]:
@@ -215,22 +210,10 @@ def parts(opts: Options, progress: Progress) -> list[Part]:
     depth, variants = load(DATA)
     folder = opts.queue.build / "runs/prove/spin"
     folder.mkdir(parents=True, exist_ok=True)
-    stop = threading.Event()
-    with ThreadPoolExecutor(max_workers=min(AT_A_TIME, os.cpu_count() or 1)) as pool:
-        try:
-            jobs = [pool.submit(one, variant, depth, folder, stop) for variant in variants]
-            pending = set(jobs)
-            while pending:
-                _, pending = wait(pending, timeout=POLL_S, return_when=FIRST_COMPLETED)
-                busy = [variant.name for variant, job in zip(variants, jobs) if job.running()]
-                progress.tick(f"{len(jobs) - len(pending)} of {len(jobs)} variants, "
-                              f"now {', '.join(busy)}")
-        except BaseException:
-            # A verifier prints a line every few seconds, and ends itself then.
-            stop.set()
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-    results = [job.result() for job in jobs]
+    # A verifier prints a line every few seconds, and ends itself then if it shall stop.
+    results = parallel.run([(variant.name, partial(one, variant, depth, folder)) for variant in variants],
+                           min(AT_A_TIME, os.cpu_count() or 1), progress.tick,
+                           lambda number, future: future.result())
     (folder / "spin.json").write_text(json.dumps([record for _, _, record in results], indent=1)
                                       + "\n", encoding="utf-8")
     return [*(part for part, _, _ in results),

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import re
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 
 from ..core.queues import Queue
@@ -17,14 +16,6 @@ from ..core.errors import Exit, HarnessError
 from ..core.git import ask, git, identity
 
 COVER = "0000-cover-letter.patch"
-
-
-@dataclass(frozen=True)
-class Applied:
-    """What git am made: the commits, oldest first."""
-
-    commits: tuple[str, ...]
-    tip: str
 
 
 def names(folder: Path) -> list[str]:
@@ -42,8 +33,8 @@ def patches(queue: Queue) -> list[Path]:
     found = [queue.dir / name for name in names(queue.dir)]
     for path in found:
         if not path.is_file():
-            raise HarnessError(Exit.APPLY, f"the series names {path.name}, which is not in {path.parent}; "
-                               "restore the file or remove the line.")
+            raise HarnessError(Exit.APPLY, f"the series names {path.name}, which is not in "
+                               f"{path.parent}; restore the file or remove the line.")
     return found
 
 
@@ -77,8 +68,8 @@ def test_patches(queue: Queue) -> list[Path]:
 
 
 def apply(queue: Queue, repo: Path, base: str, files: list[Path],
-          work: Path | None = None) -> Applied:
-    """Puts the patches on commit `base` of repo with git am, without touching repo's work tree.
+          work: Path | None = None) -> str:
+    """Puts the patches on commit `base` of repo with git am; the tip. Its work tree is not touched.
 
     It is done in a throw-away work tree, which holds only the files that the
     patches touch. Committer and dates are fixed, so the commit ids depend on nothing
@@ -87,7 +78,7 @@ def apply(queue: Queue, repo: Path, base: str, files: list[Path],
     work = work or queue.build / "am"
     discard_worktree(repo, work)
     if not files:
-        return Applied((), base)
+        return base
     try:
         git(repo, "worktree", "add", "--no-checkout", "--detach", work, base)
         patterns = "".join(f"/{path}\n" for path in touched(files))
@@ -97,8 +88,7 @@ def apply(queue: Queue, repo: Path, base: str, files: list[Path],
                      "--no-gpg-sign", *files, env=identity(queue.author), check=False)
         if result.returncode:
             raise _failure(work, files, result.output)
-        tip = ask(work, "rev-parse", "HEAD")
-        return Applied(tuple(commits(work, base, tip)), tip)
+        return ask(work, "rev-parse", "HEAD")
     finally:
         discard_worktree(repo, work)
 

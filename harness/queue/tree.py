@@ -75,7 +75,8 @@ def info(queue: Queue, tree: Path, record: Record) -> TreeInfo:
                     record.kernel_version, record.source["checksum"])
 
 
-def ensure_tree(opts: Options, progress: Progress | None = None, update: bool = False, discard: bool = False) -> TreeInfo:
+def ensure_tree(opts: Options, progress: Progress | None = None, update: bool = False,
+                discard: bool = False) -> TreeInfo:
     """Makes or reuses the patched tree; never throws away work in it unless told to."""
     host_packages.need("tree")
     tick = progress.tick if progress else (lambda text: None)
@@ -94,7 +95,7 @@ def ensure_tree(opts: Options, progress: Progress | None = None, update: bool = 
         record = _make(tree, opts, files, wanted, tick)
     elif record.series != wanted:
         tick("applying the series")
-        tip = series.apply(queue, tree, record.base_commit, files).tip
+        tip = series.apply(queue, tree, record.base_commit, files)
         record = _move(tree, record, tip, wanted)
     (queue.build / "source.json").write_text(
         json.dumps({"kernel_version": record.kernel_version, **record.source}, indent=1) + "\n")
@@ -187,7 +188,7 @@ def _make(tree: Path, opts: Options, files: list[Path], wanted: str, tick) -> Re
         tick(f"committing Linux {version}")
         base = commit_base(new, version, opts.queue.author)
         tick("applying the series")
-        tip = series.apply(opts.queue, new, base, files).tip
+        tip = series.apply(opts.queue, new, base, files)
         git(new, "reset", "--hard", "--quiet", tip)
         record = Record(source.record(), version, base, tip, wanted)
         record.write(new)
@@ -255,13 +256,6 @@ def worktree(info: TreeInfo, name: str, commit: str) -> Path:
     return path
 
 
-def ensure_base_tree(opts: Options, progress: Progress | None = None) -> TreeInfo:
-    """The unpatched kernel: a work tree at the base commit (not meant to be changed)."""
-    patched = ensure_tree(opts, progress)
-    return replace(patched, path=worktree(patched, "base", patched.base_commit),
-                   tip_commit=patched.base_commit)
-
-
 def base_with_tests(opts: Options, progress: Progress) -> TreeInfo:
     """A work tree with the unpatched kernel and the tests of the series."""
     patched = ensure_tree(opts, progress)
@@ -269,5 +263,5 @@ def base_with_tests(opts: Options, progress: Progress) -> TreeInfo:
     if not files:
         raise HarnessError(Exit.USAGE, "the series has no patch that touches lib/ only, so there "
                            "is no test to put on the unpatched kernel.")
-    tip = series.apply(opts.queue, patched.path, patched.base_commit, files).tip
+    tip = series.apply(opts.queue, patched.path, patched.base_commit, files)
     return replace(patched, path=worktree(patched, "base-tests", tip), tip_commit=tip)

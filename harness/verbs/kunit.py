@@ -55,7 +55,7 @@ def main(args: list[str]) -> int:
         sys.stdout.flush()
 
     ran = lane_run.run(lane, info, progress, variant="base" if parsed.base else "",
-                      glob=lane_run.full_glob(lane, parsed.glob), show=show)
+                       glob=lane_run.full_glob(lane, parsed.glob), show=show)
     print(f"{ran.name}: {ran.verdict.text()}")
     print(f"The run's files are in {ran.folder}.")
     return ran.verdict.code

@@ -21,7 +21,7 @@ BOOT = Boot("x86_64", "series", 4, "tools", 1, "tsc")
 STEPS = ["run clock", "run rt idle 8 0-1", "load stall hold_ms=100 gap_ms=100",
          "run rt membarrier 8 0-1 stress-ng --membarrier 1"]
 CONSOLE = """\
-[    2.0] clock: WAKEUP-CLOCK,tsc
+[    2.0] clock: BENCH-CLOCK,tsc
 [    2.1] rt: RT-BEGIN,idle,1000,0
 [    9.0] rt: RT-HIST,idle,50,90,80
 [    9.0] rt: RT-HIST,idle,300,10,20

@@ -28,7 +28,7 @@ BOOT = Boot("x86_64", "series", 4, "main", 2, "tsc")
 STEPS = ["run clock", "load calls parts=cost many_pinned=0",
          "load wakeup entries=single,third holds_ns=100000 reps=1 wake_delay_ns=20000 many_pinned=0"]
 CONSOLE = """\
-[    3.0] clock: WAKEUP-CLOCK,tsc
+[    3.0] clock: BENCH-CLOCK,tsc
 [    3.1] BENCH-INFO,cpus=4,many_pinned=0,task_bytes=4096
 [    3.2] BENCH,cost,single,1,1,8000,20
 [    3.2] BENCH,cost,many,3,1,30000,20
@@ -43,9 +43,9 @@ CONSOLE = """\
 [    3.4] crowd: BENCH,crowd,munmap,2,1,100000000,20000
 [    3.4] preemptoff: BENCH,preemptoff,many,16000000,1,4000,1
 [    3.4] preemptoff: PREEMPTOFF-VERDICT,preemptoff,many,pass,longest 4 us
-[    3.5] WAKEUP,single,100000,1,1810
-[    3.5] WAKEUP,third,100000,1,2900
-[    3.6] WAKEUP-OK,2,0
+[    3.5] BENCH,wakeup,single,100000,1,1810,1
+[    3.5] BENCH,wakeup,third,100000,1,2900,1
+[    3.6] BENCH-OK,2
 [    3.7] harness: success
 """
 
@@ -139,7 +139,7 @@ class PlanTest(unittest.TestCase):
 
 class ReadTest(unittest.TestCase):
     def test_good(self):
-        found, discards = points.read(CONSOLE, BOOT, STEPS, WHERE)
+        found, discards = points.read(CONSOLE, BOOT, WHERE)
         values = {(point.row, point.case, point.x, point.rep): point.value for point in found}
         self.assertEqual(values, {
             ("memory", "task_bytes", 0, 1): 4096, ("cost", "single", 1, 1): 400,
@@ -157,21 +157,21 @@ class ReadTest(unittest.TestCase):
         for old, new, words in (
                 ("harness: success", "", "did not come to its end"),
                 ("harness: success", "BENCH-FAIL,the hog did not run", "the hog did not run"),
-                ("CLOCK,tsc", "CLOCK,hpet", "hpet"), ("BENCH-OK,2", "BENCH-OK,3", "made 3"),
+                ("CLOCK,tsc", "CLOCK,hpet", "hpet"), ("BENCH-OK,2", "BENCH-OK,3", "made 6"),
                 ("single,1,1,8000", "single,1,1,x", "no sense"),
-                ("WAKEUP-OK,2,0", "", "WAKEUP-OK"), ("WAKEUP,third", "WAKEUP,fourth", "no sense"),
+                ("third,100000,1,2900", "third,100000,1,2x", "no sense"),
                 ("TLB-LAT,munmap,4000000,1,2100", "TLB-FAIL,mmap: no", "mmap: no")):
             with self.subTest(new), self.assertRaises(HarnessError) as caught:
                 self.assertIn(old, CONSOLE)
-                points.read(CONSOLE.replace(old, new), BOOT, STEPS, WHERE)
+                points.read(CONSOLE.replace(old, new), BOOT, WHERE)
             self.assertIn(words, caught.exception.message)
 
     def test_model(self):
-        found, _ = points.read(CONSOLE, replace(BOOT, model="none"), STEPS, WHERE)
+        found, _ = points.read(CONSOLE, replace(BOOT, model="none"), WHERE)
         self.assertEqual({point.key.model for point in found}, {"none"})
 
     def test_csv_without_a_model(self):
-        found, _ = points.read(CONSOLE, BOOT, STEPS, WHERE)
+        found, _ = points.read(CONSOLE, BOOT, WHERE)
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "points.csv"
             points.write_csv(found, path)
@@ -180,7 +180,7 @@ class ReadTest(unittest.TestCase):
             self.assertEqual(points.read_csv(path), found)
 
     def test_csv(self):
-        found, _ = points.read(CONSOLE, replace(BOOT, model="voluntary"), STEPS, WHERE)
+        found, _ = points.read(CONSOLE, replace(BOOT, model="voluntary"), WHERE)
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "points.csv"
             points.write_csv(found, path)
@@ -317,7 +317,7 @@ class CompareTest(unittest.TestCase):
         self.assertEqual([key.case for key, *_ in points.worse(old, new)], ["one"])
 
     def test_verb(self):
-        found, _ = points.read(CONSOLE, BOOT, STEPS, WHERE)
+        found, _ = points.read(CONSOLE, BOOT, WHERE)
         slower = [replace(point, value=point.value * 2) if point.row == "cost" else point
                   for point in found]
         with tempfile.TemporaryDirectory() as name:
@@ -329,7 +329,7 @@ class CompareTest(unittest.TestCase):
                 printed = io.StringIO()
                 with contextlib.redirect_stdout(printed):
                     self.assertEqual(bench_verb.main(["--compare", *(f"{name}/{folder}"
-                                                                for folder in pair)]), code)
+                                                                     for folder in pair)]), code)
                 self.assertIn(words, printed.getvalue())
 
 
@@ -351,7 +351,7 @@ class VerbTest(unittest.TestCase):
     def test_jobs(self):
         plan = replace(plans.read(QUEUE), boots=2)
         ready = [measure.Ready(kernel, "v9.8", mock.Mock(), arches.arch("x86_64"), Path("a"), Path("b"),
-                             Path("c"), {}, {}, "1", build=way)
+                               Path("c"), {}, {}, "1", build=way)
                  for way, kernel in plan.wanted("x86_64")]
         jobs = measure.all_jobs(plan, ready)
         booted = {name: [(job.ready.build, job.ready.kernel.name) for job in jobs
@@ -366,7 +366,7 @@ class VerbTest(unittest.TestCase):
     def test_jobs_are_keys(self):
         plan = plans.read(QUEUE)
         ready = measure.Ready(plan.kernel[0], "v9.8", mock.Mock(), mock.Mock(), Path("a"), Path("b"),
-                            Path("c"), {"calls": Path("d")}, {}, "1")
+                              Path("c"), {"calls": Path("d")}, {}, "1")
         self.assertEqual(len({measure.Job(ready, plan.guest[0], number) for number in (1, 1, 2)}), 2)
 
     def test_fewer_boots(self):
@@ -406,13 +406,13 @@ class VerbTest(unittest.TestCase):
     def test_failed_boot_is_a_note_and_the_exit_code(self):
         plan = plans.read(QUEUE)
         jobs = [measure.Job(mock.Mock(arch=mock.Mock(), kernel=plan.kernel[0], accel="tcg"),
-                          next(item for item in plan.guest if item.name == "main"), n)
+                            next(item for item in plan.guest if item.name == "main"), n)
                 for n in (1, 2)]
 
         def run_job(job, spec, steps, stop, resume):
             if job.number == 1:
                 raise HarnessError(Exit.BOOT, "it hung.")
-            return measure.Found(*points.read(CONSOLE, BOOT, STEPS, WHERE))
+            return measure.Found(*points.read(CONSOLE, BOOT, WHERE))
 
         notes: list[str] = []
         with mock.patch.object(measure, "run_job", run_job), \

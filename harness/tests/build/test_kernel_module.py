@@ -28,7 +28,7 @@ class Module(unittest.TestCase):
             return mock.Mock(returncode=returncode, output="hold.c:1: error: no")
         with mock.patch.object(kernel_module.proc, "run", run):
             return kernel_module.make(self.kernel, self.dir / "tree", self.dir / "o", self.source,
-                               "hold.ko", self.dir / "out")
+                                      "hold.ko", self.dir / "out")
 
     def test_the_repository_is_left_alone(self):
         made = self.make(0, "hold.ko")

@@ -231,6 +231,10 @@ class Folder(unittest.TestCase):
             runs.save(run, Path(name))
             self.assertEqual(runs.load(Path(name)), run)
 
+    def test_older_record(self):
+        run = runs.read({**RUN, "glob": None, "lane": "x86_64", "accel": "tcg"})
+        self.assertEqual((run.glob, run.facts), ("", {"lane": "x86_64", "accel": "tcg"}))
+
     def test_preemption_model(self):
         says = "[    0.1] Dynamic Preempt: voluntary\n"
         for console, code, words in ((says + log(), Exit.OK, ""), (log(), Exit.BOOT, "says nothing"),

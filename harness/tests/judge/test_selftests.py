@@ -222,7 +222,7 @@ $(OUTPUT)/%:
         with mock.patch.object(selftest_build.kernel_build, "source_state", return_value="0123"):
             try:
                 return selftest_build.make(self.load(text), kernel, tree, self.dir / "out",
-                                          self.dir / "out/tests")
+                                           self.dir / "out/tests")
             finally:
                 self.assertEqual(sorted(os.walk(tree)), before)
 

@@ -35,7 +35,7 @@ class Run(unittest.TestCase):
             lane, cpus=4, boot_cpus=4, suites=(Suite("smp", 4),),
             arch=dataclasses.replace(lane.arch, qemu=str(qemu)))
         made = kernel_build.BuildResult(self.dir, self.dir / "bzImage", self.dir / ".config", 1.5, True,
-                                 3, "0123abc", build_id=BUILD_ID)
+                                        3, "0123abc", build_id=BUILD_ID)
         for where, name, value in (
                 (settings, "BUILD", self.dir / "build"),
                 (lane_run.kernel_build, "build", lambda *words: made),

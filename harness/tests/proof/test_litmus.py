@@ -16,7 +16,7 @@ from harness.fetch import apt
 from harness.queue import tree
 from harness.proof import herd7, litmus, proofs
 from harness.verbs import prove as prove_verb
-from harness.tests.fixture import World, script, sh
+from harness.tests.fixture import QUEUE, World, script, sh
 
 OUTPUT = """\
 Test csd-a Allowed
@@ -118,7 +118,7 @@ class Names(unittest.TestCase):
         (self.folder / f"{name}.litmus").write_text(text.format(name=name, result=result))
 
     def found(self) -> str:
-        return "\n".join(litmus.dangling(self.folder, self.sources.get))
+        return "\n".join(litmus.dangling(litmus.found(self.folder), self.sources.get))
 
     def test_all_is_well(self) -> None:
         self.assertEqual(self.found(), "")
@@ -162,11 +162,23 @@ class Names(unittest.TestCase):
         self.assertIsNone(litmus.body("void f(void);\nint g(void)\n{\n\tf();\n}\n", "f"))
 
 
+class OfAQueue(World):
+    def test_own_tests_and_tests_that_make_no_sense(self) -> None:
+        common, own = litmus.folder(), self.queue / "litmus"
+        for folder, names in ((common, ("a", "a-broken", "b", "b-broken")), (own, ("a", "c"))):
+            folder.mkdir(parents=True)
+            for name in names:
+                (folder / f"{name}.litmus").write_text("")
+        (self.queue / "litmus.toml").write_text('[left_out]\nb = "it has no b"\n')
+        self.assertEqual(litmus.files(self.world), {
+            "a": own / "a.litmus", "a-broken": common / "a-broken.litmus", "c": own / "c.litmus"})
+
+
 class Own(unittest.TestCase):
     """The tests of this repository, as far as that needs neither herd7 nor a kernel."""
 
     def test_heads(self) -> None:
-        names = litmus.tests(litmus.folder())
+        names = litmus.tests(litmus.files(QUEUE))
         self.assertGreater(len(names), 10)
         for name in names:
             for stem, result in ((name, "Never"), (name + litmus.TWIN, "Sometimes")):

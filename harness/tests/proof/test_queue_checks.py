@@ -20,7 +20,7 @@ from harness.tests.fixture import QUEUE, World
 class Queue(World):
     def context(self) -> queue_checks.Context:
         return queue_checks.Context(self.opts, Progress(1, io.StringIO()),
-                                  self.make_queue())
+                                    self.make_queue())
 
     def test_good_queue(self) -> None:
         context = self.context()
@@ -126,7 +126,7 @@ class Queue(World):
     def test_new_messages_ignore_line_numbers(self) -> None:
         before = single_objects.messages("../kernel/smp.c:10:3: warning: old\n")
         now = single_objects.messages("kernel/smp.c:12:3: warning: old\nkernel/smp.c:9: warning: new\n"
-                               "  CC      kernel/smp.o\n")
+                                      "  CC      kernel/smp.o\n")
         self.assertEqual(queue_checks.new_messages(now, before), ["kernel/smp.c: warning: new"])
         self.assertEqual(queue_checks.new_messages(Counter(), before), [])
 
@@ -155,8 +155,8 @@ class Queue(World):
             (self.linux / name).parent.mkdir(exist_ok=True)
             (self.linux / name).touch()
         listed = [single_objects.Config(QUEUE, "all", "x86_64", "", [], {}, prefixes=True,
-                                 not_here=["kernel/up.c", "drivers.c"],
-                                 built_as={"virt/kvm_main.c": "arch/x86/kvm/../kvm_main.o"}),
+                                        not_here=["kernel/up.c", "drivers.c"],
+                                        built_as={"virt/kvm_main.c": "arch/x86/kvm/../kvm_main.o"}),
                   single_objects.Config(QUEUE, "up", "x86_64", "", [], {}, ["kernel/up.o"])]
         paths = ["virt/kvm_main.c", "drivers.c", "kernel/up.c", "kernel/smp.c", "kernel/gone.c"]
         self.assertEqual(single_objects.not_compiled(listed, self.linux, paths), ["drivers.c"])

@@ -10,8 +10,8 @@ from harness.proof.callers import Hit, Row
 from harness.tests.fixture import QUEUE
 
 ASKED = recorded_calls.Words(("x86_64",), ("smp_call_function(_\\w+)?", "flush_tlb_\\w+"),
-                     ("flush_tlb_range",), ("do_wp_page", "hugetlb_wp"), ("do_wp_page",),
-                     {"move_ptes": "move_page_tables"})
+                             ("flush_tlb_range",), ("do_wp_page", "hugetlb_wp"), ("do_wp_page",),
+                             {"move_ptes": "move_page_tables"})
 LINE = "[    1.5] pinned-call: preempt=1 irqs=on "
 COPY = ("smp_call_function_many_cond", "flush_tlb_mm_range", "ptep_clear_flush", "wp_page_copy",
         "do_wp_page")
@@ -24,9 +24,9 @@ def row(function: str, call: str, verdict: str = "kept") -> Row:
 class Chains(unittest.TestCase):
     def test_lines(self) -> None:
         found = recorded_calls.chains(["[ 1.0] something else",
-                               LINE + "smp_call_function_single < f.isra.0 < g.part.3 < h [hold]",
-                               LINE + "smp_call_function_single < f < g < h",
-                               "selftests: | " + LINE + "smp_call_function_many_cond < k"])
+                                       LINE + "smp_call_function_single < f.isra.0 < g.part.3 < h [hold]",
+                                       LINE + "smp_call_function_single < f < g < h",
+                                       "selftests: | " + LINE + "smp_call_function_many_cond < k"])
         self.assertEqual(found, [("smp_call_function_single", "f", "g", "h"),
                                  ("smp_call_function_many_cond", "k")])
 
@@ -66,7 +66,7 @@ class Known(unittest.TestCase):
 
     def test_a_converted_caller_is_not_known(self) -> None:
         self.assertFalse(recorded_calls.known(COPY, [row("wp_page_copy", "ptep_clear_flush", "converted")],
-                                      ASKED))
+                                              ASKED))
 
     def test_one_unknown_chain_makes_its_site_unknown(self) -> None:
         other = (*COPY[:3], "replace_page")

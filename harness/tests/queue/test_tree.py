@@ -188,10 +188,9 @@ class Trees(World):
 
     def test_base_tree(self) -> None:
         made = self.make_queue()
-        base = tree.ensure_base_tree(self.opts)
-        self.assertEqual(base.tip_commit, made.base_commit)
-        self.assertNotIn("five", (base.path / "kernel/smp.c").read_text())
-        self.assertEqual(tree.ensure_base_tree(self.opts), base)
+        base = tree.worktree(made, "base", made.base_commit)
+        self.assertNotIn("five", (base / "kernel/smp.c").read_text())
+        self.assertEqual(tree.worktree(made, "base", made.base_commit), base)
 
     def test_export_refuses_what_it_cannot_write(self) -> None:
         with self.assertRaises(HarnessError):
