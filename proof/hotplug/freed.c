@@ -5,7 +5,7 @@
  * In:  debugfs, root; CONFIG_PERCPU_STATS, CONFIG_SLUB_DEBUG and CONFIG_STACKDEPOT;
  *      booted with slab_debug=U,CACHE for the cache of the CPU masks; as arguments
  *        cycles=8              times that each CPU is taken offline and online again
- *        cache=kmalloc-1k      of a mask of NR_CPUS bits: 1 KiB with NR_CPUS=8192
+ *        cache=kmalloc-8       of a mask: a bit for each possible CPU, with CPUMASK_OFFSTACK
  * Out: lines on standard output:
  *
  *   FREED-BEGIN
@@ -121,7 +121,7 @@ static void judge(const char *what, long before, long offline, long after, int c
 
 int main(int argc, char **argv)
 {
-	char count[16] = "8", cache[64] = "kmalloc-1k";
+	char count[16] = "8", cache[64] = "kmalloc-8";
 	const struct option_text options[] = {
 		{ "cycles", count, sizeof(count) }, { "cache", cache, sizeof(cache) },
 	};
