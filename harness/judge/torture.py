@@ -1,4 +1,4 @@
-"""Long tests that run in a lane: torture modules, programs, and the suite's storm.
+"""Long tests that run in a lane: torture modules and programs.
 
 In:  harness/data/torture.toml (the tests, and how their lines are read), what a lane
      asks for, the lines of a console.
@@ -50,11 +50,6 @@ class Kind:
     def numbers(self) -> tuple[str, ...]:
         """The names of all its totals."""
         return (*self.totals, *self.added, *(("lost",) if self.lost else ()))
-
-    @property
-    def steps(self) -> bool:
-        """Whether the guest's init has something to do for it."""
-        return bool(self.module or self.program)
 
 
 @dataclass(frozen=True)
@@ -139,8 +134,6 @@ def steps(wanted: Iterable[Wanted]) -> str:
     lines = []
     for item in wanted:
         kind = kinds()[item.test]
-        if not kind.steps:
-            continue
         names = [PurePosixPath(path).stem for path in (kind.needs, kind.module) if path]
         lines += [f"load {name}" for name in names]
         if kind.program:
@@ -181,7 +174,7 @@ def _sections(kind: Kind, lines: list[str]) -> list[Section]:
         sections[-1].lines.append(text)
         if found := end.search(text):
             sections[-1].ended = now
-            sections[-1].verdict = found[1] if found.groups() else ""
+            sections[-1].verdict = found[1]
     return sections
 
 
@@ -206,9 +199,12 @@ def _count(kind: Kind, sections: list[Section], result: Result) -> None:
 
 
 def said(test: str, lines: Iterable[str]) -> list[Said]:
-    """The verdicts that a test printed in console lines."""
-    pattern = kinds()[test].verdicts
-    found = [re.search(pattern, line) for line in lines] if pattern else []
+    """The verdicts that a test printed in console lines; TEST.end where it has only that one."""
+    kind = kinds()[test]
+    found = [re.search(kind.verdicts or kind.end, line) for line in lines]
+    if not kind.verdicts:
+        return [Said(f"{test}.end", "pass" if match[1] == kind.good else "fail", match[1])
+                for match in found if match]
     return [Said(f"{match[1]}.{match[2]}", match[3], match[4].strip()) for match in found if match]
 
 
@@ -254,14 +250,13 @@ def judge(asked: Wanted, lines: list[str]) -> Result:
         result.verdicts, cases, problems = selftests.judge(asked.programs, inside)
         result.totals |= {f"cases {status}": count for status, count in cases.items()}
         result.problems += problems
-    else:
+    elif kind.verdicts:
         _judge_verdicts(asked, said(kind.name, inside), result)
     result.tables = _tables(kind, inside)
     for section in sections:
-        if kind.steps:
-            result.ended = section.verdict
-            if section.verdict != kind.good:
-                result.problems.append(f"it ended with {section.verdict}")
+        result.ended = section.verdict
+        if section.verdict != kind.good:
+            result.problems.append(f"it ended with {section.verdict}")
     result.seconds = sum(section.ended - section.began for section in sections)
     if result.seconds < asked.seconds:
         result.problems.append(f"it ran {result.seconds:.0f} s, {asked.seconds} s were asked for")

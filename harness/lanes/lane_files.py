@@ -137,8 +137,6 @@ def _torture(path: Path, entry: dict[str, Any], queue: Queue) -> Wanted:
         if name not in kind.numbers:
             raise _wrong(path, f"minimum of {kind.name} must give a number for one of its totals "
                          f"({', '.join(kind.numbers)}), not {name}")
-    if found.params and not kind.steps:
-        raise _wrong(path, f"{kind.name} is no module, so it has no params; use cmdline")
     if found.skips and not kind.verdicts:
         raise _wrong(path, f"{kind.name} has no verdicts that could be skipped")
     _check_skips(path, found)

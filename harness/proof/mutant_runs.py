@@ -72,7 +72,9 @@ def reduced(lane: lane_files.Lane, mutant: Mutant) -> lane_files.Lane:
     That is its cases, at boot only, or the lane's torture test with the mutant's parameters.
     """
     if mutant.caught_by == "torture":
-        return replace(lane, suites=(), torture=(replace(lane.torture[0], params=mutant.params),))
+        asked = lane.torture[0]
+        return replace(lane, suites=(), torture=(replace(
+            asked, params=mutant.params, seconds=mutant.seconds or asked.seconds),))
     return replace(lane, torture=(), suites=tuple(replace(suite, after_boot=0)
                                                   for suite in lane.suites))
 

@@ -44,6 +44,7 @@ class Mutant:
     splat: str = ""              # with "splat": regex
     subset: bool = False         # part of ./run check
     params: str = ""             # with "torture": of the lane's torture test
+    seconds: int = 0             # with "torture": how long it runs, 0 is as in the lane
     cmdline: str = ""            # kernel parameters
 
 
@@ -71,7 +72,7 @@ def _mutant(queue: Queue, name: str, data: dict[str, Any], general: dict[str, An
         if not data.get(key):
             raise _wrong(f"{name} has no {key}")
     for key, owners in (("fails", ("case", "torture")), ("cases", tuple(set(WAYS) - {"torture"})),
-                        ("params", ("torture",)), ("splat", ("splat",))):
+                        ("params", ("torture",)), ("seconds", ("torture",)), ("splat", ("splat",))):
         if key in data and way not in owners:
             raise _wrong(f"{key} of {name} does not go with caught_by = \"{way}\"")
     if wrong := [item for item in found.invariant if not re.fullmatch(r"I([1-9]|1[012])", item)]:

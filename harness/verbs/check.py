@@ -12,7 +12,7 @@ from ..core.report import guarded
 from ..fetch.linux_source import add_options, options
 from ..queue import tree
 from ..lanes import lane_files, lane_run
-from ..proof import mutant_runs, mutants, proofs, queue_checks, recorded_calls, unit_tests
+from ..proof import kunit_commands, mutant_runs, mutants, proofs, queue_checks, recorded_calls, unit_tests
 
 HELP = """\
 ./run check [LANE...] [--all | --quick] [--queue NAME] [--linux PATH | --tarball FILE]
@@ -22,12 +22,13 @@ The test command. In order: the harness's unit tests; the checks of the patch qu
 prefix, and that the patterns for kernel reports are no fewer than the kernel's own); the
 proofs that ./run prove makes, less those that take long; then lanes: kernel built, booted,
 KUnit suites run at boot and after boot, then torture tests if it has any; with --all, the
-calls that running kernels make with preemption disabled (./run help record).
+calls that running kernels make with preemption disabled (./run help record), and the
+kunit.py commands of the series' kunitconfig, as they stand there.
 The lanes are the ones whose file in lanes/ says when = "check", or the LANEs given. With
 lane x86_64 comes the subset of the mutants (./run help mutants).
 
   --all     every lane: all preemption models, sanitizers, architectures, torture tests and
-            TLB tests
+            TLB tests; records, and the kunit.py commands
   --quick   only what needs no kernel build
 
 Prints a summary table and the line "N passed, N failed, N skipped", which counts unit
@@ -51,7 +52,7 @@ def main(args: list[str]) -> int:
     steps = [] if parsed.quick else [step for step in proofs.STEPS if step.quick]
     with_mutants = any(lane.name == mutants.SUBSET_LANE for lane in chosen)
     recorded = recorded_calls.words(opts.queue).lanes if parsed.all else ()
-    progress = Progress(2 + len(steps) + len(chosen) + with_mutants + len(recorded))
+    progress = Progress(2 + len(steps) + len(chosen) + with_mutants + len(recorded) + parsed.all)
 
     progress.phase("unit tests of the harness")
     parts = guarded("unit tests", progress, lambda: unit_tests.part(progress))
@@ -66,6 +67,8 @@ def main(args: list[str]) -> int:
         progress.phase("mutants: broken kernels must be noticed")
         parts += guarded("mutants", progress, lambda: mutant_runs.subset_part(opts, progress))
     parts += recorded_calls.parts(recorded, opts, progress)
+    if parsed.all:
+        parts += kunit_commands.parts(opts, progress)
     print()
     print(report.table(parts))
     if chosen:

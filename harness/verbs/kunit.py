@@ -21,8 +21,8 @@ Builds the lane's kernel, boots it and shows its console; the lane's suites run 
 boot and again after boot, then its torture tests. The verdict comes last, the exit code
 is its.
 
-  GLOB     runs only the cases whose names match, for example 'storm*'; with a dot,
-           suite and case as in KUnit's own filter, for example 'smp.storm*'. At
+  GLOB     runs only the cases whose names match, for example 'any*'; with a dot,
+           suite and case as in KUnit's own filter, for example 'smp.any*'. At
            least one case must match then.
   --base   the unpatched kernel with nothing but the tests of the series
 

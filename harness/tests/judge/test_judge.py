@@ -58,16 +58,16 @@ class Verdicts(unittest.TestCase):
         self.assertNotIn("build id", self.verdict.text())
 
     def test_failed_at_boot(self):
-        self.assertEqual(self.code(log(GOOD.replace("ok 3 storm", "not ok 3 storm"))), Exit.TEST)
-        self.assertIn("at boot: smp.storm failed", self.verdict.text())
+        self.assertEqual(self.code(log(GOOD.replace("ok 3 right_cpus", "not ok 3 right_cpus"))), Exit.TEST)
+        self.assertIn("at boot: smp.right_cpus failed", self.verdict.text())
 
     def test_failed_after_boot_only(self):
-        self.assertEqual(self.code(log(results=GOOD.replace("ok 3 storm", "not ok 3 storm"))),
+        self.assertEqual(self.code(log(results=GOOD.replace("ok 3 right_cpus", "not ok 3 right_cpus"))),
                          Exit.TEST)
-        self.assertIn("after boot: smp.storm failed", self.verdict.text())
+        self.assertIn("after boot: smp.right_cpus failed", self.verdict.text())
 
     def test_one_skip_is_a_failure(self):
-        self.assertEqual(self.code(log(GOOD.replace("ok 3 storm", "ok 3 storm # SKIP no CPU"))),
+        self.assertEqual(self.code(log(GOOD.replace("ok 3 right_cpus", "ok 3 right_cpus # SKIP no CPU"))),
                          Exit.TEST)
         self.assertEqual(self.verdict.skipped, 1)
         self.assertIn("no CPU", self.verdict.text())
@@ -78,19 +78,19 @@ class Verdicts(unittest.TestCase):
         self.assertEqual(self.verdict.passed, 0)
 
     def test_skips_that_the_lane_lists(self):
-        one = GOOD.replace("ok 3 storm", "ok 3 storm # SKIP not preemptible")
-        asked = [{"name": "smp", "min_cases": 3, "skips": ["storm"], "why": "no preemption"}]
+        one = GOOD.replace("ok 3 right_cpus", "ok 3 right_cpus # SKIP not preemptible")
+        asked = [{"name": "smp", "min_cases": 3, "skips": ["right_cpus"], "why": "no preemption"}]
         self.assertEqual(self.code(log(one, one), suites=asked), Exit.OK, self)
         self.assertEqual(self.verdict.skipped, 2)
         self.assertEqual(self.code(log(), suites=asked), Exit.TEST)
         self.assertIn("must be skipped (no preemption)", self.verdict.text())
-        asked[0]["skips"] = ["storm", "nothing.*"]
+        asked[0]["skips"] = ["right_cpus", "nothing.*"]
         self.assertEqual(self.code(log(one, one), suites=asked), Exit.TEST)
         self.assertIn("no case is named smp.nothing.*", self.verdict.text())
         self.assertEqual(self.code(log(one, one), suites=asked, glob="smp.*"), Exit.OK, self)
         asked[0]["skips"] = ["plain"]
         self.assertEqual(self.code(log(one, one), suites=asked, glob="x"), Exit.TEST)
-        self.assertIn("smp.storm was skipped", self.verdict.text())
+        self.assertIn("smp.right_cpus was skipped", self.verdict.text())
 
     def test_listed_case_stands_for_its_parameters(self):
         each = re.sub(r"        ok (\d) (single|many)", r"        ok \1 \2 # SKIP not here", GOOD)
@@ -155,7 +155,7 @@ class Verdicts(unittest.TestCase):
                          Exit.SPLAT)
 
     def test_splat_outranks_a_failed_test(self):
-        self.assertEqual(self.code(log(GOOD.replace("ok 3 storm", "not ok 3 storm"),
+        self.assertEqual(self.code(log(GOOD.replace("ok 3 right_cpus", "not ok 3 right_cpus"),
                                        tail="[    2.5] UBSAN: shift in f\n")), Exit.SPLAT)
 
     def test_cpu_left_offline(self):

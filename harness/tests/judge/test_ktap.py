@@ -19,8 +19,8 @@ GOOD = """\
 [    1.200004]         ok 2 many
 [    1.200005]     # with_parameters: pass:2 fail:0 skip:0 total:2
 [    1.200006]     ok 2 with_parameters
-[    1.300000]     # storm.speed: slow
-[    1.300001]     ok 3 storm
+[    1.300000]     # right_cpus.speed: slow
+[    1.300001]     ok 3 right_cpus
 [    1.300002] # smp: pass:3 fail:0 skip:0 total:3
 [    1.300003] # Totals: pass:4 fail:0 skip:0 total:4
 [    1.300004] ok 1 smp
@@ -36,7 +36,7 @@ class Complete(unittest.TestCase):
         report = parse(GOOD)
         self.assertEqual([case.name for case in report.leaves("ok")],
                          ["smp.plain", "smp.with_parameters.single", "smp.with_parameters.many",
-                          "smp.storm"])
+                          "smp.right_cpus"])
         self.assertEqual(report.problems, [])
 
     def test_without_time_stamps(self):
@@ -44,7 +44,7 @@ class Complete(unittest.TestCase):
         self.assertEqual(parse(bare).executed, 4)
 
     def test_stamp_with_thread(self):
-        self.assertEqual(ktap.strip("[    1.3][    T1]     ok 3 storm\r\n"), "    ok 3 storm")
+        self.assertEqual(ktap.strip("[    1.3][    T1]     ok 3 right_cpus\r\n"), "    ok 3 right_cpus")
 
     def test_failed_parameter(self):
         report = parse(GOOD.replace("ok 2 many", "not ok 2 many")
@@ -55,11 +55,11 @@ class Complete(unittest.TestCase):
 
     def test_place_of_the_failure(self):
         report = parse(GOOD.replace("[    1.300001]     ok 3",
-                                    "[    1.3]     # storm: EXPECTATION FAILED at lib/x.c:7\n"
+                                    "[    1.3]     # right_cpus: EXPECTATION FAILED at lib/x.c:7\n"
                                     "[    1.3]     Expected a == b, but\n"
                                     "[    1.300001]     not ok 3"))
         self.assertEqual([(case.name, case.reason) for case in report.leaves("failed")],
-                         [("smp.storm", "lib/x.c:7")])
+                         [("smp.right_cpus", "lib/x.c:7")])
 
     def test_case_failed_after_its_parameters(self):
         report = parse(GOOD.replace("ok 2 with_parameters", "not ok 2 with_parameters"))

@@ -11,10 +11,12 @@ SCF = """\
 [    5.000000] torture module --- scftorture:  disable_onoff_at_boot=0 random_shuffle=0
 [    5.000100] scftorture: --- Start of test:  verbose=1 holdoff=0 longwait=0 nthreads=-1
 [   20.100000] scftorture:  scf_invoked_count ver: 100 resched: 0 single: 1/2 single_ofl: 3/4 \
-single_rpc: 5 single_rpc_ofl: 0 many: 6/7 all: 8/9 onoff: 1/1:2/2 5,6:7,8 9:10 (HZ=250) ste: 0 \
+single_rpc: 5 single_rpc_ofl: 0 many: 6/7 all: 8/9 \
+counted: 70/69 preemptions: 1 preempted: 1 migrated: 0 onoff: 1/1:2/2 5,6:7,8 9:10 (HZ=250) ste: 0 \
 stnmie: 0 stnmoe: 0 staf: 0
 [   25.500000] scftorture:  scf_invoked_count VER: 1000 resched: 0 single: 10/20 single_ofl: 3/4 \
-single_rpc: 50 single_rpc_ofl: 5 many: 60/70 all: 80/90 \n\
+single_rpc: 50 single_rpc_ofl: 5 many: 60/70 all: 80/90 \
+counted: 700/700 preemptions: 12 preempted: 11 migrated: 4 \n\
 [   25.500001] smpboot: CPU 2 is now offline
 [   25.500002] onoff: 11/11:12/12 5,6:7,8 9:10 (HZ=250) ste: 0 stnmie: 0 stnmoe: 0 staf: 2
 [   25.600000] scftorture: --- End of test: SUCCESS:  verbose=1 holdoff=0 longwait=0 nthreads=4
@@ -30,12 +32,6 @@ rtmbe: 0 rtmbkf: 0/5 rtbe: 0 rtbke: 0 rtbf: 0 rtb: 0 nt: 133 onoff: 20/20:23/23 
 [   60.000001] srcu-torture: Reader Pipe:  5000 12 0 0 0 0 0 0 0 0 0
 [   60.000002] srcu-torture: Reader Batch:  5005 7 0 0 0 0 0 0 0 0 0
 [   60.100000] srcu-torture:--- End of test: SUCCESS: nreaders=3 nfakewriters=4
-"""
-STORM = """\
-[    1.000000]     # storm: storm_seconds=10 storm_threads=2 storm_seed=1, 4 CPUs
-[   11.500000]     # storm: 200 calls; requests without wait: 70 sent, 70 run; 2 not sent, as the CPU \
-had left; CPUs taken 5 \
-times offline, 4 times online
 """
 KICK = """\
 [    1.000000] kicktest: KICK-BEGIN
@@ -92,8 +88,9 @@ class Judged(unittest.TestCase):
         self.assertEqual(result.problems, [])
         self.assertEqual(result.totals, {
             "handler runs": 1000, "single": 30, "rpc": 50, "many": 130, "all": 170,
-            "to an offline CPU": 12, "online": 11, "offline": 12, "wrong": 0, "order in": 0,
-            "order out": 0})
+            "to an offline CPU": 12, "online": 11, "offline": 12, "counted sent": 700, "counted run": 700,
+            "lost": 0, "preemptions": 12, "preempted in a call": 11, "migrated in a call": 4,
+            "wrong": 0, "order in": 0, "order out": 0})
         self.assertAlmostEqual(result.seconds, 20.5999)
         self.assertIn("scftorture: ended with SUCCESS after 21 s; handler runs 1000,", result.text())
 
@@ -104,11 +101,10 @@ class Judged(unittest.TestCase):
             "updates": 117, "reads": 5012, "too early": 0, "reads in timers": 133,
             "read and exit": 14, "online": 20, "offline": 23, "order": 0})
 
-    def test_storm_adds_its_runs(self):
-        result = self.judge(STORM + STORM.replace("[   11", "[   12"), "storm", 20, offline=10)
+    def test_runs_are_added(self):
+        result = self.judge(SCF + SCF, "scftorture", 20, offline=24)
         self.assertEqual(result.problems, [])
-        self.assertEqual(result.totals, {"calls": 400, "sent": 140, "run": 140, "left_out": 4,
-                                         "offline": 10, "online": 8, "lost": 0})
+        self.assertEqual((result.totals["counted sent"], result.totals["online"]), (1400, 22))
 
     def tlb(self, text: str, *skips: str, **minimum) -> torture.Result:
         wanted = torture.Wanted("tlb", 6, minimum=minimum, skips=skips, why="it is so")
@@ -172,16 +168,18 @@ class Judged(unittest.TestCase):
                                                   "rcutorture"))
 
     def test_end_line_is_missing(self):
-        for text, test in ((SCF, "scftorture"), (RCU, "rcutorture"), (STORM, "storm")):
+        for text, test in ((SCF, "scftorture"), (RCU, "rcutorture")):
             cut = "\n".join(text.splitlines()[:-1])
             self.assertIn("its end line is missing", self.problem(cut, test, offline=99))
             self.assertIn("did not begin", self.problem("", test))
 
     def test_another_test_does_not_count(self):
-        self.assertIn("did not begin", self.problem(SCF + STORM, "rcutorture"))
+        self.assertIn("did not begin", self.problem(SCF + KICK, "rcutorture"))
 
     def test_lost_request(self):
-        self.assertIn("lost is 1, not 0", self.problem(STORM.replace("70 run", "69 run"), "storm"))
+        for run, lost in ((699, 1), (701, -1)):
+            self.assertIn(f"lost is {lost}, not 0", self.problem(
+                SCF.replace("700/700", f"700/{run}"), "scftorture"))
 
     def test_totals(self):
         self.assertIn("wrong is 3", self.problem(SCF.replace("ste: 0", "ste: 3"), "scftorture"))
@@ -199,7 +197,7 @@ class Judged(unittest.TestCase):
                      "srcu-torture:!!! out of memory",
                      "scftorture: --- End of test: FAILURE:  verbose=0"):
             self.assertTrue(judge.splat("[    1.000000] " + text), text)
-        for line in (SCF + RCU + STORM + TLB).splitlines():
+        for line in (SCF + RCU + TLB).splitlines():
             self.assertIsNone(judge.splat(line), line)
 
     def test_verdict_of_a_run(self):
@@ -215,13 +213,13 @@ class Judged(unittest.TestCase):
         self.assertIn("scftorture: it did not begin", verdict.text())
 
     def test_what_init_repeats_is_not_counted_twice(self):
-        run = replace(runs.read(RUN), suites=(), torture=(asked("storm"),))
-        copy = "".join(f"[   12.0] harness: | {line}\n" for line in STORM.splitlines())
-        self.assertEqual(judge.judge(STORM + copy, "0", run).torture[0].totals["calls"], 200)
+        run = replace(runs.read(RUN), suites=(), torture=(asked("scftorture"),))
+        copy = "".join(f"[   26.0] harness: | {line}\n" for line in SCF.splitlines())
+        self.assertEqual(judge.judge(SCF + copy, "0", run).torture[0].totals["rpc"], 50)
 
 
 class Guest(unittest.TestCase):
-    WANTED = (torture.Wanted("scftorture", 30, "verbose=1 stutter=0"), torture.Wanted("storm", 60),
+    WANTED = (torture.Wanted("scftorture", 30, "verbose=1 stutter=0"),
               torture.Wanted("rcutorture", 20))
 
     def test_steps(self):
@@ -229,7 +227,6 @@ class Guest(unittest.TestCase):
             "load torture", "load scftorture verbose=1 stutter=0", "sleep 30", "unload scftorture",
             "unload torture", "load torture", "load rcutorture", "sleep 20", "unload rcutorture",
             "unload torture"])
-        self.assertEqual(torture.steps(self.WANTED[1:2]), "")
         self.assertEqual(torture.steps([torture.Wanted("tlb", 60, "mode=stale seconds=8")])
                          .splitlines(),
                          ["load hold", "run tlbtest mode=stale seconds=8", "unload hold"])
@@ -240,10 +237,9 @@ class Guest(unittest.TestCase):
         self.assertEqual(torture.modules([torture.Wanted("tlb", 60)]), [])
 
     def test_progress(self):
-        shown = [torture.progress(line) for line in (SCF + RCU + STORM).splitlines()]
+        shown = [torture.progress(line) for line in (SCF + RCU).splitlines()]
         self.assertEqual([text for text in shown if text],
-                         ["scftorture: scf_invoked_count ver: 100", "rcutorture: ver: 17",
-                          "storm: 200 calls"])
+                         ["scftorture: scf_invoked_count ver: 100", "rcutorture: ver: 17"])
 
 
 if __name__ == "__main__":

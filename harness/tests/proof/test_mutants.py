@@ -40,7 +40,7 @@ GOOD = START + """\
 [    1.300000]         ok 2 many, nowait
 [    1.300000]     # third_task: pass:2 fail:0 skip:0 total:2
 [    1.300000]     ok 1 third_task
-[    1.400000]     ok 2 storm
+[    1.400000]     ok 2 right_cpus
 [    1.400000] # smp: pass:2 fail:0 skip:0 total:2
 [    1.400000] ok 1 smp
 [    2.000000] harness: build 0123abc
@@ -58,7 +58,8 @@ def a_mutant(caught_by: str = "case", **more) -> mutants.Mutant:
     return mutants.Mutant(**{
         "name": "breaks-it", "edits": (), "breaks": "It.",
         "invariant": ("I7",), "lane": "x86_64", "cases": "smp.third_task", "caught_by": caught_by,
-        "fails": (), "splat": "", "subset": False, "params": "", "cmdline": "", "limit_s": 60,
+        "fails": (), "splat": "", "subset": False, "params": "", "seconds": 0, "cmdline": "",
+        "limit_s": 60,
         **more})
 
 
@@ -96,20 +97,20 @@ class Caught(unittest.TestCase):
         self.assertTrue(self.watch(mutant, START + CHECK).caught)
 
     def test_other_case_or_parameter_is_not_enough(self) -> None:
-        for name in ("smp.third_task.many, wait", "smp.storm"):
+        for name in ("smp.third_task.many, wait", "smp.right_cpus"):
             seen = self.watch(a_mutant(fails=(name,)), BAD)
             self.assertEqual(seen.caught, "")
             self.assertIn("case smp.third_task.many, nowait", seen.others)
 
     def test_all_that_are_named_must_fail(self) -> None:
-        both = a_mutant(fails=("smp.third_task.many, nowait", "smp.storm"))
+        both = a_mutant(fails=("smp.third_task.many, nowait", "smp.right_cpus"))
         self.assertEqual(self.watch(both, BAD).caught, "")
-        self.assertTrue(self.watch(both, BAD.replace("ok 2 storm", "not ok 2 storm")).caught)
+        self.assertTrue(self.watch(both, BAD.replace("ok 2 right_cpus", "not ok 2 right_cpus")).caught)
 
     def test_splat(self) -> None:
         atomic = START + "[    1.2] BUG: scheduling while atomic: swapper/0/1/0x00000002\n"
         self.assertTrue(self.watch(a_mutant("splat", splat="scheduling while"), atomic).caught)
-        seen = self.watch(a_mutant("case", fails=("smp.storm",)), atomic)
+        seen = self.watch(a_mutant("case", fails=("smp.right_cpus",)), atomic)
         self.assertEqual((seen.caught, len(seen.others)), ("", 1))
         other = self.watch(a_mutant("splat", splat="in preemptible"), atomic)
         self.assertEqual((other.caught, len(other.others)), ("", 1))
@@ -118,7 +119,7 @@ class Caught(unittest.TestCase):
         stuck = START + "[   30.0] watchdog: BUG: soft lockup - CPU#3 stuck for 26s! [x:55]\n"
         self.assertTrue(self.watch(a_mutant("hang"), stuck).caught)
         self.assertEqual(self.watch(a_mutant("hang"), GOOD).caught, "")
-        self.assertEqual(self.watch(a_mutant(fails=("smp.storm",)), stuck).caught, "")
+        self.assertEqual(self.watch(a_mutant(fails=("smp.right_cpus",)), stuck).caught, "")
         # The limit alone may come from a busy machine.
         for console, said in ((START, "no end after 60 s"),
                               ("", "no end after 60 s, before the suite began")):
@@ -140,6 +141,12 @@ class Caught(unittest.TestCase):
                             START + self.TLB.replace("fail", "pass"))
         self.assertEqual((passes.caught, passes.others), ("", []))
 
+    def test_torture_that_has_its_last_verdict_only(self) -> None:
+        mutant = a_mutant("torture", cases="", fails=("scftorture.end",))
+        end = "[    5.0] scftorture: --- End of test: FAILURE:  verbose=1 holdoff=0\n"
+        self.assertEqual(self.watch(mutant, START + end).caught, "torture: scftorture.end")
+        self.assertEqual(self.watch(mutant, START + end.replace("FAILURE", "SUCCESS")).caught, "")
+
     def test_without_a_mutant_the_torture_test_must_pass(self) -> None:
         lane = dataclasses.replace(lane_files.load("x86_64", QUEUE), torture=(torture.Wanted("tlb", 60),))
         good = ("[    0.0] Linux version 6.0.0\n[    1.0] harness: cpus 8 online\n"
@@ -160,9 +167,9 @@ class Caught(unittest.TestCase):
         lane = lane_files.load("x86_64", QUEUE)
         def wrong(console: str, *fails: str) -> list[str]:
             return mutants.baseline(lane, console, "0", a_mutant(fails=fails), HANG)
-        self.assertEqual(wrong(GOOD, "smp.third_task.many, wait", "smp.storm"), [])
-        self.assertTrue(wrong(BAD, "smp.storm"))
-        self.assertTrue(wrong(GOOD.replace("ok 2 storm", "ok 2 storm # SKIP one CPU")))
+        self.assertEqual(wrong(GOOD, "smp.third_task.many, wait", "smp.right_cpus"), [])
+        self.assertTrue(wrong(BAD, "smp.right_cpus"))
+        self.assertTrue(wrong(GOOD.replace("ok 2 right_cpus", "ok 2 right_cpus # SKIP one CPU")))
         self.assertTrue(wrong(GOOD + "[ 3.0] BUG: something\n"))
         self.assertEqual(wrong(GOOD, "smp.third_task.single"), ["smp.third_task.single was not run"])
 
@@ -176,10 +183,15 @@ class Caught(unittest.TestCase):
 
 
 class Data(unittest.TestCase):
+    def test_each_case_of_the_suites_has_a_mutant_that_it_catches(self) -> None:
+        caught = {".".join(name.split(".")[:2]) for mutant in mutants.load(QUEUE).mutants
+                  if mutant.caught_by == "case" for name in mutant.fails}
+        self.assertEqual(cases_of_series(QUEUE) - caught, set())
+
     def test_table(self) -> None:
         table = mutants.load(QUEUE).mutants
         known = cases_of_series(QUEUE)
-        self.assertIn("smp.storm", known)
+        self.assertIn("smp.right_cpus", known)
         for mutant in table:
             for name in mutant.fails if mutant.caught_by == "case" else ():
                 self.assertIn(".".join(name.split(".")[:2]), known, mutant.name)
@@ -187,7 +199,7 @@ class Data(unittest.TestCase):
                                              ".".join(name.split(".")[:2])), mutant.name)
             lane = lane_files.load(mutant.lane, QUEUE)
             if mutant.caught_by == "torture":
-                self.assertTrue(torture.kinds()[lane.torture[0].test].verdicts, mutant.name)
+                self.assertTrue(lane.torture, mutant.name)
             else:
                 self.assertTrue(any(re.fullmatch(mutant.cases.replace("*", ".*"), name)
                                     for name in known), mutant.name)
@@ -396,6 +408,9 @@ class Verb(unittest.TestCase):
         self.assertEqual(short.suites, ())
         self.assertEqual(torture.steps(short.torture).splitlines(),
                          ["load hold", "run tlbtest mode=lat reps=2", "unload hold"])
+        self.assertEqual(short.torture[0].seconds, 60)
+        short = mutant_runs.reduced(lane, dataclasses.replace(mutant, seconds=20))
+        self.assertEqual(short.torture[0].seconds, 20)
 
     def test_guest_runs_the_cases_at_boot_only(self) -> None:
         with mock.patch.object(mutant_runs.qemu, "boot") as booted, \
