@@ -2,7 +2,7 @@
 
 In:  the console of a guest that ran bench/rt.c and bench/stall.c (they say what the lines
      mean), or what those printed on a real machine.
-Out: Round; points() -> Point of the rows of ROWS; Bucket, write_csv() -> histograms.csv.
+Out: Round; read() -> Points of the rows of ROWS, Buckets of histograms.csv.
 Times are nanoseconds in Point, microseconds in Round and Bucket.
 
 cyclictest leaves out the wake-ups that a late one overlaps. So a wake-up that is late
@@ -12,12 +12,10 @@ away for half of the time would show in one wake-up of a hundred.
 
 from __future__ import annotations
 
-import csv
 import re
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Iterable
 
 from ..core.errors import Exit, HarnessError
 from ..core.report import text_table
@@ -176,12 +174,3 @@ def rounds_table(found: list[Round]) -> str:
                      str(item.counts.total() + item.over), show(values["rt_p99"]),
                      show(values["rt_max"]), f"{values['rt_late']:.0f}" if hold_ms else "-"))
     return text_table(rows)
-
-
-def write_csv(buckets: Iterable[Bucket], path: Path) -> None:
-    """Every bucket, one a line."""
-    names = list(Bucket.__dataclass_fields__)
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(names)
-        writer.writerows([getattr(bucket, name) for name in names] for bucket in buckets)

@@ -479,7 +479,7 @@ def write_results(plan: BenchPlan, folder: Path, made: Measurements, arches: lis
     new.mkdir(parents=True)
     points.write_csv(made.points, new / "points.csv")
     if buckets:
-        cyclictest.write_csv(buckets, new / "histograms.csv")
+        points.write_csv(buckets, new / "histograms.csv")
     (new / "config-differences.md").write_text(config_differences(ready), encoding="utf-8")
     stats, kernels = points.stats(made.points), made.kernels
     qemu = sorted({item.arch.qemu for item in ready})

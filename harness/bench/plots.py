@@ -111,15 +111,16 @@ def draw_wakeups(stats: Stats, kernels: list[Measured], subtitle: str, path: Pat
                                    lambda key: True, model).items():
             found[f"{case}, {model}"] = lines
     _draw(found, "Wake-up latency by the length of the hold", subtitle, kernels,
-          "remote CPU keeps interrupts off (ms)", True, path, scratch)
+          "remote CPU keeps interrupts off (ms)", True, path, scratch,
+          len({key.case for key in stats}))
 
 
 def _draw(series: Series, title: str, subtitle: str, kernels: list[Measured], xlabel: str,
-          log: bool, path: Path, scratch: Path) -> None:
+          log: bool, path: Path, scratch: Path, columns: int = COLUMNS) -> None:
     plt = load_matplotlib(scratch)
     from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
 
-    columns = min(COLUMNS, len(series))
+    columns = min(columns, len(series))
     rows = -(-len(series) // columns)
     figure, panels = plt.subplots(rows, columns, sharey=log, squeeze=False,
                                   figsize=(max(7.0, 3.4 * columns), 3.0 * rows + 1.7))

@@ -14,7 +14,7 @@ import statistics
 from collections import defaultdict
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
-from typing import Iterable, NamedTuple
+from typing import Any, Iterable, NamedTuple, Sequence
 
 from ..core.errors import Exit, HarnessError
 
@@ -148,14 +148,13 @@ def read(console: str, boot: Boot, where: Path) -> tuple[list[Point], list[str]]
     return found, discards
 
 
-def write_csv(points: Iterable[Point], path: Path) -> None:
-    """Every raw point, one a line."""
+def write_csv(rows: Sequence[Any], path: Path) -> None:
+    """Points (or other dataclasses of one kind), one a line."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow([field.name for field in fields(Point)])
-        for point in points:
-            writer.writerow([f"{value:.10g}" if isinstance(value, float) else value
-                             for value in astuple(point)])
+        writer.writerow([field.name for field in fields(rows[0] if rows else Point)])
+        writer.writerows([f"{value:.10g}" if isinstance(value, float) else value
+                          for value in astuple(row)] for row in rows)
 
 
 def read_csv(path: Path) -> list[Point]:

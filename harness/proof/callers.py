@@ -18,7 +18,6 @@ import re
 import shutil
 import time
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Iterable, Iterator
@@ -36,7 +35,6 @@ FOLDER = settings.REPO / "proof/callers"
 TABLE = FOLDER / "callers.md"
 SAMPLE = FOLDER / "sample"
 STEPS = 2               # that the audit goes up from the functions of calls.toml
-CHUNK = 12              # files for one run of spatch
 NOT_SEEN = "?"          # function of a call that the parser does not see
 BEFORE = "before/"      # comes before the name of a file of the base
 COLUMNS = ["file", "function", "pinned by", "call", "verdict", "why"]
@@ -362,7 +360,7 @@ def one_step(texts: dict[str, str], makers: Makers) -> set[tuple[str, str]]:
 
 
 class Spatch:
-    """Runs scripts over C texts, several at a time."""
+    """Runs scripts over C texts; it makes use of all CPUs itself."""
 
     def __init__(self, work: Path, progress: Progress) -> None:
         self.work, self.progress = work, progress
@@ -376,23 +374,13 @@ class Spatch:
             (work / file).write_text(text, "utf-8")
         path = self.work / f"{name}.cocci"
         path.write_text(script)
-        # Big and small ones mixed, so that all take about as long.
-        files = sorted(texts, key=lambda file: -len(texts[file].encode()))
-        count = -(-len(files) // CHUNK)
-        chunks = [files[start::count] for start in range(count)]
-
-        def one(numbered: tuple[int, list[str]]) -> str:
-            number, chunk = numbered
-            done = proc.run(["spatch", "--very-quiet", "--no-includes", "--cocci-file", path,
-                             *chunk], cwd=work, step=f"spatch {name}, files {chunk[0]} and on",
-                            limit=settings.limit("spatch"), code=Exit.TEST)
-            self.progress.tick(f"{name}: {number + 1} of {len(chunks)}")
-            return done.output
-
-        with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-            output = "".join(pool.map(one, enumerate(chunks)))
-        (self.work / f"{name}.out").write_text(output)
-        return [line.split("\t") for line in output.splitlines() if line.count("\t") >= 3]
+        self.progress.tick(f"{name}: {len(texts)} files")
+        done = proc.run(["spatch", "--very-quiet", "--no-includes", "--include-headers", "--jobs",
+                         str(os.cpu_count() or 1), "--cocci-file", path, "--dir", "."], cwd=work,
+                        step=f"spatch {name}", limit=settings.limit("spatch"), code=Exit.TEST)
+        (self.work / f"{name}.out").write_text(done.output)
+        return [line.removeprefix("./").split("\t") for line in done.output.splitlines()
+                if line.count("\t") >= 3]
 
 
 def left_out(file: str, asked: Words) -> bool:

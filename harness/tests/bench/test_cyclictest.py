@@ -106,7 +106,7 @@ class ReadTest(unittest.TestCase):
         _, buckets = cyclictest.read(CONSOLE, BOOT, STEPS, Path("c"))
         with tempfile.TemporaryDirectory() as name:
             path = Path(name) / "h.csv"
-            cyclictest.write_csv(buckets, path)
+            points.write_csv(buckets, path)
             self.assertEqual(path.read_text().splitlines()[1], "x86_64,series,tools,1,idle,0,50,170")
 
     def test_steps_of_our_own(self):
