@@ -5,8 +5,6 @@ A verb's module has HELP (text for `./run help VERB`) and main(args) -> exit cod
 It is imported only when the verb is used.
 """
 
-from __future__ import annotations
-
 import importlib
 import signal
 import sys

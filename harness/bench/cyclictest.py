@@ -10,8 +10,6 @@ by L stands for those, too, each one interval less late: without that, a CPU tha
 away for half of the time would show in one wake-up of a hundred.
 """
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from dataclasses import dataclass, field

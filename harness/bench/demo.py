@@ -4,8 +4,6 @@ In:  the points of its boots (measure.py), the kernels, where their source comes
 Out: in build/<queue>/demo/: points.csv, latency.svg, result.txt (what is printed).
 """
 
-from __future__ import annotations
-
 import statistics
 from collections import defaultdict
 from pathlib import Path

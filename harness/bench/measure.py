@@ -7,8 +7,6 @@ Out: bench/results/DATE-BASE/: points.csv, summary.md, config-differences.md, *.
 Kernels are built only if something changed; each run boots and measures anew.
 """
 
-from __future__ import annotations
-
 import datetime
 import re
 import shutil

@@ -4,11 +4,9 @@ In:  bench/bench.toml (its comments say what the keys mean).
 Out: BenchPlan.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from ..core import records, settings
 from ..core.errors import Exit, HarnessError
@@ -142,12 +140,12 @@ class BenchPlan:
     target: dict[str, Limit]
     tools: dict[str, Any]
 
-    def of(self, preset: str) -> BenchPlan:
+    def of(self, preset: str) -> Self:
         """What is left of it for a preset: the queue's two kernels, one boot; "": what is of none."""
         guests = tuple(item for item in self.guest if item.preset == preset)
         return replace(self.quick(), boots=1, guest=guests) if preset else replace(self, guest=guests)
 
-    def quick(self) -> BenchPlan:
+    def quick(self) -> Self:
         """What is left of it with --quick."""
         return replace(self, boots=self.quick_boots,
                        kernel=tuple(item for item in self.kernel if item.quick),

@@ -7,8 +7,6 @@ Out: latency-by-hold-ARCH.svg, latency-by-cpus-ARCH.svg, cost-by-targets-ARCH.sv
 Needs matplotlib (package group "plot"), imported only when something is drawn.
 """
 
-from __future__ import annotations
-
 import math
 import os
 from collections import Counter

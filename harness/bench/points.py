@@ -6,8 +6,6 @@ Out: Point, Key, Stat; read_csv(), write_csv(). Values are nanoseconds of the gu
      clock, or bytes in the row "memory".
 """
 
-from __future__ import annotations
-
 import csv
 import re
 import statistics
@@ -159,8 +157,7 @@ def write_csv(rows: Sequence[Any], path: Path) -> None:
 
 def read_csv(path: Path) -> list[Point]:
     """The points of a file that write_csv wrote; in old ones, all are of the same model."""
-    kinds = {field.name: {"int": int, "float": float, "str": str}[str(field.type)]
-             for field in fields(Point)}
+    kinds = {field.name: field.type for field in fields(Point)}
     try:
         with path.open(newline="", encoding="utf-8") as file:
             return [Point(**{name: kinds[name](text) for name, text in row.items()})

@@ -4,8 +4,6 @@ In:  harness/data/arches.toml.
 Out: Arch, Kernel; arch_names() -> names, arch(name) -> Arch.
 """
 
-from __future__ import annotations
-
 import functools
 from dataclasses import dataclass
 from typing import Any

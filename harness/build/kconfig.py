@@ -5,8 +5,6 @@ Out: OUT/.config, made by the tree's own kunit.py and olddefconfig; a CONFIG err
      that names every option which did not take effect.
 """
 
-from __future__ import annotations
-
 import re
 import sys
 from pathlib import Path

@@ -9,8 +9,6 @@ folder then starts from an empty one, because a half-written object can look new
 than its sources (ccache makes up for most of it).
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

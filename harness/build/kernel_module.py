@@ -5,8 +5,6 @@ In:  a Kernel, its tree and its build folder (image and modules are built), the 
 Out: the module file. FOLDER.log holds make's output.
 """
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
 

@@ -5,8 +5,6 @@ Out: the messages of gcc (W=1 if asked) and sparse, without line numbers, so tha
      those of two versions of a file can be compared.
 """
 
-from __future__ import annotations
-
 import os
 import re
 from collections import Counter

@@ -3,8 +3,6 @@
 In:  the verb's name.  Out: an argparse parser whose errors are one sentence.
 """
 
-from __future__ import annotations
-
 import argparse
 from typing import NoReturn
 

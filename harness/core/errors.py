@@ -4,8 +4,6 @@ In: nothing.  Out: `Exit`, `HarnessError`.  A HarnessError's message is one
 sentence for the user that says what to do; cli.py prints it and exits with its code.
 """
 
-from __future__ import annotations
-
 import enum
 
 

@@ -3,8 +3,6 @@
 In:  a folder, a name of [free_gib] in data/limits.toml.
 """
 
-from __future__ import annotations
-
 import shutil
 from contextlib import contextmanager
 from pathlib import Path

@@ -3,8 +3,6 @@
 In:  a work tree and arguments.  Out: what git printed, without the last newline.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from . import proc, settings

@@ -4,8 +4,6 @@ In:  the folder, the verb.  Out: a context that holds the lock.
 The lock is the kernel's (flock), so it ends with the process, whatever ends it.
 """
 
-from __future__ import annotations
-
 import fcntl
 import os
 from contextlib import contextmanager

@@ -4,8 +4,6 @@ In:  functions that take an Event and end soon after it is set, a name for each.
 Out: their results, in order; what a function raises comes out of done().
 """
 
-from __future__ import annotations
-
 import threading
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Any, Callable, Sequence

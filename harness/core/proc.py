@@ -6,8 +6,6 @@ When the limit is reached or Ctrl-C is pressed the whole group is killed, so no
 compiler or QEMU outlives its step.
 """
 
-from __future__ import annotations
-
 import os
 import selectors
 import shlex

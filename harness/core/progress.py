@@ -5,8 +5,6 @@ On a terminal one live line is rewritten; elsewhere a line is printed at most
 every 30 s, so that a log stays short and a quiet build does not look hung.
 """
 
-from __future__ import annotations
-
 import shutil
 import sys
 import time

@@ -5,8 +5,6 @@ Out: Queue; names(), load(name) -> Queue (the default one if no name is given).
 A queue is passed on to whoever works on it: nothing else says which one is meant.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any

@@ -4,8 +4,6 @@ In:  a dataclass, the table, words for where it stands.
 Out: an instance; a key that is unknown, missing or of a wrong type is a usage error.
 """
 
-from __future__ import annotations
-
 import functools
 import types
 import typing

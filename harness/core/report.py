@@ -4,8 +4,6 @@ In:  Part records, in the order they were run.
 Out: a table as text, the closing line "N passed, N failed, N skipped", the exit code.
 """
 
-from __future__ import annotations
-
 import sys
 import time
 from dataclasses import dataclass

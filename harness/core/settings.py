@@ -5,8 +5,6 @@ Out: REPO, BUILD, DATA (folders), fetched() (folder of what is fetched once for 
      limit(name) -> seconds, need_gib(name) -> GiB of free disk space, toml(path) -> dict.
 """
 
-from __future__ import annotations
-
 import functools
 import os
 import tomllib

@@ -7,8 +7,6 @@ machine's own suites lack a package, apt runs with a source list, list folder an
 cache of its own, made from the mirror addresses that the machine uses.
 """
 
-from __future__ import annotations
-
 import hashlib
 import re
 import shutil

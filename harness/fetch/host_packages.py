@@ -5,8 +5,6 @@ Missing packages are installed with apt as root or through password-less sudo;
 elsewhere they are listed. Nothing is ever removed or upgraded on purpose.
 """
 
-from __future__ import annotations
-
 import glob
 import os
 import shutil

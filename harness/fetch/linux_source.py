@@ -6,8 +6,6 @@ What the user gave is only read. unpack writes into a folder of the caller's tha
 is thrown away if anything fails.
 """
 
-from __future__ import annotations
-
 import argparse
 import hashlib
 import os

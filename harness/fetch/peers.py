@@ -6,8 +6,6 @@ Out: Peer: build/fetched/peer-VERSION, a plain source tree (no git), with the re
 Nothing is installed: apt runs with lists of its own (apt.fetch).
 """
 
-from __future__ import annotations
-
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path

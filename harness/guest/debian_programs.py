@@ -7,8 +7,6 @@ Nothing is installed, and no root file system is made: apt resolves what the pac
 the guest gets all of their libraries.
 """
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 from typing import Any

@@ -4,8 +4,6 @@ In:  an Arch, harness/guest/*.c, a folder for the output.
 Out: a gzipped cpio archive (newc), the same bytes for the same contents.
 """
 
-from __future__ import annotations
-
 import gzip
 import hashlib
 import re

@@ -6,8 +6,6 @@ Out: BootResult; in the folder qemu-cmd (a sh script that boots the same again),
 What the console means is judged elsewhere (judge/).
 """
 
-from __future__ import annotations
-
 import json
 import os
 import platform

@@ -7,8 +7,6 @@ Out: complaints(tree) -> what that script takes for a report and no pattern does
 That the patterns find more than the script does needs no reason.
 """
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

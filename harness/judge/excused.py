@@ -6,8 +6,6 @@ Only the lines that make it a report are in there: the ones the rule names and i
 "Call Trace:". Anything else inside of it is judged as elsewhere.
 """
 
-from __future__ import annotations
-
 import functools
 import re
 from dataclasses import dataclass

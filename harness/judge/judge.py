@@ -9,8 +9,6 @@ each torture test ended with its own SUCCESS and what the lane asks of its total
 no line of the console is a splat, and the kernel that booted is the one that was built.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import fnmatch
 import functools
@@ -27,6 +25,7 @@ from ..core.queues import Queue
 from ..guest import qemu
 from . import excused, kcsan, ktap, runs, torture
 from .runs import Run, Suite
+from .torture import Result
 
 INIT = "harness: "             # what the guest's init puts before its lines
 # What a kernel with CONFIG_PREEMPT_DYNAMIC says of preempt=MODEL on its command line.
@@ -52,7 +51,7 @@ class Verdict:
     splats: list[Splat] = field(default_factory=list)
     elsewhere: list[str] = field(default_factory=list)   # data races that are not the series'
     excused: list[str] = field(default_factory=list)     # known reports of the base kernel
-    torture: list[torture.Result] = field(default_factory=list)
+    torture: list[Result] = field(default_factory=list)
 
     def fail(self, code: Exit, reason: str) -> None:
         """BOOT hides SPLAT, which hides TEST: the first cause comes out as exit code."""

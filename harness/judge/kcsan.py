@@ -10,8 +10,6 @@ one of a few functions that race whoever calls them (splats.toml) does the calle
 and of files that are about something else only the functions count that the series changes.
 """
 
-from __future__ import annotations
-
 import functools
 import re
 from dataclasses import dataclass

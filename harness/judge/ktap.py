@@ -7,8 +7,6 @@ Unlike kunit.py's parser it keeps skips apart from passes and tells a run that e
 early from one that was never there.
 """
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass, field
 from typing import Iterable

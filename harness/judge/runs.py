@@ -5,8 +5,6 @@ Out: Run; save(), load(). Lanes, mutants and benchmarks all make such records, a
 judged again (judge.judge_folder) from its folder alone.
 """
 
-from __future__ import annotations
-
 import json
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path

@@ -6,8 +6,6 @@ Out: the runner's list of steps; for each program pass, fail, skip or "known" (o
      failed that the list says must fail), and what is wrong.
 """
 
-from __future__ import annotations
-
 import fnmatch
 import re
 from collections import Counter

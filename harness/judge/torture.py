@@ -9,8 +9,6 @@ its end. That line is what counts: without it the test has failed, whatever else
 console shows.
 """
 
-from __future__ import annotations
-
 import fnmatch
 import functools
 import re

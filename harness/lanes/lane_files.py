@@ -6,8 +6,6 @@ Out: Lane; names(queue), load(name, queue) -> Lane.  Times are host seconds,
 What each key of a lane's file means is said in the header of lanes/x86_64.toml.
 """
 
-from __future__ import annotations
-
 import difflib
 from dataclasses import dataclass, field
 from pathlib import Path

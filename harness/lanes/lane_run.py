@@ -6,8 +6,6 @@ The folder holds config, qemu-cmd, console.log, exit, run.json (what was asked f
 and from which source) and verdict.json; that of the run before is kept as NAME.old.
 """
 
-from __future__ import annotations
-
 import re
 import shutil
 import stat

@@ -6,8 +6,6 @@ Out: the programs; the guest's entries for them. FOLDER.log holds make's output.
 They are built from copies, since their Makefiles write into the folders they are in.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import re

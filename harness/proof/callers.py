@@ -11,8 +11,6 @@ Coccinelle gets only the functions with both something that pins and such a call
 audit takes 50 s of CPU time like that, and many times as long with whole files.
 """
 
-from __future__ import annotations
-
 import os
 import re
 import shutil
@@ -20,7 +18,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Iterable, Iterator
+from typing import Iterable, Iterator, Self
 
 from ..core import proc, records, report, settings
 from ..core.errors import Exit, HarnessError
@@ -327,7 +325,7 @@ class Makers:
         return (file, name) in self.in_file if name in own else name in self.everywhere
 
     def plus(self, found: Iterable[tuple[str, str]], texts: dict[str, str],
-             ignored: Iterable[str]) -> Makers:
+             ignored: Iterable[str]) -> Self:
         """With these (file, function), as far as their callers are asked for."""
         everywhere, in_file = set(self.everywhere), set(self.in_file)
         for file, function in found:

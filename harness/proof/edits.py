@@ -7,8 +7,6 @@ lines that are there and the lines that come in their place. The lines must be i
 exactly once: an edit that fits nowhere, or in two places, is an error.
 """
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from pathlib import Path

@@ -6,8 +6,6 @@ If herd7 is not on PATH, its Debian package is unpacked below build/fetched/herd
 libraries that it needs, and started through their loader; nothing is installed.
 """
 
-from __future__ import annotations
-
 import re
 import shutil
 from dataclasses import dataclass

@@ -5,8 +5,6 @@ Its build folder, .kunit in the tree, is removed after each. Where this machine'
 which kunit.py asks for first, QEMU gets to see no `-accel kvm`.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import re

@@ -12,8 +12,6 @@ what must stand in it. So the test and the source cannot drift apart unnoticed, 
 barrier that is dropped or weakened is found.
 """
 
-from __future__ import annotations
-
 import re
 import sys
 import time

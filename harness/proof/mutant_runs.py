@@ -7,8 +7,6 @@ lanes' own stay as they are; each mutant is a change in the tree for as long as 
 build lasts.
 """
 
-from __future__ import annotations
-
 import filecmp
 import json
 import re

@@ -6,8 +6,6 @@ Out: Mutant, load(); Watch, which says from the console whether a mutant was cau
      how. Times are host seconds.
 """
 
-from __future__ import annotations
-
 import fnmatch
 import re
 from dataclasses import dataclass

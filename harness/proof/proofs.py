@@ -3,8 +3,6 @@
 In:  options (where the kernel comes from).  Out: exit code of the first failure.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Callable, Iterable
 

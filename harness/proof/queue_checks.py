@@ -4,8 +4,6 @@ In:  the queue (patches/<queue>/), the kernel tree, data/checkpatch.toml, object
 Out: one Part per check. With quick, only those that compile nothing.
 """
 
-from __future__ import annotations
-
 import re
 import sys
 import tempfile

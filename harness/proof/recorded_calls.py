@@ -9,8 +9,6 @@ made with preemption or interrupts disabled on entry. A site is known if a funct
 has a row in the table (not a converted one), and made the call that the row names.
 """
 
-from __future__ import annotations
-
 import re
 from collections import defaultdict
 from dataclasses import dataclass, replace

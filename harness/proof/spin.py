@@ -9,8 +9,6 @@ A variant without a mistake must be searched completely, without an error. A mut
 rejected by the assertion of the invariant that spin.toml names, and by no other.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import re

@@ -3,8 +3,6 @@
 In:  nothing.  Out: the Part; build/unit.log.
 """
 
-from __future__ import annotations
-
 import re
 import sys
 

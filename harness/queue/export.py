@@ -6,8 +6,6 @@ Out: patches/<queue>/NNNN-*.patch, series, and the end of the cover letter (its
 Without a change in the tree the bytes stay the same.
 """
 
-from __future__ import annotations
-
 import re
 import tempfile
 from pathlib import Path

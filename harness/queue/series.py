@@ -4,8 +4,6 @@ In:  a folder with `series` (one patch file per line, # comments) and the mails.
 Out: the list of patches, their hash, the files they touch, the commit they lead to.
 """
 
-from __future__ import annotations
-
 import hashlib
 import re
 import shutil

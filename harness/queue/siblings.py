@@ -7,8 +7,6 @@ A patch is known by its subject. Patches are the same if they change the same li
 files: context, line numbers and what the mails say besides may differ.
 """
 
-from __future__ import annotations
-
 import difflib
 import re
 from dataclasses import dataclass, field

@@ -7,8 +7,6 @@ Out: TreeInfo. build/<queue>/linux is a git tree: one base commit, then the seri
      build/<queue>/linux-base is a work tree of it at the base commit.
 """
 
-from __future__ import annotations
-
 import json
 import shutil
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """The verb `bench`: Linux with and without the series beside other versions, measured."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from ..core import lock, settings

@@ -3,8 +3,6 @@
 In:  an architecture.  Out: QEMU's end; the terminal is the guest's console.
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 from ..core.arguments import Parser

@@ -3,8 +3,6 @@
 In:  lane names (those with when = "check" if none), options.  Out: exit code of the first failure.
 """
 
-from __future__ import annotations
-
 from ..core import report
 from ..core.arguments import Parser
 from ..core.progress import Progress

@@ -1,7 +1,5 @@
 """The verb `demo`: builds Linux with and without the series, boots both, measures."""
 
-from __future__ import annotations
-
 from ..core.arguments import Parser
 from ..core.progress import Progress
 from ..fetch.linux_source import add_options, options

@@ -1,7 +1,5 @@
 """The verb `export`: writes the tree's commits back as patches."""
 
-from __future__ import annotations
-
 from ..core import queues
 from ..core.arguments import Parser
 from ..core.errors import Exit, HarnessError

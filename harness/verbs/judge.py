@@ -1,7 +1,5 @@
 """The verb `judge`: judges the log of an earlier run again."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from ..core.errors import Exit, HarnessError

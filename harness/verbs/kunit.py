@@ -3,8 +3,6 @@
 In:  the lane, a pattern for cases, options.  Out: the verdict's exit code.
 """
 
-from __future__ import annotations
-
 import sys
 
 from ..core.arguments import Parser

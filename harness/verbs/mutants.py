@@ -1,7 +1,5 @@
 """The verb `mutants`: breaks the series on purpose, and sees whether it is noticed."""
 
-from __future__ import annotations
-
 from ..core import report
 from ..core.arguments import Parser
 from ..core.progress import Progress

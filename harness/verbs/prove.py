@@ -1,7 +1,5 @@
 """The verb `prove`: what is shown without booting; one table, one count."""
 
-from __future__ import annotations
-
 from ..core import report
 from ..core.arguments import Parser
 from ..core.progress import Progress

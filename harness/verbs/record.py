@@ -1,7 +1,5 @@
 """The verb `record`: which calls a running kernel makes pinned, and whether the audit knows them."""
 
-from __future__ import annotations
-
 from ..core import report
 from ..core.arguments import Parser
 from ..core.progress import Progress

@@ -1,7 +1,5 @@
 """The verb `tree`: makes the git tree with the series on top, and says where it is."""
 
-from __future__ import annotations
-
 from ..core.arguments import Parser
 from ..core.errors import Exit
 from ..core.progress import Progress

@@ -289,7 +289,7 @@ class TargetsTest(unittest.TestCase):
         text = summary.summary(plan, made(GOOD), ["x86_64"], kernels, "Benchmarks", ["How."],
                                    ["7.3 was slow"])
         self.assertIn("| memory of a task, to that of the unpatched kernel | at most 1 times | met | "
-                      "worst 1.000 (memory task_bytes, 4 CPUs: 4096 bytes to 4096 bytes); 1 of 1", text)
+                      "worst 1.000 (memory task_bytes, 4 CPUs: 4096 to 4096); 1 of 1", text)
         self.assertIn("| 4 | `many` | 1 | 1.00 us | 1.00 us | 1.00 us | 1.02 us | 1.005 | 1.020 | "
                       "+5.0 ns | +20.0 ns |",
                       text)
