@@ -494,7 +494,7 @@ def write_results(plan: BenchPlan, folder: Path, made: Measurements, arches: lis
     subtitle = "Clock: QEMU counts instructions, 1 instruction = 1 ns. " \
                f"Medians of {plan.boots} boots, bars from least to greatest."
     for arch in arches:
-        plots.draw_all(plan, stats, arch, kernels, subtitle, new, work(queue) / "matplotlib")
+        plots.draw_all(stats, arch, kernels, subtitle, new, work(queue) / "matplotlib")
         plots.draw_histograms(buckets, arch, kernels, new, work(queue) / "matplotlib")
     RESULTS.mkdir(parents=True, exist_ok=True)
     if folder.exists():

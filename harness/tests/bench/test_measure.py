@@ -429,11 +429,11 @@ class PlotTest(unittest.TestCase):
         kernels = [Measured(item.name, item.name, "", 0) for item in plan.kernel]
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
-            plots.draw_all(plan, made(GOOD), "x86_64", kernels, "sub", folder, folder)
+            plots.draw_all(made(GOOD), "x86_64", kernels, "sub", folder, folder)
             self.assertEqual({path.name for path in folder.glob("*.svg")},
                              {"latency-by-hold-x86_64.svg", "latency-by-cpus-x86_64.svg",
                               "cost-by-targets-x86_64.svg"})
-            plots.draw_all(plan, {}, "arm64", kernels, "sub", folder, folder)
+            plots.draw_all({}, "arm64", kernels, "sub", folder, folder)
             self.assertEqual(len(list(folder.glob("*.svg"))), 3)
 
 
