@@ -89,11 +89,11 @@ def configure(config: Config, src: Path) -> None:
                            f"{', '.join(wrong)}; correct objects.toml of the queue.")
 
 
-def compile_objects(config: Config, src: Path, objects: list[str], tick: Callable[[str], None],
-                    verbose: bool = False) -> Counter[str]:
-    """Compiles the objects and returns the messages; verbose adds W=1, and sparse if it is asked
-    for. It does not understand what the compilers of all architectures are called with."""
-    words = ["W=1", *(["C=1"] if "sparse" in config.groups else [])] if verbose else []
+def compile_objects(config: Config, src: Path, objects: list[str],
+                    tick: Callable[[str], None]) -> Counter[str]:
+    """Compiles the objects with W=1, and sparse if it is asked for (it does not understand what the
+    compilers of all architectures are called with); returns the messages."""
+    words = ["W=1", *(["C=1"] if "sparse" in config.groups else [])]
     # make goes to arch/*/lib from two sides at once, and would compile an object twice at a time.
     alone = [name for name in objects if re.match(r"arch/\w+/lib/", name)]
     output = ""
