@@ -91,12 +91,12 @@ def splat(line: str) -> str | None:
     return next((means for pattern, means in _splat_rules() if pattern.search(text)), None)
 
 
-def _split(lines: list[str]) -> tuple[list[str], dict[str, list[list[str]]], list[str]]:
-    """Console into: what came before init, results per suite and run, what init said."""
+def _split(lines: list[str]) -> tuple[list[str], dict[str, list[str]], list[str]]:
+    """Console into: what came before init, results per suite, what init said."""
     before: list[str] = []
-    results: dict[str, list[list[str]]] = {}
+    results: dict[str, list[str]] = {}
     said: list[str] = []
-    suite: str | None = None
+    suite = ""
     for line in lines:
         text = ktap.strip(line)
         if not text.startswith(INIT):
@@ -105,15 +105,15 @@ def _split(lines: list[str]) -> tuple[list[str], dict[str, list[list[str]]], lis
             continue
         text = text.removeprefix(INIT)
         if text.startswith("| "):
-            if suite is not None:
-                results[suite][-1].append(text[2:])
+            if suite:
+                results[suite].append(text[2:])
             continue
         said.append(text)
-        if begin := re.fullmatch(r"results (\S+) begin", text):
-            suite = begin[1]
-            results.setdefault(suite, []).append([])
-        elif text.startswith("results "):
-            suite = None
+        begin = re.fullmatch(r"results (\S+) begin", text)
+        if text.startswith("results "):
+            suite = begin[1] if begin else ""
+        if begin:
+            results[suite] = []
     return before, results, said
 
 
@@ -249,17 +249,13 @@ def judge(console: str, exit_value: str, run: Run) -> Verdict:
         _judge_run(verdict, "at boot", ktap.parse(first), run.suites, whole)
         if run.kunit_py is not None:
             _judge_second_opinion(verdict, run.kunit_py)
-        for number in range(max(asked.after_boot for asked in run.suites)):
-            after, due = ktap.Report(), []
-            for asked in run.suites:
-                if number >= asked.after_boot:
-                    continue
-                due.append(asked)
-                part = ktap.parse((results.get(asked.name, [])[number:] or [[]])[0])
-                after.suites += part.suites
-                after.problems += [f"{problem} ({asked.name})" for problem in part.problems]
-            name = "after boot" if number == 0 else f"after boot, run {number + 1}"
-            _judge_run(verdict, name, after, due, whole)
+        after, due = ktap.Report(), [suite for suite in run.suites if suite.again]
+        for asked in due:
+            part = ktap.parse(results.get(asked.name, []))
+            after.suites += part.suites
+            after.problems += [f"{problem} ({asked.name})" for problem in part.problems]
+        if due:
+            _judge_run(verdict, "after boot", after, due, whole)
     own = [line for line in lines if not ktap.strip(line).startswith(INIT)]
     for asked in run.torture:
         tested = torture.judge(asked, own)

@@ -25,7 +25,7 @@ class Suite:
     min_cases: int               # least number of executed cases
     skips: tuple[str, ...] = ()  # globs for the cases that must be skipped, without the suite
     why: str = ""                # why they must
-    after_boot: int = 1          # runs after boot
+    again: bool = True           # after boot, too
 
 
 @dataclass(frozen=True)

@@ -66,8 +66,7 @@ def guest_dir() -> Path:
 
 def cmdline(lane: Lane, glob: str | None) -> str:
     """Kernel parameters for a run of the lane's suites and torture tests."""
-    runs = [suite.name for suite in lane.suites for _ in range(suite.after_boot)]
-    words = ["harness.suites=" + ",".join(runs)]
+    words = ["harness.suites=" + ",".join(suite.name for suite in lane.suites if suite.again)]
     if lane.boot_cpus < lane.cpus:
         words.append(f"maxcpus={lane.boot_cpus} harness.online=1")
     if torture.steps(lane.torture):
@@ -228,8 +227,6 @@ def part(lane: Lane, info: TreeInfo, progress: Progress) -> Part:
     verdict = ran.verdict
     failed = verdict.failed or (1 if verdict.code != Exit.OK else 0)
     runs = [f"{count} cases {name}" for name, count in verdict.runs.items()]
-    if len(runs) > 2:
-        runs = [f"{sum(verdict.runs.values())} cases in {len(runs)} runs"]
     ran_all = ", ".join([*runs, *(item.test for item in verdict.torture)])
     print("\n".join(f"  {line}" for line in verdict.text().splitlines()), flush=True)
     return Part(ran.name, verdict.code, verdict.passed, failed, verdict.skipped,

@@ -21,10 +21,10 @@ from ..lanes import lane_files
 from . import edits
 from .edits import Edit
 
-WAYS = ("case", "torture", "splat", "hang")
 SUBSET_LANE = "x86_64"           # that of all mutants of the subset
-_NEEDED = {"case": ("lane", "cases", "fails"), "torture": ("lane", "params", "fails"),
-           "splat": ("lane", "cases", "splat"), "hang": ("lane", "cases")}
+# What can catch a mutant, and the keys that go with it: all but `seconds` are needed.
+_KEYS = {"case": {"cases", "fails"}, "torture": {"params", "fails", "seconds"},
+         "splat": {"cases", "splat"}, "hang": {"cases"}}
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Mutant:
     edits: tuple[Edit, ...]
     breaks: str                  # one sentence
     invariant: tuple[str, ...]   # "I1" to "I12"
-    caught_by: str               # one of WAYS
+    caught_by: str               # a key of _KEYS
     limit_s: float               # of its boot
     lane: str = ""               # whose kernel it is built into
     cases: str = ""              # kunit.filter_glob of its boot
@@ -64,15 +64,13 @@ def _mutant(queue: Queue, name: str, data: dict[str, Any], general: dict[str, An
     found = records.make(Mutant, {"limit_s": general["limit_s"], **data}, f"mutant {name}", name=name,
                          edits=tuple(edits.load(edit_file(queue, name))))
     way = found.caught_by
-    if way not in WAYS:
-        raise _wrong(f"caught_by of {name} must be one of {', '.join(WAYS)}")
-    for key in ("breaks", "invariant", *_NEEDED[way]):
+    if way not in _KEYS:
+        raise _wrong(f"caught_by of {name} must be one of {', '.join(_KEYS)}")
+    for key in ("breaks", "invariant", "lane", *sorted(_KEYS[way] - {"seconds"})):
         if not data.get(key):
             raise _wrong(f"{name} has no {key}")
-    for key, owners in (("fails", ("case", "torture")), ("cases", tuple(set(WAYS) - {"torture"})),
-                        ("params", ("torture",)), ("seconds", ("torture",)), ("splat", ("splat",))):
-        if key in data and way not in owners:
-            raise _wrong(f"{key} of {name} does not go with caught_by = \"{way}\"")
+    for key in sorted(set().union(*_KEYS.values()) & data.keys() - _KEYS[way]):
+        raise _wrong(f"{key} of {name} does not go with caught_by = \"{way}\"")
     if wrong := [item for item in found.invariant if not re.fullmatch(r"I([1-9]|1[012])", item)]:
         raise _wrong(f"{name} names {wrong[0]}; the invariants are I1 to I12")
     if found.subset and found.lane != SUBSET_LANE:
@@ -202,7 +200,7 @@ def asked(lane: lane_files.Lane, mutant: Mutant, **more) -> Run:
     if mutant.caught_by == "torture":
         wanted = {"torture": (torture.Wanted(lane.torture[0].test, 0),)}
     else:
-        wanted = {"suites": (Suite(mutant.cases.partition(".")[0], 1, after_boot=0),)}
+        wanted = {"suites": (Suite(mutant.cases.partition(".")[0], 1, again=False),)}
     return Run(lane.cpus, limit_s=mutant.limit_s, glob=mutant.cases, **wanted, **more)
 
 

@@ -48,9 +48,11 @@ def main(args: list[str]) -> int:
     if parsed.quick:
         chosen = []
     steps = [] if parsed.quick else [step for step in proofs.STEPS if step.quick]
-    with_mutants = any(lane.name == mutants.SUBSET_LANE for lane in chosen)
+    table = mutants.load(opts.queue)
+    broken = mutants.choose(table, [], True) \
+        if any(lane.name == mutants.SUBSET_LANE for lane in chosen) else []
     recorded = recorded_calls.words(opts.queue).lanes if parsed.all else ()
-    progress = Progress(2 + len(steps) + len(chosen) + with_mutants + len(recorded) + parsed.all)
+    progress = Progress(2 + len(steps) + len(chosen) + mutant_runs.phases(broken) + len(recorded) + parsed.all)
 
     progress.phase("unit tests of the harness")
     parts = guarded("unit tests", progress, lambda: unit_tests.part(progress))
@@ -61,9 +63,8 @@ def main(args: list[str]) -> int:
         progress.phase(f"lane {lane.name}: {lane.proves}")
         parts += guarded(lane.name, progress, lambda: lane_run.part(
             lane, tree.ensure_tree(opts, progress), progress))
-    if with_mutants:
-        progress.phase("mutants: broken kernels must be noticed")
-        parts += guarded("mutants", progress, lambda: mutant_runs.subset_part(opts, progress))
+    if broken:
+        parts += guarded("mutants", progress, lambda: mutant_runs.run(broken, table, opts, progress))
     parts += recorded_calls.parts(recorded, opts, progress)
     if parsed.all:
         parts += kunit_commands.parts(opts, progress)

@@ -5,7 +5,7 @@ from ..core.arguments import Parser
 from ..core.progress import Progress
 from ..fetch.linux_source import add_options, options
 from ..proof import mutants
-from ..proof.mutant_runs import run, text_table
+from ..proof.mutant_runs import phases, run
 
 HELP = """\
 ./run mutants [NAME...] [--subset] [--queue NAME] [--linux PATH | --tarball FILE]
@@ -34,11 +34,11 @@ def main(args: list[str]) -> int:
     opts = options(parsed)
     table = mutants.load(opts.queue)
     chosen = mutants.choose(table, parsed.names, parsed.subset)
-    progress = Progress(1 + len({mutant.lane for mutant in chosen}) + len(chosen))
+    progress = Progress(1 + phases(chosen))
     progress.phase("the kernel tree")
-    outcomes = run(chosen, table, opts, progress, phases=True)
-    print(text_table(outcomes))
-    parts = [outcome.part for outcome in outcomes]
+    parts = run(chosen, table, opts, progress)
+    print()
+    print(report.table(parts))
     print(f"Consoles are in {opts.queue.build / 'runs/mutants'}.")
     print(report.closing(parts))
     return report.exit_code(parts)

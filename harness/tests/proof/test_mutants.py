@@ -14,7 +14,7 @@ from harness.core import settings
 from harness.core.errors import Exit, HarnessError
 from harness.core.queues import Queue
 from harness.core.progress import Progress
-from harness.core.report import exit_code
+from harness.core.report import Part, exit_code, table
 from harness.queue import series, tree
 from harness.queue.tree import TreeInfo
 from harness.build import kernel_build
@@ -330,7 +330,7 @@ class Files(World):
         self.assertEqual(caught.exception.code, Exit.APPLY)
         self.assertEqual(tree.ensure_tree(self.opts), info)
 
-    def outcomes(self, mutated: str, plain: str = GOOD) -> list[mutant_runs.Outcome]:
+    def outcomes(self, mutated: str, plain: str = GOOD) -> list[Part]:
         """A whole run, with consoles in the place of guests."""
         info = self.make_queue()
         table = mutants.load(self.world)
@@ -355,7 +355,7 @@ class Files(World):
                 mock.patch.object(mutant_runs.lane_run, "need", lambda lane: None), \
                 mock.patch.object(mutant_runs, "check_disk", lambda *words: None):
             found = mutant_runs.run(list(table.mutants), table, self.opts,
-                                    Progress(9, io.StringIO()), phases=True)
+                                    Progress(9, io.StringIO()))
         self.assertEqual((info.path / "kernel/other.c").read_text(), "other\n")
         self.built = built
         return found
@@ -364,22 +364,22 @@ class Files(World):
         found = self.outcomes(BAD)
         self.assertEqual([outcome.code for outcome in found], [Exit.OK])
         self.assertEqual(self.built, ["other\n", "broken\n"])
-        self.assertIn("case: smp.third_task.many, nowait", mutant_runs.text_table(found))
+        self.assertIn("case: smp.third_task.many, nowait", table(found))
 
     def test_a_survivor_is_a_failure(self) -> None:
         found = self.outcomes(GOOD)
-        self.assertEqual(exit_code([outcome.part for outcome in found]), Exit.TEST)
-        self.assertIn("SURVIVED", found[0].text)
+        self.assertEqual(exit_code(found), Exit.TEST)
+        self.assertIn("SURVIVED", found[0].note)
 
     def test_caught_in_another_way_is_a_failure(self) -> None:
         found = self.outcomes(GOOD.replace("ok 1 many", "not ok 1 many"))
         self.assertEqual(found[0].code, Exit.TEST)
-        self.assertIn("but: case smp.third_task.many, wait", found[0].text)
+        self.assertIn("but: case smp.third_task.many, wait", found[0].note)
 
     def test_nothing_is_caught_where_the_cases_fail_anyway(self) -> None:
         found = self.outcomes(BAD, plain=BAD)
         self.assertEqual(found[0].code, Exit.TEST)
-        self.assertIn("fail without it", found[0].text)
+        self.assertIn("fail without it", found[0].note)
         self.assertEqual(self.built, ["other\n"])
 
 
