@@ -92,7 +92,7 @@ class Run(unittest.TestCase):
         self.lane = dataclasses.replace(self.lane, suites=(Suite("smp", 4, again=False),))
         ran = self.run_lane()
         self.assertEqual(ran.verdict.runs, {"at boot": 4})
-        self.assertIn("harness.suites= ", (ran.folder / "qemu-cmd").read_text())
+        self.assertIn("harness.suites='", (ran.folder / "qemu-cmd").read_text())
 
     def test_torture(self):
         wanted = torture.Wanted("scftorture", 3, "verbose=1")
