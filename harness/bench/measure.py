@@ -96,38 +96,31 @@ def relative(path: Path) -> Path:
     return path.relative_to(settings.REPO) if path.is_relative_to(settings.REPO) else path
 
 
-def percpu_bytes(system_map: str) -> int:
-    """Bytes of static per-CPU data for each CPU, from the text of System.map."""
-    ends = {name: int(value, 16) for value, name in
-            re.findall(r"^([0-9a-f]+) \w (__per_cpu_start|__per_cpu_end)$", system_map, re.M)}
-    return ends.get("__per_cpu_end", 0) - ends.get("__per_cpu_start", 0)
-
-
 def memory(system_map: str, nm: str) -> dict[str, int]:
     """Bytes for each possible CPU, from the texts of System.map and `nm -S vmlinux`: of all
     static per-CPU data, and of struct call_function_data. What is not found is left out."""
-    found = {"percpu_bytes": percpu_bytes(system_map)}
+    ends = {name: int(value, 16) for value, name in
+            re.findall(r"^([0-9a-f]+) \w (__per_cpu_start|__per_cpu_end)$", system_map, re.M)}
+    found = {"percpu_bytes": ends["__per_cpu_end"] - ends["__per_cpu_start"]} if len(ends) == 2 else {}
     if match := re.search(r"^[0-9a-f]+ ([0-9a-f]+) \w cfd_data$", nm, re.M):
         found["call_data_bytes"] = int(match[1], 16)
-    return {name: value for name, value in found.items() if value}
+    return found
 
 
 def place(kernel: BenchKernel, info: tree.TreeInfo) -> tuple[Path, str, Measured]:
     """The source tree of a kernel, what it was made from if it is no git tree, and its names."""
+    state, label, source = "", info.kernel_version, f"{info.source}, {info.checksum}"
     if kernel.source == "package":
         peer = peers.ensure(kernel.version, kernel.package, kernel.suites)
-        return peer.path(kernel.version), peer.checksum, Measured(kernel.name, peer.kernel_version,
-                                                                  f"{peer.source}, {peer.checksum}",
-                                                                  kernel.many_pinned)
-    origin = f"{info.source}, {info.checksum}"
-    if kernel.source == "series":
-        count = len(series.names(info.queue.dir))
-        return info.path, "", Measured(kernel.name, f"{info.kernel_version} + series",
-                                       f"{origin}; {count} patches, series "
-                                       f"{series.digest(series.patches(info.queue))[:12]}",
-                                       kernel.many_pinned)
-    return tree.worktree(info, "base", info.base_commit), "", Measured(
-        kernel.name, info.kernel_version, origin, kernel.many_pinned)
+        path, state, label = peer.path(kernel.version), peer.checksum, peer.kernel_version
+        source = f"{peer.source}, {peer.checksum}"
+    elif kernel.source == "series":
+        files = series.patches(info.queue)
+        path, label = info.path, label + " + series"
+        source += f"; {len(files)} patches, series {series.digest(files)[:12]}"
+    else:
+        path = tree.worktree(info, "base", info.base_commit)
+    return path, state, Measured(kernel.name, label, source, kernel.many_pinned)
 
 
 def find_kernels(plan: BenchPlan, info: tree.TreeInfo, progress: Progress, notes: list[str],
@@ -193,23 +186,20 @@ def with_tools(plan: BenchPlan, ready: list[Ready], notes: list[str]) -> list[Re
     found = []
     for arch in dict.fromkeys(item.arch for item in ready):
         mine = [item for item in ready if item.arch == arch]
-        if any(one.tools and arch.name in one.arches for one in plan.guest) \
-                and any(not item.build for item in mine):
+        plain = next((item for item in mine if not item.build), None)
+        if plain and any(one.tools and arch.name in one.arches for one in plan.guest):
             try:
                 entries, versions = debian_programs.ensure(plan.tools, arch)
-            except HarnessError as error:
-                if error.code not in (Exit.FETCH, Exit.TOOL):
-                    raise
-                notes.append(f"{arch.name}: nothing is measured with real tools: {error.message}")
-            else:
-                plain = next(item for item in mine if not item.build)
-                trial = qemu.BootSpec(arch, plain.image, initramfs.make(
-                    arch, plain.folder / "guest"), "harness.reset=1", 2, 256, 60)
-                accel = qemu.probe_kvm(trial, settings.BUILD / "kvm-probe.json")
+                accel = qemu.probe_kvm(qemu.BootSpec(arch, plain.image, initramfs.make(
+                    arch, plain.folder / "guest"), "harness.reset=1", 2, 256, 60))
                 notes.append(f"{arch.name}: {versions}; guests with them: "
                              + ("KVM" if accel == "kvm" else "emulated, on this machine "
                                 "with whatever else it did"))
                 mine = [replace(item, tools=entries, accel=accel) for item in mine]
+            except HarnessError as error:
+                if error.code not in (Exit.FETCH, Exit.TOOL):
+                    raise
+                notes.append(f"{arch.name}: nothing is measured with real tools: {error.message}")
         found += mine
     return found
 
@@ -241,7 +231,7 @@ def earlier(spec: qemu.BootSpec, folder: Path) -> qemu.BootResult | None:
         # The names of the files in the command hold hashes, but for the kernel.
         if (folder / "qemu-cmd").read_text() != qemu.script(spec) \
                 or console.stat().st_mtime < spec.kernel.stat().st_mtime \
-                or points.DONE not in console.read_text(errors="replace"):
+                or judge.INIT + "success" not in console.read_text(errors="replace"):
             return None
         value = (folder / "exit").read_text().strip()
     except FileNotFoundError:

@@ -112,15 +112,16 @@ def host_is(arch: Arch) -> bool:
     return platform.machine() == {"arm64": "aarch64", "i386": "x86_64"}.get(arch.name, arch.name)
 
 
-def probe_kvm(spec: BootSpec, cache: Path, device: Path = Path("/dev/kvm")) -> str:
+def probe_kvm(spec: BootSpec, device: Path = Path("/dev/kvm")) -> str:
     """"kvm" if a guest really came up under KVM within the limit, else "tcg".
 
     spec is a guest that switches itself off after it printed "harness: success". The
     device alone says nothing: it can exist and let the guest hang. The answer is
-    kept in `cache` until the machine is booted again.
+    kept until the machine is booted again.
     """
     if not host_is(spec.arch) or not os.access(device, os.R_OK | os.W_OK):
         return "tcg"
+    cache = settings.BUILD / "kvm-probe.json"
     boot_id = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     key = f"{boot_id} {spec.arch.name}"
     try:

@@ -139,7 +139,7 @@ def accelerated(lane: Lane, spec: qemu.BootSpec) -> qemu.BootSpec:
     if spec.icount:
         return spec
     trial = replace(spec, cmdline="kunit.enable=0")
-    return replace(spec, accel=qemu.probe_kvm(trial, settings.BUILD / "kvm-probe.json"))
+    return replace(spec, accel=qemu.probe_kvm(trial))
 
 
 _COUNTED = re.compile(r"Ran \d+ tests: (.*)$", re.M)
