@@ -1,8 +1,7 @@
 """The verbs: which module carries each, `help`, and how every run ends.
 
-In:  the command line.  Out: the exit code (errors.Exit).
-A verb's module has HELP (text for `./run help VERB`) and main(args) -> exit code.
-It is imported only when the verb is used.
+In:  the command line.  Out: the exit code.  A verb's module, with HELP and main(args) -> exit
+code, is imported only when the verb is used.
 """
 
 import importlib

@@ -1,13 +1,9 @@
 """Reads what the real tools measured: cyclictest beside a load, while a CPU is held.
 
-In:  the console of a guest that ran bench/rt.c and bench/stall.c (they say what the lines
-     mean), or what those printed on a real machine.
-Out: Round; read() -> Points of the rows of ROWS, Buckets of histograms.csv.
-Times are nanoseconds in Point, microseconds in Round and Bucket.
-
-cyclictest leaves out the wake-ups that a late one overlaps. So a wake-up that is late
-by L stands for those, too, each one interval less late: without that, a CPU that is
-away for half of the time would show in one wake-up of a hundred.
+In:  a console of bench/rt.c and bench/stall.c, or what those printed on a real machine.
+Out: Round; read() -> Points (nanoseconds) of ROWS, Buckets (microseconds) of histograms.csv.
+cyclictest leaves out the wake-ups that a late one overlaps, so one that is late by L stands for
+those, too, each one interval less late.
 """
 
 import re

@@ -1,7 +1,7 @@
 """What `./run demo` shows: the preset "demo" of the benchmarks, as a table and a plot.
 
-In:  the points of its boots (measure.py), the kernels, where their source comes from.
-Out: in build/<queue>/demo/: points.csv, latency.svg, result.txt (what is printed).
+In:  the points of its boots, the kernels.
+Out: build/<queue>/demo/: points.csv, latency.svg, result.txt (what is printed).
 """
 
 import statistics

@@ -1,10 +1,8 @@
 """Linux with and without the series beside other versions: built, booted, measured.
 
 In:  bench/bench.toml, where the Linux source comes from; apt for the other versions.
-Out: bench/results/DATE-BASE/: points.csv, summary.md, config-differences.md, *.svg.
-     Consoles, modules and the commands that boot a guest again are in
-     build/<queue>/bench/ARCH/KERNEL/.
-Kernels are built only if something changed; each run boots and measures anew.
+Out: bench/results/DATE-BASE/: points.csv, summary.md, config-differences.md, *.svg; consoles and
+     commands that boot again in build/<queue>/bench/ARCH/KERNEL/. Each run measures anew.
 """
 
 import datetime

@@ -1,8 +1,4 @@
-"""Reads bench/bench.toml: what is built, booted and measured, and what it must come to.
-
-In:  bench/bench.toml (its comments say what the keys mean).
-Out: BenchPlan.
-"""
+"""Reads bench/bench.toml (its comments say what the keys mean).  Out: BenchPlan."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path

@@ -1,10 +1,8 @@
-"""Draws what the benchmarks measured: latency by hold and by CPUs, cost by targets.
+"""Draws what the benchmarks measured; what was not measured is not drawn.
 
-In:  BenchPlan, Stats by Key, an architecture, the kernels as measured, a folder.
-Out: latency-by-hold-ARCH.svg, latency-by-cpus-ARCH.svg, cost-by-targets-ARCH.svg; one
-     panel for each call, one line for each kernel. cyclictest-ARCH.svg: one panel for each
-     load. What was not measured is not drawn.
-Needs matplotlib (package group "plot"), imported only when something is drawn.
+In:  Stats by Key, an architecture, the kernels as measured, a folder.  Out: *.svg: one panel for
+     each call or load, one line for each kernel.
+matplotlib (package group "plot") is imported only when something is drawn.
 """
 
 import math

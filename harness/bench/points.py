@@ -1,9 +1,7 @@
 """What the benchmarks measured: points, read from consoles and CSV files, and their spread.
 
-In:  the console of a guest of bench/bench.toml (bench/*.c, demo/wakeup.c and
-     proof/tlb/tlbtest.c say what the lines mean), or points.csv of an earlier run.
-Out: Point, Key, Stat; read_csv(), write_csv(). Values are nanoseconds of the guest's
-     clock, or bytes in the row "memory".
+In:  the BENCH lines of a guest's console, or points.csv of an earlier run.
+Out: Point, Key, Stat. Values are nanoseconds of the guest's clock, or bytes in the row "memory".
 """
 
 import csv

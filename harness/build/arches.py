@@ -1,8 +1,4 @@
-"""Architectures, and kernels to build for them.
-
-In:  harness/data/arches.toml.
-Out: Arch, Kernel; arch_names() -> names, arch(name) -> Arch.
-"""
+"""Architectures (harness/data/arches.toml), and kernels to build for them."""
 
 import functools
 from dataclasses import dataclass

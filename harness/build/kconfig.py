@@ -1,8 +1,6 @@
-"""Makes a kernel's .config and checks that what was asked for is really set.
+"""Makes a kernel's .config, with kunit.py, and checks that what was asked for is really set.
 
-In:  a Kernel (its options and kunitconfig), a kernel tree, a build folder.
-Out: OUT/.config, made by the tree's own kunit.py and olddefconfig; a CONFIG error
-     that names every option which did not take effect.
+In:  a Kernel, a kernel tree, a build folder.  Out: OUT/.config, or a CONFIG error.
 """
 
 import re

@@ -1,12 +1,10 @@
-"""Builds one kernel out of tree, with a live count of the files compiled.
+"""Builds one kernel out of tree.
 
 In:  a Kernel, a kernel tree, a build folder, a Progress.
-Out: BuildResult (kernel image, .config, seconds, whether anything was built).
-     OUT/build.log holds make's output, OUT/built.json says what the image was made
-     from: nothing is run when that has not changed.
-A build that was ended in the middle leaves OUT/unfinished; the next build of the
-folder then starts from an empty one, because a half-written object can look newer
-than its sources (ccache makes up for most of it).
+Out: BuildResult, OUT/build.log; OUT/built.json says what the image was made from: nothing is run
+     when that has not changed.
+After a build that was ended in the middle (OUT/unfinished) the next one starts from an empty
+folder: a half-written object can look newer than its sources.
 """
 
 import hashlib

@@ -1,7 +1,6 @@
 """Builds a kernel module of this repository outside of the kernel's trees.
 
-In:  a Kernel, its tree and its build folder (image and modules are built), the folder with
-     the module's sources and Makefile, a folder of its own for the build.
+In:  a Kernel, its tree and build folder, the folder of the sources, a folder for the build.
 Out: the module file. FOLDER.log holds make's output.
 """
 

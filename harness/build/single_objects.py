@@ -1,8 +1,7 @@
 """Compiles single objects of a kernel tree, and collects what the compilers say.
 
 In:  a configuration of the queue's objects.toml, a tree, object names.
-Out: the messages of gcc (W=1 if asked) and sparse, without line numbers, so that
-     those of two versions of a file can be compared.
+Out: the messages of gcc (W=1) and sparse, without line numbers.
 """
 
 import os

@@ -1,8 +1,4 @@
-"""Exit codes, and the one exception that carries one.
-
-In: nothing.  Out: `Exit`, `HarnessError`.  A HarnessError's message is one
-sentence for the user that says what to do; cli.py prints it and exits with its code.
-"""
+"""Exit codes, and the one exception that carries one: cli.py prints its sentence for the user."""
 
 import enum
 

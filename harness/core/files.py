@@ -1,7 +1,4 @@
-"""Folders that are complete or not there, and the room for them.
-
-In:  a folder, a name of [free_gib] in data/limits.toml.
-"""
+"""Folders that are complete or not there, and the room for them."""
 
 import shutil
 from contextlib import contextmanager

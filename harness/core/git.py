@@ -1,7 +1,4 @@
-"""Git commands on trees of the harness, independent of the user's git settings.
-
-In:  a work tree and arguments.  Out: what git printed, without the last newline.
-"""
+"""Git commands on trees of the harness, independent of the user's git settings."""
 
 from pathlib import Path
 

@@ -1,8 +1,4 @@
-"""One run at a time in one build folder.
-
-In:  the folder, the verb.  Out: a context that holds the lock.
-The lock is the kernel's (flock), so it ends with the process, whatever ends it.
-"""
+"""One run at a time in one build folder: a lock of the kernel's, which ends with the process."""
 
 import fcntl
 import os

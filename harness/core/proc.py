@@ -1,9 +1,7 @@
 """Runs one external command: with a time limit, in a process group of its own.
 
-In:  argv, the name of the step (for messages), a limit in seconds.
-Out: Result(argv, returncode, output, seconds); stderr is part of output.
-When the limit is reached or Ctrl-C is pressed the whole group is killed, so no
-compiler or QEMU outlives its step.
+In:  argv, the name of the step (for messages), a limit in seconds.  Out: Result.
+At the limit, or on Ctrl-C, the whole group is killed: no compiler or QEMU outlives its step.
 """
 
 import os

@@ -1,8 +1,6 @@
 """The queues: each is one series of patches for one kernel line, a folder below patches/.
 
-In:  patches/<queue>/base.toml, and what else a queue says for itself in its folder.
-Out: Queue; names(), load(name) -> Queue (the default one if no name is given).
-A queue is passed on to whoever works on it: nothing else says which one is meant.
+In:  patches/<queue>/base.toml.  Out: Queue, which is passed on: nothing else says which is meant.
 """
 
 from dataclasses import dataclass

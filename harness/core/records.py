@@ -1,7 +1,6 @@
-"""Makes a dataclass of a table of a data file, or of a JSON object, and checks it.
+"""Makes a dataclass of a table of a data file, or of a JSON object.
 
-In:  a dataclass, the table, words for where it stands.
-Out: an instance; a key that is unknown, missing or of a wrong type is a usage error.
+A key that is unknown, missing or of a wrong type is a usage error that says where.
 """
 
 import functools

@@ -1,8 +1,4 @@
-"""Collects what the parts of a check found, and prints the summary.
-
-In:  Part records, in the order they were run.
-Out: a table as text, the closing line "N passed, N failed, N skipped", the exit code.
-"""
+"""What the parts of a check found: a table, "N passed, N failed, N skipped", the exit code."""
 
 import sys
 import time

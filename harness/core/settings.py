@@ -1,8 +1,6 @@
-"""Where things are, and the data files that say what the harness works on.
+"""Where things are, and limits.
 
 In:  harness/data/limits.toml, $BUILD_DIR, $LIMIT_SCALE.
-Out: REPO, BUILD, DATA (folders), fetched() (folder of what is fetched once for all queues),
-     limit(name) -> seconds, need_gib(name) -> GiB of free disk space, toml(path) -> dict.
 """
 
 import functools

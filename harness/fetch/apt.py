@@ -1,10 +1,8 @@
 """Downloads through apt, which verifies what it fetches.
 
-In:  package names, the machine's apt configuration, suites.
-Out: the path of a verified file, its version and checksum; packages, unpacked.
-Nothing is installed and the system's package lists are not changed: where the
-machine's own suites lack a package, apt runs with a source list, list folder and
-cache of its own, made from the mirror addresses that the machine uses.
+In:  package names, suites.  Out: Download, or packages unpacked in a folder.
+Nothing is installed and the system's lists are not changed: where the machine's own suites lack a
+package, apt runs with lists and a cache below build/, from the mirrors that the machine uses.
 """
 
 import hashlib

@@ -1,8 +1,7 @@
 """Sees to it that the tools a verb needs are there.
 
 In:  group names of data/packages.toml.  Out: nothing, or HarnessError(TOOL).
-Missing packages are installed with apt as root or through password-less sudo;
-elsewhere they are listed. Nothing is ever removed or upgraded on purpose.
+Missing packages are installed with apt as root or through password-less sudo, or listed.
 """
 
 import glob

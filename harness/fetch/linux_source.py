@@ -1,9 +1,7 @@
 """Finds the Linux source, checks it, and unpacks it into a folder.
 
 In:  Options (--queue, --linux, --tarball); without the last two, the Debian package of the queue.
-Out: Source (what it is, its fingerprint), and `unpack` -> kernel version "6.12.117".
-What the user gave is only read. unpack writes into a folder of the caller's that
-is thrown away if anything fails.
+Out: Source; unpack() -> kernel version "6.12.117". What the user gave is only read.
 """
 
 import argparse

@@ -1,10 +1,6 @@
-"""Programs of Debian packages for a guest: fetched, unpacked, with their libraries.
+"""Programs of Debian packages for a guest, with all libraries of what the packages need.
 
-In:  [tools] of bench/bench.toml: suites, packages, programs; an architecture.
-Out: members of the guest's archive (programs in /bin, libraries where they were), and the
-     versions of the packages: "rt-tests 2.4-1, ...".
-Nothing is installed, and no root file system is made: apt resolves what the packages need, and
-the guest gets all of their libraries.
+In:  [tools] of bench/bench.toml; an architecture.  Out: members of the guest's archive, versions.
 """
 
 import os

@@ -1,7 +1,6 @@
 """Makes the guest's initramfs: the init program, and busybox where a shell is wanted.
 
-In:  an Arch, harness/guest/*.c, a folder for the output.
-Out: a gzipped cpio archive (newc), the same bytes for the same contents.
+In:  an Arch, harness/guest/*.c, a folder.  Out: a gzipped cpio archive, reproducible.
 """
 
 import gzip

@@ -1,9 +1,7 @@
 """Boots one guest in QEMU, with a time limit, and finds out whether KVM works.
 
-In:  BootSpec, an empty run folder.
-Out: BootResult; in the folder qemu-cmd (a sh script that boots the same again),
-     console.log and exit (QEMU's exit value, or "timeout").  Times are host seconds.
-What the console means is judged elsewhere (judge/).
+In:  BootSpec, an empty run folder.  Out: BootResult; in the folder qemu-cmd (boots the same
+     again), console.log and exit (QEMU's exit value, or "timeout").
 """
 
 import json

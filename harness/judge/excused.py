@@ -1,9 +1,8 @@
 """Finds whole kernel reports that are known, and known not to be the series'.
 
 In:  console lines, [[excused]] of the queue's splats.toml.
-Out: found(lines, queue) -> [(title of the rule, numbers of the report's lines, from 1)].
-Only the lines that make it a report are in there: the ones the rule names and its
-"Call Trace:". Anything else inside of it is judged as elsewhere.
+Out: found() -> the rule's title and the lines that make it a report: those that the rule names and
+     "Call Trace:". Anything else inside of it is judged as elsewhere.
 """
 
 import functools

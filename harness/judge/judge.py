@@ -1,12 +1,9 @@
 """Judges one run from the files it left.
 
-In:  a run folder: run.json (a Run: what was built, booted and asked for), console.log, exit.
-Out: Verdict, also as verdict.json in that folder.
-A run passes only if the guest switched itself off (QEMU exit value 0), its init said
-"success", all runs of every suite are complete, executed at least the lane's
-number of cases, skipped just those that the lane says must be skipped, failed none,
-each torture test ended with its own SUCCESS and what the lane asks of its totals, and
-no line of the console is a splat, and the kernel that booted is the one that was built.
+In:  a run folder: run.json (Run), console.log, exit.  Out: Verdict, verdict.json.
+A run passes only if the guest switched itself off and its init said "success", the kernel is the
+one that was built, all suites and torture tests ran as the lane asks for and none failed, and no
+line of the console is a splat.
 """
 
 import dataclasses

@@ -1,13 +1,10 @@
 """Reads KCSAN's reports of data races, and says which ones concern the series.
 
-In:  console lines; [kcsan] of data/splats.toml and of the queue's; objects of the kernel that ran.
-Out: reports(lines) -> [Race]; functions(out, arch, src, files) -> names from nm.
-A kernel has races that nobody has got to yet, in code that has nothing to do with
-the series. A report concerns the series if one of the functions in its title, or among
-the first ones of either stack (splats.toml says how many), is in an object that the
-series touches. A report that cannot be read concerns it, too. Only where the access is in
-one of a few functions that race whoever calls them (splats.toml) does the caller not count,
-and of files that are about something else only the functions count that the series changes.
+In:  console lines; [kcsan] of splats.toml; objects of the kernel that ran.
+Out: reports() -> [Race]; functions() -> the names that the series touches.
+A report concerns the series if a function of its title, or among the first ones of either stack, is
+in an object that the series touches, or if it cannot be read. Callers do not count for functions
+that race whoever calls them; of some files, only the functions that the series changes count.
 """
 
 import functools

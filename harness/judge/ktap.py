@@ -1,10 +1,8 @@
-"""Reads the KTAP that KUnit prints to the kernel log.
+"""Reads the KTAP that KUnit prints to the kernel log, between other lines.
 
-In:  console lines (time stamps allowed, other kernel lines in between allowed).
-Out: Report: suites with their cases, and what is incomplete about them.  A case
-     with parameters counts as many executed cases as parameters were run.
-Unlike kunit.py's parser it keeps skips apart from passes and tells a run that ended
-early from one that was never there.
+In:  console lines.  Out: Report: suites with their cases, and what is incomplete. A case with
+     parameters counts as many executed cases as parameters were run.
+Unlike kunit.py's parser it tells a run that ended early from one that was never there.
 """
 
 import re

@@ -1,8 +1,7 @@
 """A run: what was built, booted and asked for, as it is saved beside the console.
 
-In:  run.json of a run's folder.
-Out: Run; save(), load(). Lanes, mutants and benchmarks all make such records, and each can be
-judged again (judge.judge_folder) from its folder alone.
+In:  run.json of a run's folder.  Out: Run. Lanes, mutants and benchmarks make such records; each
+     can be judged again from its folder alone.
 """
 
 import json

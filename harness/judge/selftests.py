@@ -1,9 +1,8 @@
 """The kernel's own selftests: which are run in the guest, and how that is judged.
 
-In:  a list like proof/selftests/selftests.toml, whose header says what it holds; console lines
-     of the runner proof/selftests/selftests.c.
-Out: the runner's list of steps; for each program pass, fail, skip or "known" (only cases
-     failed that the list says must fail), and what is wrong.
+In:  a list like proof/selftests/selftests.toml; console lines of selftests.c.
+Out: the runner's steps; for each program pass, fail, skip or "known" (only cases failed that
+     the list says must fail), and what is wrong.
 """
 
 import fnmatch

@@ -1,12 +1,8 @@
 """Long tests that run in a lane: torture modules and programs.
 
-In:  harness/data/torture.toml (the tests, and how their lines are read), what a lane
-     asks for, the lines of a console.
-Out: the guest's steps and the modules and programs they need; for each test its totals,
-     its length in guest seconds, its tables, and what is wrong with it.
-A torture module prints its totals and its own verdict when it is unloaded, a program at
-its end. That line is what counts: without it the test has failed, whatever else the
-console shows.
+In:  data/torture.toml, what a lane asks for (Wanted), console lines.
+Out: the guest's steps; a Result for each test. Its last line, with its totals and its own
+     verdict, is what counts: without it the test has failed.
 """
 
 import fnmatch

@@ -1,9 +1,7 @@
-"""Reads lanes: the configurations that are built and booted (lanes/*.toml).
+"""Reads lanes: the configurations that are built and booted.
 
-In:  a Queue, lanes/NAME.toml, and lanes.toml of the queue's folder, if there is one.
-Out: Lane; names(queue), load(name, queue) -> Lane.  Times are host seconds,
-     memory is MiB.
-What each key of a lane's file means is said in the header of lanes/x86_64.toml.
+In:  a Queue, lanes/NAME.toml (lanes/x86_64.toml says what the keys mean), lanes.toml of the queue.
+Out: Lane. Times are host seconds, memory is MiB.
 """
 
 import difflib

@@ -1,9 +1,8 @@
 """Runs one lane: builds its kernel, boots it, judges what came out.
 
-In:  a Lane, a kernel tree with the facts about it (TreeInfo), a Progress.
-Out: a run folder build/<queue>/runs/<lane>[-<variant>]/ and its Verdict.
-The folder holds config, qemu-cmd, console.log, exit, run.json (what was asked for
-and from which source) and verdict.json; that of the run before is kept as NAME.old.
+In:  a Lane, a kernel tree (TreeInfo), a Progress.
+Out: Verdict; build/<queue>/runs/<lane>[-<variant>]/: config, qemu-cmd, console.log, exit, run.json,
+     verdict.json. The folder of the run before is kept as NAME.old.
 """
 
 import re

@@ -1,9 +1,7 @@
-"""Builds the kernel's own selftests outside of the kernel's tree.
+"""Builds the kernel's own selftests from copies: their Makefiles write where they are.
 
-In:  the list of the programs (selftests.Listed), a Kernel, its tree and its build folder
-     (configured), a folder of its own for the build.
+In:  selftests.Listed, a Kernel, its tree and build folder, a folder for the build.
 Out: the programs; the guest's entries for them. FOLDER.log holds make's output.
-They are built from copies, since their Makefiles write into the folders they are in.
 """
 
 import json

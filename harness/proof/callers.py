@@ -1,14 +1,12 @@
 """The audit of callers: who makes a cross-CPU call with preemption disabled, and why.
 
 In:  the patched kernel tree, proof/callers/ (SmPL scripts, calls.toml, the table callers.md).
-Out: report Parts. Coccinelle's hits and the table must be the same: a hit without a verdict
-     fails, and so does a verdict without a hit. Times are seconds.
+Out: a Part: Coccinelle's hits and the table must be the same.
 
-A hit is (file, function, what pins, call), without line numbers, so that the table does not
-change with every patch. A call that Coccinelle's parser does not see at all is a hit too.
-Which functions make calls, directly or through others, is read with regular expressions.
-Coccinelle gets only the functions with both something that pins and such a call: the whole
-audit takes 50 s of CPU time like that, and many times as long with whole files.
+A hit is (file, function, what pins, call). A call that Coccinelle's parser does not see at all is a
+hit too. Which functions make calls, directly or through others, is read with regular expressions,
+and Coccinelle gets only the functions with both something that pins and such a call: 50 s of CPU
+time, and many times as long with whole files.
 """
 
 import os

@@ -1,10 +1,8 @@
 """Edits of C sources: what a mutant changes, said so that it fits more than one kernel.
 
-In:  a file like proof/mutants/edits/NAME.toml, the text of a source file.
-Out: Edit; load() -> the edits of a mutant, changed() -> the text with an edit made.
-An edit names a file, a function in it (or "struct NAME"; nothing for what is outside of all), the
-lines that are there and the lines that come in their place. The lines must be in the function
-exactly once: an edit that fits nowhere, or in two places, is an error.
+In:  a file like proof/mutants/edits/NAME.toml, sources.  Out: the sources with the edits made.
+An edit names a file, a function ("struct NAME"; nothing for what is outside of all), the lines
+that are there, exactly once, and those that come in their place.
 """
 
 import re

@@ -1,9 +1,7 @@
 """herd7, which runs litmus tests: gets it, starts it, reads what it says.
 
-In:  data/herd.toml, a litmus test, the folder with the kernel's memory model.
-Out: Herd (how to start it, its version), Outcome of one test.
-If herd7 is not on PATH, its Debian package is unpacked below build/fetched/herd with the
-libraries that it needs, and started through their loader; nothing is installed.
+In:  data/herd.toml, a litmus test, the folder with the kernel's memory model.  Out: Herd, Outcome.
+If herd7 is not on PATH, its Debian package is unpacked below build/, not installed.
 """
 
 import re

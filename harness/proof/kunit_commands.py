@@ -1,8 +1,7 @@
-"""The kunit.py commands that the comment of the series' kunitconfig gives, run as they stand there.
+"""The kunit.py commands in the comment of the series' kunitconfig, run as they stand there.
 
 In:  options of the verb.  Out: a Part for each command.
-Its build folder, .kunit in the tree, is removed after each. QEMU gets to see no `-accel kvm`, which
-kunit.py asks for first, as KVM that is there can hang all the same.
+QEMU gets to see no `-accel kvm`, which kunit.py asks for first: KVM that is there can hang.
 """
 
 import os

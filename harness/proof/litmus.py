@@ -1,15 +1,11 @@
 """The litmus tests in proof/litmus/: their verdicts, and whether they fit the kernel.
 
-In:  proof/litmus/NAME.litmus with its twin NAME-broken.litmus, the kernel tree (its
-     tools/memory-model and the sources that the tests model), herd7.
-Out: parts(opts, progress): one Part for the memory model on the kernel's own tests, one
-     for what is modelled, one for each test with its twin. dangling(...): complaints about
-     what is modelled and is not there.
+In:  NAME.litmus with its twin NAME-broken.litmus, the kernel tree, herd7.
+Out: Parts: the memory model on the kernel's own tests, what is modelled, each test with its twin.
 
 A test's comment says `Result: Never` (`Sometimes` in a twin), and in lines like
-`Models: kernel/smp.c: csd_unlock() smp_store_release` what it models: a function, and
-what must stand in it. So the test and the source cannot drift apart unnoticed, and a
-barrier that is dropped or weakened is found.
+`Models: kernel/smp.c: csd_unlock() smp_store_release` what must stand in which function: a
+barrier that is dropped or weakened there is found.
 """
 
 import re

@@ -1,10 +1,8 @@
 """Runs the mutants: builds each, boots it, and sees whether it is noticed.
 
-In:  names of mutants (all if none), options.
-Out: a Part for each, run folders build/<queue>/runs/mutants/NAME/.
-The kernels are built in copies of the lanes' build folders, out/mutants-LANE, so that the
-lanes' own stay as they are; each mutant is a change in the tree for as long as its
-build lasts.
+In:  mutants, options.  Out: a Part for each, run folders build/<queue>/runs/mutants/NAME/.
+The kernels are built in copies of the lanes' build folders, out/mutants-LANE; each mutant is a
+change in the tree for as long as its build lasts.
 """
 
 import filecmp

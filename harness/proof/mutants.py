@@ -1,9 +1,7 @@
 """The mutants: small edits that each break one thing, and what has to catch each.
 
-In:  proof/mutants/mutants.toml (its header says what each key means), the edits in
-     proof/mutants/edits/, what a queue has in their place, the console lines of a boot.
-Out: Mutant, load(); Watch, which says from the console whether a mutant was caught, and
-     how. Times are host seconds.
+In:  proof/mutants/, what a queue has in their place, the console lines of a boot.
+Out: Mutant, load(); Watch: whether a mutant was caught, and how. Times are host seconds.
 """
 
 import fnmatch

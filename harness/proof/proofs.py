@@ -1,7 +1,4 @@
-"""What is shown without booting: the steps of `./run prove`.
-
-In:  options (where the kernel comes from).  Out: exit code of the first failure.
-"""
+"""What is shown without booting: the steps of `./run prove`."""
 
 from dataclasses import dataclass
 from typing import Callable, Iterable

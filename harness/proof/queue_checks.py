@@ -1,7 +1,6 @@
-"""Checks of the patch queue: those that ./run check makes before it boots anything.
+"""Checks of the patch queue, before anything is booted.
 
-In:  the queue (patches/<queue>/), the kernel tree, data/checkpatch.toml, objects.toml of the queue.
-Out: one Part per check. With quick, only those that compile nothing.
+In:  the queue, the kernel tree.  Out: Parts; with quick, only of what compiles nothing.
 """
 
 import re

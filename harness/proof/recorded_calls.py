@@ -1,12 +1,11 @@
 """Which calls a running kernel makes pinned, and whether the audit knows them.
 
 In:  lanes (those of proof/callers/record.toml if none), record.patch, the table callers.md.
-Out: report Parts: a site that was seen and is not in the table fails; run folders
-     build/<queue>/runs/LANE-record/, in them sites.txt.
+Out: Parts: a site that is not in the table fails; sites.txt in build/<queue>/runs/LANE-record/.
 
-record.patch makes the kernel print, once for each chain of callers, the calls that wait and were
-made with preemption or interrupts disabled on entry. A site is known if a function of its chain
-has a row in the table (not a converted one), and made the call that the row names.
+The kernel prints, once for each chain of callers, the calls that wait and were made with preemption
+or interrupts disabled. A site is known if a function of its chain has a row in the table (not a
+converted one), and made the call that the row names.
 """
 
 import re

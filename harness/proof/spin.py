@@ -1,11 +1,8 @@
 """The model in proof/spin/: each variant is searched to the end, and judged.
 
-In:  proof/spin/smp.pml, proof/spin/spin.toml (what the variants are), spin, gcc.
-Out: parts(opts, progress): one Part for each variant, one for what no variant reached;
-     build/<queue>/runs/prove/spin/: spin.json (states, depth, seconds, MiB) and a folder
-     for each variant with pan's output.
-
-A variant without a mistake must be searched completely, without an error. A mutant must be
+In:  smp.pml, spin.toml (the variants), spin, gcc.
+Out: a Part for each variant, one for what no variant reached; build/<queue>/runs/prove/spin/.
+A variant without a mistake must be searched completely, without an error; a mutant must be
 rejected by the assertion of the invariant that spin.toml names, and by no other.
 """
 

@@ -1,7 +1,7 @@
 """The queue's files, and putting them on a base commit with `git am`.
 
 In:  a folder with `series` (one patch file per line, # comments) and the mails.
-Out: the list of patches, their hash, the files they touch, the commit they lead to.
+Out: the patches, their hash, the files they touch, the commit they lead to.
 """
 
 import hashlib

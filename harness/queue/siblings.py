@@ -1,8 +1,6 @@
 """What two queues have in common: patches that are the same, and files that both add.
 
-In:  compared.toml of a queue (which other queue it is compared with, and each of its patches
-     as `same`, `adapted` or `only`), the mails of both; the folder shared/ of the repository.
-Out: complaints; how many patches are the same, how many shared files there are.
+In:  compared.toml of a queue, the mails of both queues; shared/.  Out: complaints.
 A patch is known by its subject. Patches are the same if they change the same lines of the same
 files: context, line numbers and what the mails say besides may differ.
 """

@@ -1,10 +1,7 @@
 """The git trees: Linux with the series as commits, and work trees at other commits.
 
-In:  Options (where the source comes from), the queue.
-Out: TreeInfo. build/<queue>/linux is a git tree: one base commit, then the series,
-     put on by git am. Its .git holds a record of what it was made from, so that it
-     can be used again as it is, and so that half-made trees are never taken for good.
-     build/<queue>/linux-base is a work tree of it at the base commit.
+In:  Options.  Out: TreeInfo; build/<queue>/linux: one base commit, then the series by git am. Its
+     .git holds a record of what it was made from: half-made trees are never taken for good.
 """
 
 import json
