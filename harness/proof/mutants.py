@@ -131,7 +131,7 @@ class Watch:
     def __init__(self, mutant: Mutant, hang: tuple[re.Pattern[str], ...]) -> None:
         self.mutant = mutant
         self.hang = hang
-        self.follower = ktap.Follower()
+        self.reader = ktap.Reader()
         self.caught = ""
         self.others: list[str] = []
         self.began = False           # the suite did
@@ -141,10 +141,10 @@ class Watch:
     def feed(self, line: str) -> bool:
         """Takes one more line; True once the mutant is caught as it should be."""
         text = ktap.strip(line).strip()
-        before = len(self.follower.failed)
-        self.follower.feed(line)
-        self.began = self.began or bool(self.follower.suite)
-        failed = self.follower.failed
+        failed = self.reader.failed
+        before = len(failed)
+        self.reader.feed(line)
+        self.began = self.began or bool(self.reader.report.suites)
         way = self.mutant.caught_by
         if way == "case" and set(self.mutant.fails) <= set(failed):
             self._catch(", ".join(self.mutant.fails))
