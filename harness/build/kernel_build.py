@@ -15,6 +15,7 @@ import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Callable
 
 from ..core import git, proc, settings
 from ..core.errors import Exit, HarnessError
@@ -58,6 +59,26 @@ def first_errors(output: str, count: int = 5) -> str:
     """The first compiler errors of make's output, indented, for a message."""
     lines = [text for text in output.splitlines() if _ERROR.search(text)]
     return "\n".join("    " + text for text in lines[:count]) or proc.tail(output)
+
+
+def make(words: list[Any], step: str, limit: str, log: Path | None = None,
+         on_line: Callable[[str], None] | None = None,
+         gives: Path | None = None, ended: Callable[[], None] = lambda: None) -> proc.Result:
+    """Runs make; a failure is an error with what the compilers said first.
+
+    gives is a file that must be there then; ended() is called when make came to its own end.
+    """
+    made = proc.run(["make", *words], step=step, limit=settings.limit(limit), env=REPRODUCIBLE,
+                    log=log, on_line=on_line, check=False)
+    ended()
+    if made.returncode or gives and not gives.exists():
+        where = f"; its output is in {log}" if log else ""
+        raise HarnessError(Exit.BUILD, f"{step} failed{where}.\n{first_errors(made.output)}")
+    return made
+
+
+def jobs() -> str:
+    return f"-j{(os.cpu_count() or 1) + 1}"
 
 
 def source_state(src: Path) -> str:
@@ -127,17 +148,10 @@ def build(kernel: Kernel, src: Path, out: Path, progress: Progress,
             compiled += 1
             progress.tick(f"{compiled} files compiled")
 
-    made = proc.run(["make", "-C", str(src), f"O={out}", *kconfig.make_args(kernel),
-                     f"-j{(os.cpu_count() or 1) + 1}", *targets],
-                    step=f"build of {kernel.name}", limit=settings.limit("build"),
-                    env=REPRODUCIBLE, log=out / "build.log", on_line=count, check=False)
-    unfinished.unlink()     # make came to its own end, so no object is half written
-    if made.returncode:
-        raise HarnessError(Exit.BUILD, f"build of {kernel.name} failed; its output is in "
-                           f"{out / 'build.log'}.\n{first_errors(made.output)}")
-    if not image.exists():
-        raise HarnessError(Exit.BUILD, f"build of {kernel.name} gave no {image}; look into "
-                           f"{out / 'build.log'}.")
+    # Once make has come to its own end, no object is half written.
+    make(["-C", src, f"O={out}", *kconfig.make_args(kernel), jobs(), *targets],
+         f"build of {kernel.name}", "build", out / "build.log", count, image,
+         unfinished.unlink)
     kconfig.check(kernel, out)
     stamp.write_text(json.dumps(inputs, indent=1) + "\n")
     return result(True, compiled)

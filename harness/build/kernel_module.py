@@ -7,8 +7,6 @@ Out: the module file. FOLDER.log holds make's output.
 import shutil
 from pathlib import Path
 
-from ..core import proc, settings
-from ..core.errors import Exit, HarnessError
 from . import kconfig, kernel_build
 from .arches import Kernel
 
@@ -24,12 +22,7 @@ def make(kernel: Kernel, tree: Path, out: Path, source: Path, name: str, folder:
     folder.mkdir(parents=True, exist_ok=True)
     for path in (source / "Makefile", *source.glob("*.[ch]")):
         copy_if_changed(path, folder / path.name)
-    log = folder.with_name(folder.name + ".log")
-    made = proc.run(["make", "-C", tree, f"O={out}", f"M={folder}", *kconfig.make_args(kernel),
-                     "modules"], step=f"build of {name} for {kernel.name}",
-                    limit=settings.limit("objects"), env=kernel_build.REPRODUCIBLE, log=log,
-                    check=False)
-    if made.returncode or not (folder / name).exists():
-        raise HarnessError(Exit.BUILD, f"build of {name} in {source} for {kernel.name} failed; its "
-                           f"output is in {log}.\n{kernel_build.first_errors(made.output)}")
+    kernel_build.make(["-C", tree, f"O={out}", f"M={folder}", *kconfig.make_args(kernel), "modules"],
+                      f"build of {name} in {source} for {kernel.name}", "objects",
+                      folder.with_name(folder.name + ".log"), gives=folder / name)
     return folder / name

@@ -26,8 +26,11 @@ def make(cls: type[T], table: dict[str, Any], where: str, **given: Any) -> T:
         if name not in table and field.default is MISSING and field.default_factory is MISSING:
             raise _wrong(f"the key {name!r} of {where} is missing")
     hints = _hints(cls)
-    return cls(**given, **{name: value(hints[name], item, f"{name} of {where}")
-                           for name, item in table.items()})
+    values = {name: value(hints[name], item, f"{name} of {where}") for name, item in table.items()}
+    try:
+        return cls(**given, **values)
+    except ValueError as error:         # of the dataclass's own __post_init__()
+        raise _wrong(f"{where}: {error}") from None
 
 
 _hints = functools.cache(typing.get_type_hints)

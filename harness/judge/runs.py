@@ -11,6 +11,7 @@ from typing import Any
 
 from ..core import records
 from ..core.errors import Exit, HarnessError
+from . import selftests
 from .torture import Wanted
 
 FILE = "run.json"
@@ -25,6 +26,9 @@ class Suite:
     skips: tuple[str, ...] = ()  # globs for the cases that must be skipped, without the suite
     why: str = ""                # why they must
     again: bool = True           # after boot, too
+
+    def __post_init__(self) -> None:
+        selftests.check_skips(self.skips, self.why)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from pathlib import PurePosixPath
 from typing import Iterable
 
 from ..core import records, settings
+from ..core.report import text_table
 from . import ktap, selftests
 
 _SECONDS = re.compile(r"\[ *(\d+\.\d+)\]")
@@ -58,6 +59,9 @@ class Wanted:
     why: str = ""                # why they must
     programs: tuple[selftests.Run, ...] = ()     # the selftests that it runs, in their order
 
+    def __post_init__(self) -> None:
+        selftests.check_skips(self.skips, self.why)
+
 
 @dataclass(frozen=True)
 class Said:
@@ -97,9 +101,7 @@ class Result:
         ended = f"ended with {self.ended} after " if self.ended else ""
         lines = [f"{self.test}: {ended}{self.seconds:.0f} s; {', '.join(parts)}"]
         for table in self.tables:
-            widths = [max(map(len, column)) for column in zip(*table)]
-            lines += ["  " + "  ".join([row[0].ljust(widths[0]),
-                                        *map(str.rjust, row[1:], widths[1:])]) for row in table]
+            lines += ["  " + line for line in text_table(table).splitlines()]
         return "\n".join(lines)
 
 

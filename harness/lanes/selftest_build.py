@@ -5,14 +5,12 @@ Out: the programs; the guest's entries for them. FOLDER.log holds make's output.
 """
 
 import json
-import os
 import re
 import shutil
 import stat
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from ..core import proc, settings
 from ..core.errors import Exit, HarnessError
 from ..build import kconfig, kernel_build
 from ..build.arches import Kernel
@@ -51,7 +49,7 @@ def make(listed: Listed, kernel: Kernel, tree: Path, out: Path, folder: Path) ->
     """Builds the programs in FOLDER: {target/path: file}. Nothing is run if nothing changed."""
     source = kernel_build.source_state(tree)
     state = json.dumps([source, listed.targets, listed.copied, listed.cflags, listed.make,
-                        listed.built, list(listed.left_out)])
+                        listed.built, listed.not_run])
     stamp, log = folder / "built.json", folder.with_name(folder.name + ".log")
     files = {name: folder / "bin" / name for name in listed.built}
     if stamp.exists() and stamp.read_text() == state and not source.endswith("-dirty") \
@@ -62,13 +60,7 @@ def make(listed: Listed, kernel: Kernel, tree: Path, out: Path, folder: Path) ->
     _copy(listed, tree, folder / "source")
 
     def run(argv: list[Any]) -> str:
-        made = proc.run(["make", *argv], step=f"build of the selftests for {kernel.name}",
-                        limit=settings.limit("objects"), env=kernel_build.REPRODUCIBLE, log=log,
-                        check=False)
-        if made.returncode:
-            raise HarnessError(Exit.BUILD, f"build of the selftests for {kernel.name} failed; its "
-                               f"output is in {log}.\n{kernel_build.first_errors(made.output)}")
-        return made.output
+        return kernel_build.make(argv, f"build of the selftests for {kernel.name}", "objects", log).output
 
     run(["-C", tree, f"O={out}", *kconfig.make_args(kernel), "headers"])
     known, argvs = [], []
@@ -82,7 +74,7 @@ def make(listed: Listed, kernel: Kernel, tree: Path, out: Path, folder: Path) ->
         said = run([f"--eval={_KNOWN}: ; @echo {_KNOWN} {_PROGRAMS}", *common, _KNOWN])
         found = re.search(rf"^{_KNOWN}(.*)$", said, re.M)
         known += [f"{target}/{name}" for name in (found[1].split() if found else ())]
-        argvs.append([f"-j{(os.cpu_count() or 1) + 1}", *common, *(
+        argvs.append([kernel_build.jobs(), *common, *(
             path for name, path in files.items() if PurePosixPath(name).parts[0] == target)])
     if problems := selftests.unlisted(listed, known):
         raise HarnessError(Exit.TEST, "the list of selftests and the kernel's Makefiles differ: "

@@ -26,7 +26,7 @@ class Module(unittest.TestCase):
             self.argv = argv
             (self.dir / "out" / makes).write_text("module")
             return mock.Mock(returncode=returncode, output="hold.c:1: error: no")
-        with mock.patch.object(kernel_module.proc, "run", run):
+        with mock.patch.object(kernel_module.kernel_build.proc, "run", run):
             return kernel_module.make(self.kernel, self.dir / "tree", self.dir / "o", self.source,
                                       "hold.ko", self.dir / "out")
 

@@ -33,7 +33,7 @@ class Run(unittest.TestCase):
         lane = lane_files.load("x86_64", QUEUE)
         self.lane = dataclasses.replace(
             lane, cpus=4, boot_cpus=4, suites=(Suite("smp", 4),),
-            arch=dataclasses.replace(lane.arch, qemu=str(qemu)))
+            kernel=dataclasses.replace(lane.kernel, arch=dataclasses.replace(lane.arch, qemu=str(qemu))))
         made = kernel_build.BuildResult(self.dir, self.dir / "bzImage", self.dir / ".config", 1.5, True,
                                         3, "0123abc", build_id=BUILD_ID)
         for where, name, value in (
