@@ -9,8 +9,7 @@ from collections import defaultdict
 from pathlib import Path
 
 from ..core.report import text_table
-from ..queue import series
-from ..queue.tree import TreeInfo
+from ..queue import TreeInfo, series
 from . import measure, plots, points
 from .plans import BenchPlan
 from .points import Point

@@ -14,12 +14,8 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from ..core import parallel, proc, settings
-from ..core.errors import Exit, HarnessError
-from ..core.progress import Progress
-from ..core.queues import Queue
-from ..fetch import host_packages, peers
-from ..fetch.linux_source import Options
+from ..core import Exit, HarnessError, Progress, Queue, parallel, proc, settings
+from ..fetch import Options, host_packages, peers
 from ..queue import series, tree
 from ..build import kconfig, kernel_build, kernel_module
 from ..build.arches import Arch, Kernel

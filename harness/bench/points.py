@@ -12,7 +12,7 @@ from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import Any, Iterable, NamedTuple, Sequence
 
-from ..core.errors import Exit, HarnessError
+from ..core import Exit, HarnessError
 
 # Rows that no module counts.
 OF_PROGRAMS = ("fork", "tlb_cost", "crowd", "preemptoff", "tlb_wakeup", "tlb_wakeup_locked")

@@ -4,8 +4,7 @@ import functools
 from dataclasses import dataclass
 from typing import Any
 
-from ..core import records, settings
-from ..core.errors import Exit, HarnessError
+from ..core import Exit, HarnessError, records, settings
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,7 @@ import re
 import sys
 from pathlib import Path
 
-from ..core import proc, settings
-from ..core.errors import Exit, HarnessError
+from ..core import Exit, HarnessError, proc, settings
 from .arches import Kernel
 
 _SET = re.compile(r"^CONFIG_(\w+)=(.*)$")

@@ -17,9 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable
 
-from ..core import git, proc, settings
-from ..core.errors import Exit, HarnessError
-from ..core.progress import Progress
+from ..core import Exit, HarnessError, Progress, git, proc, settings
 from . import kconfig
 from .arches import Kernel
 

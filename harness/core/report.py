@@ -94,3 +94,9 @@ def exit_code(parts: list[Part]) -> Exit:
         if part.failed:
             return Exit.TEST
     return Exit.OK
+
+
+def finish(parts: list[Part], note: str = "") -> Exit:
+    """Prints what ends a verb: the table, a note, and the closing line."""
+    print("\n".join(["", table(parts), *([note] if note else []), closing(parts)]))
+    return exit_code(parts)

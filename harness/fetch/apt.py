@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
 
-from ..core import proc, settings
-from ..core.errors import Exit, HarnessError
+from ..core import Exit, HarnessError, proc, settings
 from ..core.files import check_disk, new_folder
 
 TRIES = 16          # upstream tarballs to try, newest first: mirrors drop some

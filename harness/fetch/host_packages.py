@@ -9,8 +9,7 @@ import os
 import shutil
 import sys
 
-from ..core import proc, settings
-from ..core.errors import Exit, HarnessError
+from ..core import Exit, HarnessError, proc, settings
 
 ENV = {"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}
 OPTIONS = ["-o", "DPkg::Lock::Timeout=120"]

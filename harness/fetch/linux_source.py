@@ -12,11 +12,9 @@ import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from ..core import proc, queues, settings
-from ..core.errors import Exit, HarnessError
+from ..core import Exit, HarnessError, Parser, Queue, proc, queues, settings
 from ..core.files import check_disk
 from ..core.git import ask, git
-from ..core.queues import Queue
 from . import apt
 
 BUILD_OUTPUT = (".config", "include/config/auto.conf", "vmlinux")
@@ -49,18 +47,20 @@ class Source:
         return asdict(self)
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Adds --queue, --linux and --tarball to a verb's parser."""
-    parser.add_argument("--queue", metavar="NAME")
-    group = parser.add_mutually_exclusive_group()
+def parser(verb: str) -> Parser:
+    """A verb's parser, which takes --queue, --linux and --tarball."""
+    made = Parser(verb)
+    made.add_argument("--queue", metavar="NAME")
+    group = made.add_mutually_exclusive_group()
     group.add_argument("--linux", type=Path, metavar="PATH",
                        help="a clean git tree or an unpacked source; it is only read")
     group.add_argument("--tarball", type=Path, metavar="FILE",
                        help="linux-VERSION.tar.xz of kernel.org, or Debian's .orig.tar.xz")
+    return made
 
 
 def options(parsed: argparse.Namespace) -> Options:
-    """The Options of a command line parsed with add_options."""
+    """The Options of a command line parsed with parser()."""
     return Options(queues.load(parsed.queue), parsed.linux, parsed.tarball)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..build.arches import Arch
-from ..core.errors import Exit, HarnessError
+from ..core import Exit, HarnessError
 from ..fetch import apt
 from . import initramfs
 

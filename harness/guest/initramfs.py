@@ -10,8 +10,7 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..core import proc, settings
-from ..core.errors import Exit, HarnessError
+from ..core import Exit, HarnessError, proc, settings
 from ..fetch import apt
 from ..build.arches import Arch
 

@@ -7,9 +7,7 @@ In:  the kernel tree, splats.toml.  Out: what that script takes for a report and
 import re
 from pathlib import Path
 
-from ..core import settings
-from ..core.errors import Exit, HarnessError
-from ..core.queues import Queue
+from ..core import Exit, HarnessError, Queue, settings
 from . import judge
 
 SCRIPT = "tools/testing/selftests/rcutorture/bin/console-badness.sh"

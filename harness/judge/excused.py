@@ -9,8 +9,7 @@ import functools
 import re
 from dataclasses import dataclass
 
-from ..core import settings
-from ..core.queues import Queue
+from ..core import Queue, settings
 from . import ktap
 
 LONGEST = 120      # lines of one report

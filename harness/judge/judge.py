@@ -16,9 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Iterable
 
-from ..core import queues, settings
-from ..core.errors import Exit, HarnessError
-from ..core.queues import Queue
+from ..core import Exit, HarnessError, Queue, queues, settings
 from ..guest import qemu
 from . import excused, kcsan, ktap, runs, torture
 from .runs import Run, Suite

@@ -12,9 +12,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..core import proc, settings
-from ..core.errors import Exit, HarnessError
-from ..core.queues import Queue
+from ..core import Exit, HarnessError, Queue, proc, settings
 from ..build import single_objects
 from ..build.arches import Arch
 from . import ktap

@@ -9,8 +9,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from ..core import records
-from ..core.errors import Exit, HarnessError
+from ..core import Exit, HarnessError, records
 from . import selftests
 from .torture import Wanted
 

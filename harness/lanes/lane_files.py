@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..core import records, settings
-from ..core.errors import Exit, HarnessError
-from ..core.queues import Queue, merged
+from ..core import Exit, HarnessError, Queue, records, settings
+from ..core.queues import merged
 from ..build.arches import Arch, Kernel, arch
 from ..judge import selftests, torture
 from ..judge.runs import Suite

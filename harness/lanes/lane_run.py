@@ -14,15 +14,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Callable
 
-from ..core import proc, settings
-from ..core.errors import Exit, HarnessError
+from ..core import Exit, HarnessError, Part, Progress, Queue, proc, settings
 from ..core.files import check_disk
-from ..core.progress import Progress
-from ..core.queues import Queue
-from ..core.report import Part
 from ..fetch import host_packages
-from ..queue import series
-from ..queue.tree import TreeInfo
+from ..queue import TreeInfo, series
 from ..build import kernel_build, kernel_module
 from ..guest import initramfs, qemu
 from ..judge import judge, kcsan, ktap, runs, selftests, torture

@@ -11,7 +11,7 @@ import stat
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from ..core.errors import Exit, HarnessError
+from ..core import Exit, HarnessError
 from ..build import kconfig, kernel_build
 from ..build.arches import Kernel
 from ..guest import initramfs

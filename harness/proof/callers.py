@@ -18,13 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Iterable, Iterator, Self
 
-from ..core import proc, records, report, settings
-from ..core.errors import Exit, HarnessError
+from ..core import Exit, HarnessError, Part, Progress, proc, records, report, settings
 from ..core.git import git
-from ..core.progress import Progress
-from ..core.report import Part
-from ..fetch import host_packages
-from ..fetch.linux_source import Options
+from ..fetch import Options, host_packages
 from ..queue import tree
 
 FOLDER = settings.REPO / "proof/callers"

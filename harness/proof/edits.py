@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Iterable
 
-from ..core import records, settings
-from ..core.errors import Exit, HarnessError
+from ..core import Exit, HarnessError, records, settings
 
 
 @dataclass(frozen=True)

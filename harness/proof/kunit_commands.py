@@ -11,12 +11,9 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from ..core import proc, settings
-from ..core.errors import Exit
-from ..core.progress import Progress
-from ..core.report import Part, guarded
-from ..fetch import host_packages
-from ..fetch.linux_source import Options
+from ..core import Exit, Part, Progress, proc, settings
+from ..core.report import guarded
+from ..fetch import Options, host_packages
 from ..judge import judge as consoles
 from ..queue import tree
 

@@ -15,15 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, Iterable
 
-from ..core import report, settings
-from ..core.errors import Exit, HarnessError
-from ..core.queues import Queue
+from ..core import Exit, HarnessError, Part, Progress, Queue, report, settings
 from ..core.git import git
-from ..core.progress import Progress
-from ..core.report import Part
-from ..fetch.linux_source import Options
-from ..queue import tree
-from ..queue.tree import TreeInfo
+from ..fetch import Options
+from ..queue import TreeInfo, tree
 from . import herd7
 
 TWIN = "-broken"

@@ -13,15 +13,10 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from ..core import proc, settings
-from ..core.errors import Exit, HarnessError
+from ..core import Exit, HarnessError, Part, Progress, Queue, proc, settings
 from ..core.files import check_disk
-from ..core.progress import Progress
-from ..core.report import Part
-from ..core.queues import Queue
-from ..fetch.linux_source import Options
-from ..queue import tree
-from ..queue.tree import TreeInfo
+from ..fetch import Options
+from ..queue import TreeInfo, tree
 from ..build import kernel_build
 from ..guest import qemu
 from ..judge import judge, runs

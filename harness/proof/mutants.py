@@ -10,9 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..core import records, settings
-from ..core.errors import Exit, HarnessError
-from ..core.queues import Queue
+from ..core import Exit, HarnessError, Queue, records, settings
 from ..judge import judge, ktap, torture
 from ..judge.runs import Run, Suite
 from ..lanes import lane_files

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Callable, Iterable
 
-from ..core.progress import Progress
-from ..core.report import Part, guarded
-from ..fetch.linux_source import Options
+from ..core import Part, Progress
+from ..core.report import guarded
+from ..fetch import Options
 from . import callers, litmus, spin
 
 

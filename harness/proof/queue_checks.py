@@ -13,16 +13,11 @@ from functools import partial
 from pathlib import Path
 from typing import Iterable
 
-from ..core import proc, records, settings
-from ..core.errors import Exit, HarnessError
+from ..core import Exit, HarnessError, Part, Progress, Queue, proc, records, settings
 from ..core.git import git
-from ..core.progress import Progress
-from ..core.report import Part
-from ..core.queues import Queue
-from ..fetch import apt, host_packages
-from ..fetch.linux_source import Options, makefile_version
-from ..queue import export, series, siblings, tree
-from ..queue.tree import TreeInfo
+from ..fetch import Options, apt, host_packages
+from ..fetch.linux_source import makefile_version
+from ..queue import TreeInfo, export, series, siblings, tree
 from ..build import kconfig, single_objects
 from ..judge import badness
 from . import edits, litmus, mutants

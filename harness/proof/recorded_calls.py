@@ -14,14 +14,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Iterable, Sequence
 
-from ..core import records, settings
-from ..core.errors import Exit
-from ..core.progress import Progress
-from ..core.report import Part, guarded
-from ..core.queues import Queue
-from ..fetch.linux_source import Options
-from ..queue import series, tree
-from ..queue.tree import TreeInfo
+from ..core import Exit, Part, Progress, Queue, records, settings
+from ..core.report import guarded
+from ..fetch import Options
+from ..queue import TreeInfo, series, tree
 from ..judge import judge
 from ..judge.judge import Verdict
 from ..lanes import lane_files, lane_run

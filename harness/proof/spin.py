@@ -17,12 +17,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ..core import parallel, proc, records, report, settings
-from ..core.errors import Exit, HarnessError
-from ..core.progress import Progress
-from ..core.report import Part
-from ..fetch import host_packages
-from ..fetch.linux_source import Options
+from ..core import Exit, HarnessError, Part, Progress, parallel, proc, records, report, settings
+from ..fetch import Options, host_packages
 
 MODEL = settings.REPO / "proof/spin/smp.pml"
 DATA = settings.REPO / "proof/spin/spin.toml"

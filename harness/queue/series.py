@@ -9,8 +9,7 @@ import re
 import shutil
 from pathlib import Path
 
-from ..core.queues import Queue
-from ..core.errors import Exit, HarnessError
+from ..core import Exit, HarnessError, Queue
 from ..core.git import ask, git, identity
 
 COVER = "0000-cover-letter.patch"

@@ -11,13 +11,11 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Callable, Iterator
 
-from ..core.errors import Exit, HarnessError
+from ..core import Exit, HarnessError, Progress, Queue
 from ..core.files import check_disk
 from ..core.git import ask, git, identity
-from ..core.progress import Progress
-from ..core.queues import Queue
-from ..fetch import host_packages
-from ..fetch.linux_source import Options, find, unpack
+from ..fetch import Options, host_packages
+from ..fetch.linux_source import find, unpack
 from . import series
 
 RECORD = ".git/harness.json"

@@ -2,10 +2,8 @@
 
 from pathlib import Path
 
-from ..core import lock, settings
-from ..core.arguments import Parser
-from ..core.errors import Exit, HarnessError
-from ..fetch.linux_source import add_options, options
+from ..core import Exit, HarnessError, lock, settings
+from ..fetch import options, parser
 from ..bench import plans
 from ..bench.measure import compare, limited, measure_all, read_rt
 
@@ -47,18 +45,17 @@ summary.md (the targets, and tables), plots, and the differences of the configur
 
 
 def parse(args: list[str]):
-    parser = Parser("bench")
-    add_options(parser)
-    parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--arch", action="append", default=[])
-    parser.add_argument("--kernel", action="append", default=[])
-    parser.add_argument("--guest", action="append", default=[])
-    parser.add_argument("--boots", type=int)
-    parser.add_argument("--jobs", type=int)
-    parser.add_argument("--resume", action="store_true")
-    parser.add_argument("--compare", nargs=2, type=Path, metavar=("A", "B"))
-    parser.add_argument("--read", nargs="+", type=Path, metavar="FILE")
-    return parser.parse_args(args)
+    words = parser("bench")
+    words.add_argument("--quick", action="store_true")
+    words.add_argument("--arch", action="append", default=[])
+    words.add_argument("--kernel", action="append", default=[])
+    words.add_argument("--guest", action="append", default=[])
+    words.add_argument("--boots", type=int)
+    words.add_argument("--jobs", type=int)
+    words.add_argument("--resume", action="store_true")
+    words.add_argument("--compare", nargs=2, type=Path, metavar=("A", "B"))
+    words.add_argument("--read", nargs="+", type=Path, metavar="FILE")
+    return words.parse_args(args)
 
 
 def main(args: list[str]) -> int:

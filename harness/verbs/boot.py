@@ -5,10 +5,8 @@ In:  an architecture.  Out: QEMU's end; the terminal is the guest's console.
 
 from dataclasses import replace
 
-from ..core.arguments import Parser
-from ..core.errors import Exit, HarnessError
-from ..core.progress import Progress
-from ..fetch.linux_source import add_options, options
+from ..core import Exit, HarnessError, Progress
+from ..fetch import options, parser
 from ..queue import tree
 from ..build import arches, kernel_build
 from ..guest import initramfs, qemu
@@ -24,10 +22,9 @@ boots it and gives a busybox shell in it (the tests do not run: ./run kunit does
 
 
 def main(args: list[str]) -> int:
-    parser = Parser("boot")
-    parser.add_argument("arch")
-    add_options(parser)
-    parsed = parser.parse_args(args)
+    words = parser("boot")
+    words.add_argument("arch")
+    parsed = words.parse_args(args)
     opts = options(parsed)
     known = [name for name in arches.arch_names() if name in lane_files.names(opts.queue)]
     if parsed.arch not in known:

@@ -3,11 +3,9 @@
 In:  lane names (those with when = "check" if none), options.  Out: exit code of the first failure.
 """
 
-from ..core import report
-from ..core.arguments import Parser
-from ..core.progress import Progress
+from ..core import Progress, report
 from ..core.report import guarded
-from ..fetch.linux_source import add_options, options
+from ..fetch import options, parser
 from ..queue import tree
 from ..lanes import lane_files, lane_run
 from ..proof import kunit_commands, mutant_runs, mutants, proofs, queue_checks, recorded_calls, unit_tests
@@ -36,13 +34,12 @@ exit code is that of the first. Runs leave their files in build/<queue>/runs/.
 """
 
 def main(args: list[str]) -> int:
-    parser = Parser("check")
-    parser.add_argument("lanes", nargs="*")
-    much = parser.add_mutually_exclusive_group()
+    words = parser("check")
+    words.add_argument("lanes", nargs="*")
+    much = words.add_mutually_exclusive_group()
     much.add_argument("--all", action="store_true")
     much.add_argument("--quick", action="store_true")
-    add_options(parser)
-    parsed = parser.parse_args(args)
+    parsed = words.parse_args(args)
     opts = options(parsed)
     chosen = lane_files.choose(opts.queue, parsed.lanes, parsed.all)
     if parsed.quick:
@@ -68,9 +65,6 @@ def main(args: list[str]) -> int:
     parts += recorded_calls.parts(recorded, opts, progress)
     if parsed.all:
         parts += kunit_commands.parts(opts, progress)
-    print()
-    print(report.table(parts))
-    if chosen:
-        print(f"Sources and verdicts of the lanes are in {opts.queue.build / 'runs'}.")
-    print(report.closing(parts))
-    return report.exit_code(parts)
+    where = opts.queue.build / "runs"
+    return report.finish(parts, f"Sources and verdicts of the lanes are in {where}."
+                         if chosen else "")

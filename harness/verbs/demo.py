@@ -1,8 +1,7 @@
 """The verb `demo`: builds Linux with and without the series, boots both, measures."""
 
-from ..core.arguments import Parser
-from ..core.progress import Progress
-from ..fetch.linux_source import add_options, options
+from ..core import Progress
+from ..fetch import options, parser
 from ..bench import demo, measure, plans
 
 HELP = """\
@@ -26,9 +25,7 @@ also says how the kernels are configured.
 
 
 def main(args: list[str]) -> int:
-    parser = Parser("demo")
-    add_options(parser)
-    opts = options(parser.parse_args(args))
+    opts = options(parser("demo").parse_args(args))
     plan = plans.read(opts.queue).of("demo")
     progress = Progress(1 + measure.phases(plan, ["x86_64"], []))
     made = measure.measured(plan, opts, ["x86_64"], progress, [], False)

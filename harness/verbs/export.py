@@ -1,8 +1,6 @@
 """The verb `export`: writes the tree's commits back as patches."""
 
-from ..core import queues
-from ..core.arguments import Parser
-from ..core.errors import Exit, HarnessError
+from ..core import Exit, HarnessError, Parser, queues
 from ..core.git import ask, git
 from ..queue.export import write
 from ..queue.tree import info, mark_exported, read_record, tree_path

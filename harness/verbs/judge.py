@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ..core.errors import Exit, HarnessError
+from ..core import Exit, HarnessError
 from ..judge.judge import judge_folder
 
 HELP = """\

@@ -1,9 +1,7 @@
 """The verb `mutants`: breaks the series on purpose, and sees whether it is noticed."""
 
-from ..core import report
-from ..core.arguments import Parser
-from ..core.progress import Progress
-from ..fetch.linux_source import add_options, options
+from ..core import Progress, report
+from ..fetch import options, parser
 from ..proof import mutants
 from ..proof.mutant_runs import phases, run
 
@@ -26,19 +24,14 @@ build/<queue>/runs/mutants/.
 
 
 def main(args: list[str]) -> int:
-    parser = Parser("mutants")
-    parser.add_argument("names", nargs="*")
-    parser.add_argument("--subset", action="store_true")
-    add_options(parser)
-    parsed = parser.parse_args(args)
+    words = parser("mutants")
+    words.add_argument("names", nargs="*")
+    words.add_argument("--subset", action="store_true")
+    parsed = words.parse_args(args)
     opts = options(parsed)
     table = mutants.load(opts.queue)
     chosen = mutants.choose(table, parsed.names, parsed.subset)
     progress = Progress(1 + phases(chosen))
     progress.phase("the kernel tree")
     parts = run(chosen, table, opts, progress)
-    print()
-    print(report.table(parts))
-    print(f"Consoles are in {opts.queue.build / 'runs/mutants'}.")
-    print(report.closing(parts))
-    return report.exit_code(parts)
+    return report.finish(parts, f"Consoles are in {opts.queue.build / 'runs/mutants'}.")

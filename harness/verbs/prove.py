@@ -1,9 +1,7 @@
 """The verb `prove`: what is shown without booting; one table, one count."""
 
-from ..core import report
-from ..core.arguments import Parser
-from ..core.progress import Progress
-from ..fetch.linux_source import add_options, options
+from ..core import Progress, report
+from ..fetch import options, parser
 from ..proof.proofs import STEPS, run
 
 HELP = """\
@@ -37,12 +35,6 @@ build/<queue>/runs/prove/.
 
 
 def main(args: list[str]) -> int:
-    parser = Parser("prove")
-    add_options(parser)
-    opts = options(parser.parse_args(args))
+    opts = options(parser("prove").parse_args(args))
     parts = run(STEPS, opts, Progress(len(STEPS)))
-    print()
-    print(report.table(parts))
-    print(f"Outputs are in {opts.queue.build / 'runs/prove'}.")
-    print(report.closing(parts))
-    return report.exit_code(parts)
+    return report.finish(parts, f"Outputs are in {opts.queue.build / 'runs/prove'}.")

@@ -1,9 +1,7 @@
 """The verb `record`: which calls a running kernel makes pinned, and whether the audit knows them."""
 
-from ..core import report
-from ..core.arguments import Parser
-from ..core.progress import Progress
-from ..fetch.linux_source import add_options, options
+from ..core import Progress, report
+from ..fetch import options, parser
 from ..lanes import lane_files
 from ..proof.recorded_calls import parts, words
 
@@ -24,17 +22,13 @@ callers, are in build/<queue>/runs/LANE-record/sites.txt. Part of ./run check --
 
 
 def main(args: list[str]) -> int:
-    parser = Parser("record")
-    parser.add_argument("lanes", nargs="*")
-    parser.add_argument("--again", action="store_true")
-    add_options(parser)
-    parsed = parser.parse_args(args)
+    words = parser("record")
+    words.add_argument("lanes", nargs="*")
+    words.add_argument("--again", action="store_true")
+    parsed = words.parse_args(args)
     opts = options(parsed)
     names = parsed.lanes or words(opts.queue).lanes
     for name in names:
         lane_files.load(name, opts.queue)        # one that there is not is said before anything begins
     found = parts(names, opts, Progress(len(names)), parsed.again)
-    print()
-    print(report.table(found))
-    print(report.closing(found))
-    return report.exit_code(found)
+    return report.finish(found)

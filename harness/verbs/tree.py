@@ -1,9 +1,7 @@
 """The verb `tree`: makes the git tree with the series on top, and says where it is."""
 
-from ..core.arguments import Parser
-from ..core.errors import Exit
-from ..core.progress import Progress
-from ..fetch.linux_source import add_options, options
+from ..core import Exit, Progress
+from ..fetch import options, parser
 from ..queue import series
 from ..queue.tree import ensure_tree
 
@@ -28,11 +26,10 @@ Work on the series: commit in the tree, then ./run export.
 
 def main(args: list[str]) -> int:
     """The verb `tree`."""
-    parser = Parser("tree")
-    add_options(parser)
-    parser.add_argument("--update", action="store_true")
-    parser.add_argument("--discard", action="store_true")
-    parsed = parser.parse_args(args)
+    words = parser("tree")
+    words.add_argument("--update", action="store_true")
+    words.add_argument("--discard", action="store_true")
+    parsed = words.parse_args(args)
     progress = Progress(1)
     progress.phase("the kernel tree")
     made = ensure_tree(options(parsed), progress, parsed.update, parsed.discard)
