@@ -16,7 +16,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Iterable, Iterator, Self
+from typing import Iterable, Iterator
 
 from ..core import Exit, HarnessError, Part, Progress, proc, records, report, settings
 from ..core.git import git
@@ -301,35 +301,26 @@ def pinned_script(asked: Iterable[Kind], family: Iterable[str], calls: Iterable[
     return "\n".join(rules)
 
 
-@dataclass(frozen=True)
-class Makers:
-    """Functions that make cross-CPU calls."""
+# Functions that make cross-CPU calls: (file, function) of static ones, ("", function) of others.
+Makers = frozenset[tuple[str, str]]
 
-    everywhere: frozenset[str]
-    in_file: frozenset[tuple[str, str]]     # (file, function) of static ones
 
-    @property
-    def names(self) -> set[str]:
-        """All their names."""
-        return {*self.everywhere, *(function for _, function in self.in_file)}
+def names_of(makers: Makers) -> set[str]:
+    return {function for _, function in makers}
 
-    def has(self, file: str, name: str, own: set[str]) -> bool:
-        """Whether a function that is called in a file is one of them, not another one of the same
-        name; own are the functions that the file defines for itself."""
-        return (file, name) in self.in_file if name in own else name in self.everywhere
 
-    def plus(self, found: Iterable[tuple[str, str]], texts: dict[str, str],
-             ignored: Iterable[str]) -> Self:
-        """With these (file, function), as far as their callers are asked for."""
-        everywhere, in_file = set(self.everywhere), set(self.in_file)
-        for file, function in found:
-            if function in ignored or not function.isidentifier():
-                continue
-            if function in static_ones(file, texts[file]):
-                in_file.add((file, function))
-            else:
-                everywhere.add(function)
-        return Makers(frozenset(everywhere), frozenset(in_file))
+def is_maker(makers: Makers, file: str, name: str, own: set[str]) -> bool:
+    """Whether a function that is called in a file is one of them, not another one of the same
+    name; own are the functions that the file defines for itself."""
+    return (file if name in own else "", name) in makers
+
+
+def plus(makers: Makers, found: Iterable[tuple[str, str]], texts: dict[str, str],
+         ignored: Iterable[str]) -> Makers:
+    """With these (file, function), as far as their callers are asked for."""
+    return makers | {(file if function in static_ones(file, texts[file]) else "", function)
+                     for file, function in found
+                     if function not in ignored and function.isidentifier()}
 
 
 _CALLED = re.compile(r"(?<![\w.>])(\w+)\s*\(")
@@ -339,11 +330,11 @@ def one_step(texts: dict[str, str], makers: Makers) -> set[tuple[str, str]]:
     """(file, function) of those that call one of the makers."""
     found = set()
     for file, text in texts.items():
-        if not has_all(text, [makers.names]):
+        if not has_all(text, [names_of(makers)]):
             continue
         own = static_ones(file, text)
         found |= {(file, name) for name, body in functions(text)
-                  if any(called != name and makers.has(file, called, own)
+                  if any(called != name and is_maker(makers, file, called, own)
                          for called in set(_CALLED.findall(body)))}
     return found
 
@@ -414,26 +405,25 @@ def audit(src: Path, spatch: Spatch, asked: Words, pinning: list[Kind],
     texts = {file: text for file, text in _grep(src, asked.family, asked).items()
              if written(text, asked.family)}
     calls, hits = calls_in(spatch, texts, asked)
-    makers = Makers(frozenset(name for name in (*asked.family, *asked.wrappers) if ":" not in name),
-                    frozenset((file, name) for wrapper in asked.wrappers
-                              for file, colon, name in [wrapper.partition(":")] if colon))
+    makers = Makers((file, name) for word in (*asked.family, *asked.wrappers)
+                    for file, _, name in [word.rpartition(":")])
     direct = {(line[0], line[1]) for line in calls}
     for _ in range(STEPS):
-        texts |= _grep(src, makers.names, asked)
-        makers = makers.plus(direct | one_step(texts, makers), texts, asked.not_asked)
-    texts |= _grep(src, makers.names, asked)
+        texts |= _grep(src, names_of(makers), asked)
+        makers = plus(makers, direct | one_step(texts, makers), texts, asked.not_asked)
+    texts |= _grep(src, names_of(makers), asked)
     texts |= {BEFORE + file: text for file, text in before.items()}
-    needed = makers.names, pin_words(pinning)
+    needed = names_of(makers), pin_words(pinning)
     texts = {file: slim(text, *needed) for file, text in texts.items() if has_all(text, needed)}
     texts = {file: text for file, text in texts.items() if has_all(text, needed)}
-    lines = spatch.run("pinned", pinned_script(pinning, asked.family, makers.names), texts)
+    lines = spatch.run("pinned", pinned_script(pinning, asked.family, names_of(makers)), texts)
 
     own = {file: static_ones(file, text) for file, text in texts.items()}
 
     def pinned(chosen: Iterable[list[str]]) -> set[Hit]:
         found = {(Hit(line[0].removeprefix(BEFORE), *line[1:4]), line[0]) for line in chosen}
         return {hit for hit, file in found
-                if makers.has(hit.file, hit.call, own[file]) and hit.function != hit.call}
+                if is_maker(makers, hit.file, hit.call, own[file]) and hit.function != hit.call}
 
     old = [line for line in lines if line[0].startswith(BEFORE)]
     hits |= pinned(line for line in lines if line not in old)
