@@ -69,7 +69,7 @@ class Job:
 
     def steps(self, plan: BenchPlan) -> list[str]:
         return self.guest.lines(self.ready.kernel, self.ready.arch.name,
-                                plan.tools["hold"][self.ready.accel])
+                                plan.tools.hold[self.ready.accel])
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ def place(kernel: BenchKernel, info: tree.TreeInfo) -> tuple[Path, str, Measured
         source += f"; {len(files)} patches, series {series.digest(files)[:12]}"
     else:
         path = tree.worktree(info, "base", info.base_commit)
-    return path, state, Measured(kernel.name, label, source, kernel.many_pinned)
+    return path, state, Measured(kernel.name, label, source)
 
 
 def find_kernels(plan: BenchPlan, info: tree.TreeInfo, progress: Progress, notes: list[str],
@@ -183,7 +183,8 @@ def with_tools(plan: BenchPlan, ready: list[Ready], notes: list[str]) -> list[Re
         plain = next((item for item in mine if not item.build), None)
         if plain and any(one.tools and arch.name in one.arches for one in plan.guest):
             try:
-                entries, versions = debian_programs.ensure(plan.tools, arch)
+                entries, versions = debian_programs.ensure(arch, plan.tools.packages, plan.tools.programs,
+                                                            plan.tools.suites)
                 accel = qemu.probe_kvm(qemu.BootSpec(arch, plain.image, initramfs.make(
                     arch, plain.folder / "guest"), "harness.reset=1", 2, 256, 60))
                 notes.append(f"{arch.name}: {versions}; guests with them: "

@@ -36,7 +36,6 @@ class Measured:
     name: str        # in bench.toml
     label: str       # "6.12.117 + 32 patches"
     source: str      # package with version, and checksum
-    many_pinned: int
 
 
 @dataclass(frozen=True)

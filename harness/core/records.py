@@ -41,6 +41,10 @@ def value(hint: Any, item: Any, where: str) -> Any:
     origin, args = typing.get_origin(hint), typing.get_args(hint)
     if hint is Any:
         return item
+    if origin is typing.Literal:
+        if item not in args:
+            raise _wrong(f"{where} must be one of {', '.join(args)}")
+        return item
     if origin is types.UnionType:           # X | None
         return None if item is None else value(args[0], item, where)
     if origin in (list, tuple):
