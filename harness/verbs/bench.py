@@ -14,33 +14,25 @@ HELP = """\
 ./run bench --read FILE...
 
 Builds Linux without and with the series, and the versions of mainline that
-bench/bench.toml names, boots them under QEMU and measures: wake-up latency on a CPU that
-waits for a cross-CPU call, with each preemption model; the longest section with
-preemption off meanwhile (a second build, with the kernel's tracer); cost of the calls, TLB
-flushes, fork; what a process with more threads than CPUs gets done; CPU hotplug, also
-with a waiter that cannot run; grace periods. A version that cannot be fetched, or that
-lacks a preemption model, is left out, and the report says so.
-
-Most guests run in simulated time: QEMU counts instructions, and one is one
-nanosecond. So the figures depend neither on this machine nor on its load. The guest
-"tools" runs in real time: cyclictest beside hackbench and stress-ng, while a CPU is held;
-leave the machine alone meanwhile, or what it does is all that can be seen.
+bench/bench.toml names, boots them under QEMU and measures wake-up latencies, costs and more;
+bench/README.md says what, and how. A version that cannot be fetched, or that lacks a
+preemption model, is left out, and the report says so. Most guests run in simulated time, which
+depends neither on this machine nor on its load; the guest "tools" (cyclictest) runs in real
+time: leave the machine alone meanwhile.
 
 The result is in bench/results/DATE-BASE/: points.csv (every raw point), histograms.csv,
 summary.md (the targets, and tables), plots, and the differences of the configurations.
 
   --quick        the core of it: the queue's two kernels, fewer guests and boots
-  --arch ARCH    only this architecture; may be given several times
-  --kernel NAME  only this kernel of bench/bench.toml; may be given several times
-  --guest NAME   only this guest of bench/bench.toml; may be given several times
-  --boots N      of each guest with each kernel, instead of what bench/bench.toml says
-  --jobs N       boots at a time, instead of what bench/bench.toml says
-  --resume       after an interruption: boots of the same kernels with the same guests that
-                 came to their end are not done again
+  --arch ARCH, --kernel NAME, --guest NAME
+                 only this one of bench/bench.toml; each may be given several times
+  --boots N, --jobs N
+                 of each guest with each kernel; at a time: instead of what bench/bench.toml says
+  --resume       boots of the same kernels with the same guests that came to their end are not
+                 done again
   --compare A B  build and boot nothing: name what got worse by more than the spread from
                  result folder A to result folder B; exit code 1 if anything did
   --read FILE    build and boot nothing: sum up what bench/rt.c printed on a real machine
-                 (bench/README.md says how to get there)
 """
 
 

@@ -15,21 +15,16 @@ HELP = """\
 
 The test command. In order: the harness's unit tests; the checks of the patch queue
 (series and files agree, it applies, round trip, checkpatch, kernel-doc, objects of every
-prefix, and that the patterns for kernel reports are no fewer than the kernel's own); the
-proofs that ./run prove makes, less those that take long; then lanes: kernel built, booted,
-KUnit suites run at boot and after boot, then torture tests if it has any; with --all, the
-calls that running kernels make with preemption disabled (./run help record), and the
-kunit.py commands of the series' kunitconfig, as they stand there.
+prefix and more); the proofs that ./run prove makes, less those that take long; then lanes:
+kernel built, booted, KUnit suites run at boot and after boot, then torture tests if it has any.
 The lanes are the ones whose file in lanes/ says when = "check", or the LANEs given. With
 lane x86_64 comes the subset of the mutants (./run help mutants).
 
-  --all     every lane: all preemption models, sanitizers, architectures, torture tests and
-            TLB tests; records, and the kunit.py commands
+  --all     every lane; then the calls that running kernels make with preemption disabled (./run
+            help record), and the kunit.py commands of the series' kunitconfig
   --quick   only what needs no kernel build
 
-Prints a summary table and the line "N passed, N failed, N skipped", which counts unit
-tests, queue checks, litmus tests, the audit of callers (as one), executed KUnit cases (all
-runs), torture tests, mutants, and lanes whose calls were recorded. Goes on after a failure; the
+Prints a table and the line "N passed, N failed, N skipped". Goes on after a failure; the
 exit code is that of the first. Runs leave their files in build/<queue>/runs/.
 """
 

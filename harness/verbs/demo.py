@@ -7,20 +7,14 @@ from ..bench import demo, measure, plans
 HELP = """\
 ./run demo [--queue NAME] [--linux PATH | --tarball FILE]
 
-Builds Linux for x86_64 twice, without the series and with it, boots both under QEMU
-and measures how long a SCHED_FIFO task waits to run on a CPU where another task waits
-for a cross-CPU call, while a remote CPU keeps interrupts off. Prints a table and
-says where the raw points (CSV) and a plot (SVG) are.
+Builds Linux for x86_64 twice, without the series and with it, boots each under QEMU with
+preempt=full and with preempt=voluntary, and measures how long a SCHED_FIFO task waits to run on
+a CPU where another task waits for a cross-CPU call, while a remote CPU keeps interrupts off.
+Prints a table and says where the raw points (CSV) and a plot (SVG) are.
 
-Each kernel is booted twice, with preempt=full and with preempt=voluntary, which is the
-default of Debian, RHEL and SLES: four boots in all.
-
-The guests run in simulated time: QEMU counts instructions, and one is one
-nanosecond. So the figures depend neither on this machine nor on its load.
-
-Each run measures anew; a kernel is built only if something changed. What is built,
-booted and measured is data: the guests with preset = "demo" in bench/bench.toml, which
-also says how the kernels are configured.
+The guests run in simulated time (one instruction is one nanosecond), which depends neither on
+this machine nor on its load. What is built, booted and measured is data: the guests with
+preset = "demo" in bench/bench.toml.
 """
 
 

@@ -10,11 +10,9 @@ HELP = """\
 
 Shows that the suite notices broken kernels. A mutant is an edit (or a few) that breaks
 one thing in the series, in proof/mutants/edits/; proof/mutants/mutants.toml says which invariant
-that is, and which case, sanitizer, detector or torture test must catch it. First the
-named cases must pass without the mutant; then each mutant is built, and booted until it is caught.
-It passes if it is caught in the way the table names: one that survives, or is caught in
-another way only, is a failure. What only a weaker memory model than the host's would show
-has no mutant: the litmus tests and their broken twins are for that (./run prove).
+that is, and what must catch it. First the named cases must pass without the mutant; then each
+mutant is built, and booted until it is caught. One that survives, or is caught in another way
+than the table names, is a failure.
 
   --subset   only the five that are part of ./run check
 

@@ -8,16 +8,15 @@ from ..proof.recorded_calls import parts, words
 HELP = """\
 ./run record [LANE...] [--again] [--queue NAME] [--linux PATH | --tarball FILE]
 
-What the audit of callers (./run help prove) says of the source, seen in a running kernel:
-builds the lanes' kernels with a patch that prints each cross-CPU call that waits and is made
+Builds the lanes' kernels with a patch that prints each cross-CPU call that waits and is made
 with preemption or interrupts disabled, boots them with their torture tests, and compares
 what was printed with proof/callers/callers.md. A site that is not in the table fails.
-The lanes are those of proof/callers/record.toml, or the LANEs given.
+The lanes are those of proof/callers/record.toml, or the LANEs given. Part of ./run check --all.
 
   --again   judges the last runs once more, with the table as it is now
 
 Prints a table and the line "N passed, N failed, N skipped". The sites, each with a chain of
-callers, are in build/<queue>/runs/LANE-record/sites.txt. Part of ./run check --all.
+callers, are in build/<queue>/runs/LANE-record/sites.txt.
 """
 
 

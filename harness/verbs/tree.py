@@ -9,10 +9,8 @@ HELP = """\
 ./run tree [--queue NAME] [--linux PATH | --tarball FILE] [--update] [--discard]
 
 Makes build/<queue>/linux, a git tree: one commit with the unpatched kernel (branch
-"base"), then every patch of the series as a commit put on with git am (branch
-"series"). Prints where it is and how to build it. A tree that is there already is
-used again; after a change in the patches only the files concerned are rewritten, so
-that an incremental build stays short.
+"base"), then every patch of the series as a commit (branch "series"). Prints where it is and how
+to build it. A tree that is there already is used again, and only what has changed is rewritten.
 
   --linux PATH    take Linux from your own clean git tree or unpacked source; it is
                   copied, never changed
