@@ -11,7 +11,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from typing import Iterable
+from typing import Any, Iterable
 
 from ..core import records, settings
 from ..core.report import text_table
@@ -28,7 +28,7 @@ class Kind:
     begin: str
     end: str
     progress: str
-    totals: dict[str, str]
+    totals: dict[str, str] = field(default_factory=dict)
     module: str = ""
     needs: str = ""
     program: str = ""
@@ -109,8 +109,17 @@ class Result:
 def kinds() -> dict[str, Kind]:
     """The tests that there are."""
     data = settings.toml(settings.DATA / "torture.toml")
-    return {name: records.make(Kind, entry, f"{name} of torture.toml", name=name)
+    return {name: records.make(Kind, _as_usual(entry) | entry, f"{name} of torture.toml", name=name)
             for name, entry in data.items()}
+
+
+def _as_usual(entry: dict[str, Any]) -> dict[str, str]:
+    """What follows from `lines`, if it is given."""
+    if not (word := entry.pop("lines", "")):
+        return {}
+    said = f"{PurePosixPath(entry['program']).stem}: {word}-"
+    return {"begin": said + "BEGIN", "end": said + r"END,(\d+)", "good": "0",
+            "verdicts": "" if "programs" in entry else word + r"-VERDICT,(\w+),(\w+),(\w+),(.*)"}
 
 
 def chosen(wanted: Iterable[Wanted]) -> list[Kind]:
