@@ -187,7 +187,7 @@ def _judge_races(verdict: Verdict, lines: list[str], run: Run, queue: Queue) -> 
     if run.touched is None:
         return {}
     means = {}
-    for race in kcsan.reports(lines, kcsan.rule(queue)):
+    for race in kcsan.reports(lines, kcsan.rules(queue)):
         ours = sorted(race.functions & set(run.touched))
         if race.problem:
             means[race.line] = f"a data race; {race.problem}, so it may be the series'"

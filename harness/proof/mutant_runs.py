@@ -8,13 +8,12 @@ change in the tree for as long as its build lasts.
 import filecmp
 import json
 import re
-import shutil
 import time
 from dataclasses import replace
 from pathlib import Path
 
 from ..core import Exit, HarnessError, Part, Progress, Queue, proc, settings
-from ..core.files import check_disk
+from ..core.files import check_disk, new_folder
 from ..fetch import Options
 from ..queue import TreeInfo, tree
 from ..build import kernel_build
@@ -66,12 +65,9 @@ def copied(queue: Queue, lane: lane_files.Lane) -> Path:
             and filecmp.cmp(own / ".config", out / ".config", shallow=False):
         return own
     check_disk(own, "build")
-    shutil.rmtree(own, ignore_errors=True)
-    new = own.with_name(own.name + ".new")
-    shutil.rmtree(new, ignore_errors=True)
-    proc.run(["cp", "-a", out, new], step=f"copy of {out}", limit=settings.limit("copy"))
-    (new / "built.json").unlink(missing_ok=True)
-    new.rename(own)
+    with new_folder(own) as new:
+        proc.run(["cp", "-a", f"{out}/.", new], step=f"copy of {out}", limit=settings.limit("copy"))
+        (new / "built.json").unlink(missing_ok=True)
     return own
 
 
