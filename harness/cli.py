@@ -10,7 +10,7 @@ import sys
 from contextlib import nullcontext
 from dataclasses import dataclass
 
-from .core import lock, proc, settings
+from .core import files, proc, settings
 from .core.errors import Exit, HarnessError
 
 
@@ -80,7 +80,7 @@ def dispatch(argv: list[str]) -> int:
     if "-h" in args or "--help" in args:
         return dispatch(["help", name])
     module = load(name)
-    with lock.build_folder(settings.BUILD, name) if VERBS[name].locks else nullcontext():
+    with files.locked(settings.BUILD, name) if VERBS[name].locks else nullcontext():
         return int(module.main(args))
 
 

@@ -7,7 +7,6 @@ Out: bench/results/DATE-BASE/: points.csv, summary.md, config-differences.md, *.
 
 import datetime
 import re
-import shutil
 import stat
 import threading
 from dataclasses import dataclass, field, replace
@@ -15,9 +14,10 @@ from functools import partial
 from pathlib import Path
 
 from ..core import Exit, HarnessError, Progress, Queue, parallel, proc, settings
+from ..core.files import new_folder
 from ..fetch import Options, host_packages, peers
 from ..queue import series, tree
-from ..build import kconfig, kernel_build, kernel_module
+from ..build import kconfig, kernel_build
 from ..build.arches import Arch, Kernel
 from ..guest import debian_programs, initramfs, qemu
 from ..judge import judge, runs
@@ -159,8 +159,8 @@ def prepare(queue: Queue, plan: BenchPlan, arch: Arch, asked: Kernel, kernel: Be
             continue
         path = settings.REPO / plan.source[name]
         if verb == "load":
-            files[name] = kernel_module.make(named, src, out, path.parent, f"{path.stem}.ko",
-                                             folder / f"module-{name}")
+            files[name] = kernel_build.module(named, src, out, path.parent, f"{path.stem}.ko",
+                                              folder / f"module-{name}")
         else:
             files[name] = initramfs.compile_static(arch, path, work(queue) / arch.name / "programs")
     progress.done(f"{measured.label}: {result.compiled} files compiled" if result.built else
@@ -457,13 +457,6 @@ def measure_all(plan: BenchPlan, opts: Options, parsed, arches: list[str]) -> in
 def write_results(plan: BenchPlan, folder: Path, made: Measurements, arches: list[str]) -> None:
     """Fills the result folder; one of the same day and kind is replaced."""
     queue, ready, buckets = made.info.queue, made.ready, made.buckets
-    new = work(queue) / "result.new"
-    shutil.rmtree(new, ignore_errors=True)
-    new.mkdir(parents=True)
-    points.write_csv(made.points, new / "points.csv")
-    if buckets:
-        points.write_csv(buckets, new / "histograms.csv")
-    (new / "config-differences.md").write_text(config_differences(ready), encoding="utf-8")
     stats, kernels = points.stats(made.points), made.kernels
     qemu = sorted({item.arch.qemu for item in ready})
     how = ["Clock: simulated, QEMU counts instructions and 1 instruction is 1 ns "
@@ -472,19 +465,20 @@ def write_results(plan: BenchPlan, folder: Path, made: Measurements, arches: lis
            "medians, with least and greatest where they differ. Raw points: points.csv. "
            f"Emulator: {', '.join(f'{name} {version(name)}' for name in qemu)}. "
            "Same configuration but for what config-differences.md lists."]
-    (new / "summary.md").write_text(
-        summary.summary(plan, stats, arches, kernels, f"Benchmarks, {folder.name}", how,
-                            [note.replace(f"{settings.REPO}/", "") for note in made.notes]),
-        encoding="utf-8")
     subtitle = "Clock: QEMU counts instructions, 1 instruction = 1 ns. " \
                f"Medians of {plan.boots} boots, bars from least to greatest."
-    for arch in arches:
-        plots.draw_all(stats, arch, kernels, subtitle, new, work(queue) / "matplotlib")
-        plots.draw_histograms(buckets, arch, kernels, new, work(queue) / "matplotlib")
-    RESULTS.mkdir(parents=True, exist_ok=True)
-    if folder.exists():
-        shutil.rmtree(folder)
-    shutil.move(new, folder)
+    with new_folder(folder) as new:
+        points.write_csv(made.points, new / "points.csv")
+        if buckets:
+            points.write_csv(buckets, new / "histograms.csv")
+        (new / "config-differences.md").write_text(config_differences(ready), encoding="utf-8")
+        (new / "summary.md").write_text(
+            summary.summary(plan, stats, arches, kernels, f"Benchmarks, {folder.name}", how,
+                                [note.replace(f"{settings.REPO}/", "") for note in made.notes]),
+            encoding="utf-8")
+        for arch in arches:
+            plots.draw_all(stats, arch, kernels, subtitle, new, work(queue) / "matplotlib")
+            plots.draw_histograms(buckets, arch, kernels, new, work(queue) / "matplotlib")
 
 
 def fewer(plan: BenchPlan) -> str:

@@ -153,3 +153,20 @@ def build(kernel: Kernel, src: Path, out: Path, progress: Progress,
     kconfig.check(kernel, out)
     stamp.write_text(json.dumps(inputs, indent=1) + "\n")
     return result(True, compiled)
+
+
+def copy_if_changed(source: Path, target: Path) -> None:
+    """Leaves target's time stamp alone if it is the same, so that make has nothing to do."""
+    if not target.exists() or target.read_bytes() != source.read_bytes():
+        shutil.copyfile(source, target)
+
+
+def module(kernel: Kernel, tree: Path, out: Path, source: Path, name: str, folder: Path) -> Path:
+    """Builds a module of this repository in FOLDER, from copies of what is in SOURCE."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in (source / "Makefile", *source.glob("*.[ch]")):
+        copy_if_changed(path, folder / path.name)
+    make(["-C", tree, f"O={out}", f"M={folder}", *kconfig.make_args(kernel), "modules"],
+         f"build of {name} in {source} for {kernel.name}", "objects",
+         folder.with_name(folder.name + ".log"), gives=folder / name)
+    return folder / name

@@ -18,7 +18,7 @@ from ..core import Exit, HarnessError, Part, Progress, Queue, proc, settings
 from ..core.files import check_disk
 from ..fetch import host_packages
 from ..queue import TreeInfo, series
-from ..build import kernel_build, kernel_module
+from ..build import kernel_build
 from ..guest import initramfs, qemu
 from ..judge import judge, kcsan, ktap, runs, selftests, torture
 from ..judge.runs import Run
@@ -92,8 +92,8 @@ def torture_entries(lane: Lane, info: TreeInfo, out: Path) -> tuple[initramfs.En
                                "lane must set the option of that module to \"m\".")
     for kind in torture.chosen(lane.torture):
         if kind.source:
-            made = kernel_module.make(lane.kernel, info.path, out, settings.REPO / kind.source,
-                                      kind.module, out / f"torture-{kind.name}")
+            made = kernel_build.module(lane.kernel, info.path, out, settings.REPO / kind.source,
+                                       kind.module, out / f"torture-{kind.name}")
             files += [made.with_name(name) for name in (kind.needs, kind.module) if name]
         if kind.program:
             source = settings.REPO / kind.program

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ..core import Exit, HarnessError, lock, settings
+from ..core import Exit, HarnessError, files, settings
 from ..fetch import options, parser
 from ..bench import plans
 from ..bench.measure import compare, limited, measure_all, read_rt
@@ -64,5 +64,5 @@ def main(args: list[str]) -> int:
         if arch not in known:
             raise HarnessError(Exit.USAGE, f"there is nothing to measure on {arch!r}; the "
                                f"architectures are: {', '.join(known)}.")
-    with lock.build_folder(settings.BUILD, "bench"):
+    with files.locked(settings.BUILD, "bench"):
         return measure_all(plan, opts, parsed, parsed.arch or known)

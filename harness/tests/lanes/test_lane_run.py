@@ -115,7 +115,7 @@ class Run(unittest.TestCase):
             self.lane, torture=(torture.Wanted("tlb", 3, "mode=stale", skips=("a.b",), why="w"),))
         ko = self.dir / "hold.ko"
         ko.write_text("module")
-        with mock.patch.object(lane_run.kernel_module, "make", return_value=ko) as made, \
+        with mock.patch.object(lane_run.kernel_build, "module", return_value=ko) as made, \
                 mock.patch.object(lane_run.initramfs, "compile_static", return_value=ko):
             entries = lane_run.torture_entries(self.lane, self.info, self.dir)
         self.assertEqual([entry.name for entry in entries],
@@ -128,7 +128,7 @@ class Run(unittest.TestCase):
         self.lane = dataclasses.replace(self.lane, torture=(torture.Wanted("converted", 1),))
         for name in ("hold.ko", "calls.ko"):
             (self.dir / name).write_text("module")
-        with mock.patch.object(lane_run.kernel_module, "make", return_value=self.dir / "calls.ko"), \
+        with mock.patch.object(lane_run.kernel_build, "module", return_value=self.dir / "calls.ko"), \
                 mock.patch.object(lane_run.initramfs, "compile_static",
                                   return_value=self.dir / "hold.ko"):
             entries = lane_run.torture_entries(self.lane, self.info, self.dir)
