@@ -11,7 +11,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 
 from .core import files, proc, settings
-from .core.errors import Exit, HarnessError
+from .core.errors import Exit, HarnessError, look_up
 
 
 @dataclass(frozen=True)
@@ -57,11 +57,6 @@ def load(name: str):
     return importlib.import_module(f".verbs.{name}", __package__)
 
 
-def unknown(name: str) -> HarnessError:
-    return HarnessError(Exit.USAGE, f"there is no verb {name!r}; the verbs are "
-                        f"{', '.join(VERBS)} and help.")
-
-
 def dispatch(argv: list[str]) -> int:
     """Runs one verb; errors come out as exceptions."""
     name, args = (argv[0], argv[1:]) if argv else ("help", [])
@@ -71,12 +66,10 @@ def dispatch(argv: list[str]) -> int:
         if not args or args[0] == "help":
             sys.stdout.write(overview())
             return Exit.OK
-        if args[0] not in VERBS:
-            raise unknown(args[0])
+        look_up("verb", args[0], [*VERBS, "help"])
         print(load(args[0]).HELP.strip())
         return Exit.OK
-    if name not in VERBS:
-        raise unknown(name)
+    look_up("verb", name, [*VERBS, "help"])
     if "-h" in args or "--help" in args:
         return dispatch(["help", name])
     module = load(name)

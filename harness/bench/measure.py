@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from ..core import Exit, HarnessError, Progress, Queue, parallel, proc, settings
+from ..core import Exit, HarnessError, Progress, Queue, look_up, parallel, proc, settings
 from ..core.files import new_folder
 from ..fetch import Options, host_packages, peers
 from ..queue import series, tree
@@ -345,12 +345,9 @@ def limited(plan: BenchPlan, parsed) -> BenchPlan:
         value = getattr(parsed, option)
         if value is not None and value < 1:
             raise HarnessError(Exit.USAGE, f"--{option} must be 1 or more.")
-    for option, names in (("kernel", [item.name for item in plan.kernel]),
-                          ("guest", [item.name for item in plan.guest])):
+    for option, known in (("kernel", plan.kernel), ("guest", plan.guest)):
         for name in getattr(parsed, option):
-            if name not in names:
-                raise HarnessError(Exit.USAGE, f"bench/bench.toml has no {option} {name!r} for this "
-                                   f"run; it has {', '.join(names)}.")
+            look_up(option, name, [item.name for item in known])
     return replace(plan, boots=parsed.boots or plan.boots, jobs=parsed.jobs or plan.jobs,
                    guest=tuple(item for item in plan.guest
                                 if not parsed.guest or item.name in parsed.guest))

@@ -4,7 +4,7 @@ import functools
 from dataclasses import dataclass
 from typing import Any
 
-from ..core import Exit, HarnessError, records, settings
+from ..core import look_up, records, settings
 
 
 @dataclass(frozen=True)
@@ -56,9 +56,7 @@ def arch(name: str) -> Arch:
     """The architecture named in arches.toml."""
     data = dict(_arches())
     common = data.pop("common")["config"]
-    if name not in data:
-        raise HarnessError(Exit.USAGE, f"there is no architecture {name!r}; "
-                           f"known are: {', '.join(data)}.")
+    look_up("architecture", name, data)
     entry = dict(data[name])
     config = {**common, **entry.pop("config", {})}
     return records.make(Arch, entry, f"{name} of arches.toml", name=name, config=tuple(config.items()))

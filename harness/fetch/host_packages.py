@@ -9,7 +9,7 @@ import os
 import shutil
 import sys
 
-from ..core import Exit, HarnessError, proc, settings
+from ..core import Exit, HarnessError, look_up, proc, settings
 
 ENV = {"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}
 OPTIONS = ["-o", "DPkg::Lock::Timeout=120"]
@@ -26,9 +26,7 @@ def missing(*groups: str) -> dict[str, str]:
     """What is not there: {program or file: Debian package}."""
     table = settings.toml(settings.DATA / "packages.toml")
     for group in groups:
-        if group not in table:
-            raise HarnessError(Exit.USAGE, f"harness/data/packages.toml has no group {group!r}; "
-                               f"it has {', '.join(table)}.")
+        look_up("group of harness/data/packages.toml", group, table)
     return {item["find"]: item["package"] for group in groups for item in table[group]
             if not present(item["find"])}
 

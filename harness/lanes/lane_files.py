@@ -4,12 +4,11 @@ In:  a Queue, lanes/NAME.toml (lanes/x86_64.toml says what the keys mean), lanes
 Out: Lane. Times are host seconds, memory is MiB.
 """
 
-import difflib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..core import Exit, HarnessError, Queue, records, settings
+from ..core import Exit, HarnessError, Queue, look_up, records, settings
 from ..core.queues import merged
 from ..build.arches import Arch, Kernel, arch
 from ..judge import selftests, torture
@@ -81,14 +80,9 @@ def names(queue: Queue, folder: Path = LANES) -> list[str]:
 
 def load(name: str, queue: Queue, folder: Path = LANES) -> Lane:
     """Reads lanes/NAME.toml; an unknown name is a usage error that lists the lanes."""
-    known = names(queue, folder)
     if why := differences(queue).left_out.get(name):
         raise HarnessError(Exit.USAGE, f"the lane {name} is not for {queue.name}: {why}.")
-    if name not in known:
-        near = difflib.get_close_matches(name, known, 1)
-        hint = f" (did you mean {near[0]}?)" if near else ""
-        raise HarnessError(Exit.USAGE, f"there is no lane {name!r}{hint}; the lanes are: "
-                           f"{', '.join(known)}.")
+    look_up("lane", name, names(queue, folder))
     return read(folder / f"{name}.toml", queue)
 
 
@@ -96,11 +90,8 @@ _OF_A_KERNEL = ("arch", "kunitconfig", "config")     # come with `kernel`, if a 
 
 
 def _torture(path: Path, entry: dict[str, Any], queue: Queue) -> Wanted:
-    known = torture.kinds()
-    kind = known.get(entry.get("test", ""))
-    if not kind:
-        raise _wrong(path, f"the torture test {entry.get('test')!r} is unknown; known are: "
-                     f"{', '.join(known)}")
+    look_up(f"torture test for {path.name}", entry.get("test", ""), torture.kinds())
+    kind = torture.kinds()[entry["test"]]
     programs = selftests.load(queue.file(settings.REPO / kind.programs)).runs \
         if kind.programs else ()
     found = records.make(Wanted, entry, f"a [[torture]] in {path}", programs=programs)

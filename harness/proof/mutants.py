@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..core import Exit, HarnessError, Queue, records, settings
+from ..core import Exit, HarnessError, Queue, look_up, records, settings
 from ..judge import judge, ktap, torture
 from ..judge.runs import Run, Suite
 from ..lanes import lane_files
@@ -110,11 +110,8 @@ def load(queue: Queue) -> Table:
 
 def choose(table: Table, names: list[str], subset: bool) -> list[Mutant]:
     """The mutants asked for, all if none is named; in the order of the table."""
-    known = {item.name: item for item in table.mutants}
     for name in names:
-        if name not in known:
-            raise HarnessError(Exit.USAGE, f"there is no mutant {name!r}; they are: "
-                               f"{', '.join(known)}.")
+        look_up("mutant", name, [item.name for item in table.mutants])
     return [item for item in table.mutants
             if (not names or item.name in names) and (not subset or item.subset)]
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ..core import Exit, HarnessError, files, settings
+from ..core import files, look_up, settings
 from ..fetch import options, parser
 from ..bench import plans
 from ..bench.measure import compare, limited, measure_all, read_rt
@@ -61,8 +61,6 @@ def main(args: list[str]) -> int:
     plan = limited(plans.read(opts.queue).of(""), parsed)
     known = list(dict.fromkeys(arch for item in plan.guest for arch in item.arches))
     for arch in parsed.arch:
-        if arch not in known:
-            raise HarnessError(Exit.USAGE, f"there is nothing to measure on {arch!r}; the "
-                               f"architectures are: {', '.join(known)}.")
+        look_up("architecture to measure", arch, known)
     with files.locked(settings.BUILD, "bench"):
         return measure_all(plan, opts, parsed, parsed.arch or known)

@@ -5,7 +5,7 @@ In:  an architecture.  Out: QEMU's end; the terminal is the guest's console.
 
 from dataclasses import replace
 
-from ..core import Exit, HarnessError, Progress
+from ..core import Progress, look_up
 from ..fetch import options, parser
 from ..queue import tree
 from ..build import arches, kernel_build
@@ -27,9 +27,7 @@ def main(args: list[str]) -> int:
     parsed = words.parse_args(args)
     opts = options(parsed)
     known = [name for name in arches.arch_names() if name in lane_files.names(opts.queue)]
-    if parsed.arch not in known:
-        raise HarnessError(Exit.USAGE, f"there is no architecture {parsed.arch!r} to boot; known "
-                           f"are: {', '.join(known)}.")
+    look_up("architecture to boot", parsed.arch, known)
     lane = lane_files.load(parsed.arch, opts.queue)
     lane_run.need(lane)
     progress = Progress(2)

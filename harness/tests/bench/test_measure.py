@@ -337,7 +337,7 @@ class VerbTest(unittest.TestCase):
         self.assertEqual(measure.memory("nothing", "nothing"), {})
 
     def test_unknown_architecture(self):
-        error(self, Exit.USAGE, "nothing to measure on 'z80'", bench_verb.main, ["--arch", "z80"])
+        error(self, Exit.USAGE, "no architecture to measure 'z80'", bench_verb.main, ["--arch", "z80"])
 
     def test_unknown_kernel(self):
         error(self, Exit.USAGE, "no kernel '9.9'", bench_verb.main, ["--kernel", "9.9"])
