@@ -188,31 +188,15 @@ def blank(text: str) -> str:
     return _NO_CODE.sub(lambda found: re.sub(r"[^\n]", " ", found[0]), text)
 
 
-def directives(lines: list[str]) -> list[bool]:
-    """Which lines of blanked C text belong to a preprocessor directive."""
-    found, goes_on = [], False
-    for line in lines:
-        found.append(goes_on or line.lstrip().startswith("#"))
-        goes_on = found[-1] and line.endswith("\\")
-    return found
+# The body of a function in blanked C text, by the style of the kernel: braces in the first column.
+_BODY = re.compile(r"(?<!\\\n)^\{(?:.*\}[ \t]*$|(?s:.*?)^\})", re.M)
+# What goes from a body of which nothing is needed: all but preprocessor directives, and the lines.
+_EMPTIED = re.compile(r"(^[ \t]*#(?:.*\\\n)*.*$)|.", re.M)
 
 
-def bodies(plain: list[str]) -> Iterator[tuple[int, int]]:
-    """(first line, line after the last) of each function's body in blanked C text, by the style
-    of the kernel: braces in the first column. What is not balanced, as with #ifdef around one of
-    the braces, is left out."""
-    start, depth = -1, 0
-    for number, (line, directive) in enumerate(zip(plain, directives(plain))):
-        if directive:
-            continue
-        if start < 0 and line.startswith("{"):
-            start, depth = number, 0
-        if start >= 0:
-            depth += line.count("{") - line.count("}")
-            if line.startswith("}") or (start == number and not depth):
-                if not depth:
-                    yield start, number + 1
-                start = -1
+def bodies(plain: str) -> Iterator[re.Match[str]]:
+    """Each body; not what is not balanced, as with #ifdef around one of the braces."""
+    return (body for body in _BODY.finditer(plain) if body[0].count("{") == body[0].count("}"))
 
 
 _HEAD = re.compile(r"\b(\w+)\s*\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\)\s*"
@@ -224,14 +208,10 @@ def functions(text: str) -> Iterator[tuple[str, str]]:
     """(name, body) of each function in C text, and of each macro with arguments. What stands
     between braces in the first column and has no parameters, as a struct, is none."""
     whole = blank(text)
-    plain = whole.split("\n")
-    for first, end in bodies(plain):
-        above = first
-        while above and plain[above - 1].strip() and plain[above - 1][0] not in "}#":
-            above -= 1
-        head = _HEAD.search("\n".join(plain[above:first]))
-        if head:
-            yield head[1], "\n".join(plain[first:end])
+    for body in bodies(whole):
+        above = whole[whole.rfind("\n\n", 0, body.start()) + 1:body.start()]
+        if head := _HEAD.search(above):
+            yield head[1], body[0]
     for macro in _MACRO.finditer(whole):
         yield macro[1], macro[2]
 
@@ -245,15 +225,13 @@ def has_all(text: str, needed: Iterable[set[str]]) -> bool:
 def slim(text: str, *needed: set[str]) -> str:
     """C text with the same lines, but nothing in the bodies of functions that lack a word of one
     of the sets: there is nothing to be found in them, and to parse them takes most of the time."""
-    lines = text.split("\n")
-    plain = blank(text).split("\n")
-    keep = directives(plain)
-    for first, end in bodies(plain):
-        if end - first > 2 and not has_all("\n".join(lines[first:end]), needed):
-            lines[first] = "{"
-            for number in range(first + 1, end - 1):
-                lines[number] = plain[number] if keep[number] else ""
-    return "\n".join(lines)
+    plain, parts, done = blank(text), [], 0
+    for body in bodies(plain):
+        start, end = body.span()
+        if body[0].count("\n") > 1 and not has_all(text[start:end], needed):
+            parts += [text[done:start + 1], _EMPTIED.sub(r"\1", plain[start + 1:end - 1])]
+            done = end - 1
+    return "".join([*parts, text[done:]])
 
 
 def written(text: str, names: Iterable[str]) -> list[tuple[int, str]]:
