@@ -45,7 +45,6 @@ Details of one verb: ./run help VERB
 
 
 def overview() -> str:
-    """The text of `./run help`."""
     lines = ["Usage: ./run VERB [ARGUMENT...]", ""]
     lines += [f"  {name + ' ' + verb.usage:<18} {verb.summary}" for name, verb in VERBS.items()]
     lines += [f"  {'help [VERB]':<18} this list, or what one verb does", ""]
@@ -53,7 +52,6 @@ def overview() -> str:
 
 
 def load(name: str):
-    """The module that carries the verb."""
     return importlib.import_module(f".verbs.{name}", __package__)
 
 

@@ -57,8 +57,6 @@ class Ready:
 
 @dataclass(frozen=True)
 class Job:
-    """One boot."""
-
     ready: Ready
     guest: Guest
     number: int                  # 1 ...
@@ -236,7 +234,6 @@ def earlier(spec: qemu.BootSpec, folder: Path) -> qemu.BootResult | None:
 
 def run_job(job: Job, spec: qemu.BootSpec, steps: list[str], stop: threading.Event,
             resume: bool = False) -> Found:
-    """Boots one guest, and reads what it measured."""
     ready = job.ready
     folder = ready.folder / f"{job.guest.name}-{job.number}"
     folder.mkdir(parents=True, exist_ok=True)
@@ -375,8 +372,6 @@ def lacking(plan: BenchPlan, kernels: list[BenchKernel], arches: list[str]) -> l
 
 @dataclass(frozen=True)
 class Measurements:
-    """What was built, booted and measured."""
-
     info: tree.TreeInfo
     ready: list[Ready]
     points: list[Point]
@@ -435,7 +430,6 @@ def phases(plan: BenchPlan, arches: list[str], only: list[str]) -> int:
 
 
 def measure_all(plan: BenchPlan, opts: Options, parsed, arches: list[str]) -> int:
-    """Builds, boots and reports."""
     progress = Progress(1 + phases(plan, arches, parsed.kernel))
     made = measured(plan, opts, arches, progress, parsed.kernel, parsed.resume)
     progress.phase("report")

@@ -14,8 +14,6 @@ FULL = "full"                # the preemption model of a guest that names none
 
 @dataclass(frozen=True)
 class BenchKernel:
-    """One kernel that is measured."""
-
     name: str
     source: Literal["base", "series", "package"]
     many_pinned: int         # what smp_call_function_many() demands of its caller
@@ -33,8 +31,6 @@ class BenchKernel:
 
 @dataclass(frozen=True)
 class Limit:
-    """A target."""
-
     limit: float
     statistic: Literal["median", "mean", "least", "greatest"] = "median"     # fields of points.Stat
     why: str = ""            # not the median
@@ -132,8 +128,6 @@ def only(step: str) -> str:
 
 @dataclass(frozen=True)
 class BenchPlan:
-    """bench.toml; see its comments."""
-
     boots: int
     quick_boots: int
     quick_arches: tuple[str, ...]
@@ -153,7 +147,6 @@ class BenchPlan:
         return replace(self.quick(), boots=1, guest=guests) if preset else replace(self, guest=guests)
 
     def quick(self) -> Self:
-        """What is left of it with --quick."""
         return replace(self, boots=self.quick_boots,
                        kernel=tuple(item for item in self.kernel if item.quick),
                        guest=tuple(replace(item, arches=tuple(
@@ -168,7 +161,6 @@ class BenchPlan:
 
     @property
     def ours(self) -> BenchKernel:
-        """The kernel with the series."""
         return next(item for item in self.kernel if item.source == "series")
 
     @property

@@ -31,8 +31,6 @@ CASES = {
 
 @dataclass(frozen=True)
 class Measured:
-    """One kernel as it was measured."""
-
     name: str        # in bench.toml
     label: str       # "6.12.117 + 32 patches"
     source: str      # package with version, and checksum
@@ -256,7 +254,6 @@ def _overheads(stats: Stats, limit: Limit, arch: str, ours: tuple[str, str],
 
 
 def table(head: list[str], rows: list[list[str]]) -> str:
-    """A Markdown table."""
     return "\n".join("| " + " | ".join(row) + " |" for row in
                      [head, ["---"] * len(head), *rows])
 
@@ -360,7 +357,6 @@ threads made in it.""",
 
 def summary(plan: BenchPlan, stats: Stats, arches: list[str], kernels: list[Measured],
             heading: str, how: list[str], notes: list[str]) -> str:
-    """The whole of summary.md."""
     parts = [f"# {heading}", "", *how, ""]
     parts += [table(["kernel", "what", "source"], [[item.name, item.label, item.source]
                                                    for item in kernels]), ""]

@@ -53,7 +53,6 @@ def _arches() -> dict[str, Any]:
 
 
 def arch(name: str) -> Arch:
-    """The architecture named in arches.toml."""
     data = dict(_arches())
     common = data.pop("common")["config"]
     look_up("architecture", name, data)
@@ -63,5 +62,4 @@ def arch(name: str) -> Arch:
 
 
 def arch_names() -> list[str]:
-    """Every architecture that arches.toml knows."""
     return [name for name in _arches() if name != "common"]

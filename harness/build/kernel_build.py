@@ -97,7 +97,6 @@ def _inputs(kernel: Kernel, src: Path, targets: list[str], state: str) -> dict[s
 
 
 def build_id(vmlinux: Path) -> str:
-    """The build id that the linker gave a kernel."""
     notes = proc.run(["readelf", "-n", vmlinux], step="readelf", limit=settings.limit("tool"),
                      code=Exit.BUILD).output
     found = re.search(r"Build ID: ([0-9a-f]+)$", notes, re.M)

@@ -49,7 +49,6 @@ class Config:
 
 
 def data(queue: Queue) -> dict[str, Any]:
-    """objects.toml of the queue."""
     return settings.toml(queue.dir / "objects.toml")
 
 
@@ -59,7 +58,6 @@ def built_as(queue: Queue) -> dict[str, str]:
 
 
 def configs(queue: Queue) -> list[Config]:
-    """The entries of objects.toml."""
     return [records.make(Config, item, "a [[config]] in objects.toml", queue=queue,
                          built_as=built_as(queue)) for item in data(queue)["config"]]
 

@@ -35,5 +35,4 @@ def git(tree: Path, *args: str | Path, step: str | None = None, env: dict[str, s
 
 
 def ask(tree: Path, *args: str | Path) -> str:
-    """What git printed."""
     return git(tree, *args).output.rstrip("\n")

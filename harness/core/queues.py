@@ -34,7 +34,6 @@ class Queue:
 
     @property
     def build(self) -> Path:
-        """The queue's folder under build/."""
         return settings.BUILD / self.name
 
     def file(self, common: Path) -> Path:
@@ -64,7 +63,6 @@ def folder() -> Path:
 
 
 def names() -> list[str]:
-    """Every queue's name."""
     return sorted(path.parent.name for path in folder().glob("*/base.toml"))
 
 
@@ -80,5 +78,4 @@ def load(name: str | None = None) -> Queue:
 
 
 def read(path: Path) -> Queue:
-    """Reads one base.toml."""
     return records.make(Queue, settings.toml(path), str(path), name=path.parent.name, dir=path.parent)

@@ -37,7 +37,6 @@ _hints = functools.cache(typing.get_type_hints)
 
 
 def value(hint: Any, item: Any, where: str) -> Any:
-    """One value as its type hint wants it."""
     origin, args = typing.get_origin(hint), typing.get_args(hint)
     if hint is Any:
         return item

@@ -40,7 +40,6 @@ class SourceTarball:
 
 
 def sha256(path: Path) -> str:
-    """Checksum of a file, in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

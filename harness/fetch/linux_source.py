@@ -30,7 +30,6 @@ class Options:
 
     @property
     def given(self) -> bool:
-        """Whether the user gave a source."""
         return bool(self.linux or self.tarball)
 
 

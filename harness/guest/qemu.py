@@ -50,7 +50,6 @@ class BootResult:
 
 
 def argv(spec: BootSpec) -> list[str]:
-    """The QEMU command."""
     kvm = spec.accel == "kvm" and not spec.icount
     if kvm:
         accel = ["-accel", "kvm"]

@@ -215,7 +215,6 @@ def wrong_kernel(console: str, build_id: str, ended: bool = True) -> str:
 
 
 def judge(console: str, exit_value: str, run: Run) -> Verdict:
-    """Judges a console log."""
     verdict = Verdict()
     lines = console.splitlines()
     tail = "\n".join("    " + line for line in lines[-5:])

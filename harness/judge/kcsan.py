@@ -99,7 +99,6 @@ def _read(number: int, text: str, block: list[str] | None, asked: Rules) -> Race
 
 
 def reports(lines: list[str], asked: Rules) -> list[Race]:
-    """Every report in a console log."""
     found = []
     for number, line in enumerate(lines):
         text = ktap.strip(line)

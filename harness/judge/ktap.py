@@ -144,7 +144,6 @@ class Reader:
 
 
 def parse(lines: Iterable[str]) -> Report:
-    """Parses one run."""
     reader = Reader()
     for line in lines:
         reader.feed(line)

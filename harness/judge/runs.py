@@ -61,7 +61,6 @@ def read(data: Any) -> Run:
 
 
 def load(folder: Path) -> Run:
-    """The run in a folder."""
     try:
         return read(json.loads((folder / FILE).read_text()))
     except (OSError, ValueError, AttributeError, HarnessError) as error:

@@ -60,8 +60,6 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class Listed:
-    """The list of the programs."""
-
     targets: tuple[str, ...]
     copied: tuple[str, ...]
     cflags: str
@@ -112,7 +110,6 @@ def _check_steps(lines: Iterable[str]) -> None:
 
 
 def load(path: Path) -> Listed:
-    """Reads the list."""
     return records.make(Listed, settings.toml(path), str(path))
 
 

@@ -107,7 +107,6 @@ class Result:
 
 @functools.cache
 def kinds() -> dict[str, Kind]:
-    """The tests that there are."""
     data = settings.toml(settings.DATA / "torture.toml")
     return {name: records.make(Kind, _as_usual(entry) | entry, f"{name} of torture.toml", name=name)
             for name, entry in data.items()}
@@ -241,7 +240,6 @@ def _tables(kind: Kind, lines: list[str]) -> list[list[list[str]]]:
 
 
 def judge(asked: Wanted, lines: list[str]) -> Result:
-    """Judges one test; lines are the kernel's own."""
     kind, result = kinds()[asked.test], Result(asked.test)
     sections = _sections(kind, lines)
     if not sections:

@@ -62,7 +62,6 @@ class Differences:
 
 
 def differences(queue: Queue) -> Differences:
-    """What the queue's lanes.toml says."""
     path = queue.dir / "lanes.toml"
     data = settings.toml(path) if path.is_file() else {}
     found = Differences(data.pop("left_out", {}), data.pop("config", {}), data.pop("lane", {}))
@@ -105,7 +104,6 @@ def _torture(path: Path, entry: dict[str, Any], queue: Queue) -> Wanted:
 
 
 def _own_kernel(path: Path, data: dict[str, Any], queue: Queue) -> Kernel:
-    """The kernel that the lane file describes."""
     if "arch" not in data:
         raise _wrong(path, "the key 'arch' is missing (or 'kernel', the lane whose kernel it "
                      "boots)")

@@ -93,18 +93,15 @@ class Kind:
 
     @property
     def words(self) -> set[str]:
-        """A function without any of them has no hit."""
         return {"guard", "scoped_guard"} if self.guard else set(self.pin)
 
 
 def kinds(path: Path = FOLDER / "pins.toml") -> list[Kind]:
-    """All kinds of pinning."""
     return [records.make(Kind, entry, f"{name} of {path}", name=name)
             for name, entry in settings.toml(path).items()]
 
 
 def words(path: Path = FOLDER / "calls.toml") -> Words:
-    """What to look for."""
     return records.make(Words, settings.toml(path), str(path))
 
 

@@ -22,7 +22,6 @@ class Edit:
 
 
 def load(path: Path) -> list[Edit]:
-    """The edits of a file."""
     entries = settings.toml(path).get("edit", [])
     found = [records.make(Edit, entry, f"an [[edit]] in {path}") for entry in entries]
     if not found or not all(edit.old.endswith("\n") for edit in found):
@@ -72,6 +71,5 @@ def made(edits: Iterable[Edit], tree: Path) -> dict[str, str]:
 
 
 def apply(edits: Iterable[Edit], tree: Path) -> None:
-    """Makes the edits in a tree, all or none."""
     for file, text in made(edits, tree).items():
         (tree / file).write_text(text, "utf-8")

@@ -65,7 +65,6 @@ def verdict(name: str, output: str, returncode: int, seconds: float) -> Part:
 
 
 def run(command: list[str], path: Path, progress: Progress) -> Part:
-    """One command, in the tree."""
     name = f"kunit.py {arch(command)}"
     log = settings.BUILD / f"kunit.py-{arch(command)}.log"
     with tempfile.TemporaryDirectory() as folder:
@@ -85,7 +84,6 @@ def run(command: list[str], path: Path, progress: Progress) -> Part:
 
 
 def parts(opts: Options, progress: Progress) -> list[Part]:
-    """All commands of the series' kunitconfig."""
     progress.phase("kunit.py, as the series' kunitconfig says")
     path = tree.ensure_tree(opts, progress).path
     found: list[Part] = []

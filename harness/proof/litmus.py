@@ -171,7 +171,6 @@ def part(name: str, tests: Sequence[Path], note: Callable[[list[str]], str], too
 
 
 def names_part(info: TreeInfo) -> Part:
-    """The Part for the check of what is modelled."""
     start = time.monotonic()
     return report.judged("litmus names", names_agree(info), f"{len(tests(files(info.queue)))} tests, each with a "
                          "twin; the kernel has what they model", start)

@@ -146,7 +146,6 @@ def part(mutant: Mutant, code: Exit, text: str, seconds: float = 0) -> Part:
 
 def of_lane(lane: lane_files.Lane, chosen: list[Mutant], info: TreeInfo, table: Table,
             progress: Progress) -> list[Part]:
-    """The mutants of one lane."""
     lane_run.need(lane)
     progress.phase(f"lane {lane.name}: its kernel, and the cases without a mutant")
     made = kernel_build.build(lane.kernel, info.path, lane_run.out_folder(info.queue, lane), progress)
@@ -168,12 +167,10 @@ def of_lane(lane: lane_files.Lane, chosen: list[Mutant], info: TreeInfo, table: 
 
 
 def phases(chosen: list[Mutant]) -> int:
-    """Of run()."""
     return len(chosen) + len({mutant.lane for mutant in chosen})
 
 
 def run(chosen: list[Mutant], table: Table, opts: Options, progress: Progress) -> list[Part]:
-    """Runs the mutants, lane by lane."""
     info = tree.ensure_tree(opts, progress)
     parts: list[Part] = []
     for name in dict.fromkeys(mutant.lane for mutant in chosen):

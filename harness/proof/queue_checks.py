@@ -34,8 +34,6 @@ class Result:
 
 @dataclass
 class Context:
-    """What the checks share."""
-
     opts: Options
     progress: Progress
     tree: TreeInfo | None = None       # before the checks that need none

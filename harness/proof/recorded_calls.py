@@ -44,7 +44,6 @@ class Words:
 
 
 def words(queue: Queue) -> Words:
-    """What is recorded, and how chains are read."""
     path = queue.file(callers.FOLDER / "record.toml")
     return records.make(Words, settings.toml(path), str(path))
 

@@ -88,7 +88,6 @@ class Search:
 
 
 def load(path: Path) -> List:
-    """spin.toml; a mistake in it is a usage error."""
     return records.make(List, settings.toml(path), str(path))
 
 
@@ -151,7 +150,6 @@ def search(variant: Variant, depth: int, where: Path, stop: threading.Event) -> 
 
 
 def judge(variant: Variant, found: Search, start: float) -> Part:
-    """The Part for one variant."""
     counts = (f"{found.verdict}: {found.states} states, depth {found.depth}, "
               f"{found.memory_mib:.0f} MiB")
     wrong = [] if found.verdict == variant.expect else [f"expected {variant.expect}, got {counts}"]
@@ -159,7 +157,6 @@ def judge(variant: Variant, found: Search, start: float) -> Part:
 
 
 def one(variant: Variant, depth: int, folder: Path, stop: threading.Event) -> tuple[Part, Search]:
-    """One variant: its Part, and what pan said."""
     start = time.monotonic()
     try:
         found = search(variant, depth, folder / variant.name, stop)

@@ -19,8 +19,6 @@ LIST = "compared.toml"
 
 @dataclass(frozen=True)
 class Compared:
-    """The list of a queue."""
-
     other: str                       # name of the other queue
     same: tuple[str, ...] = ()       # subjects
     adapted: dict[str, str] = field(default_factory=dict)    # subject -> why it is not the same
@@ -64,7 +62,6 @@ def changed_lines(mail: str) -> list[str]:
 
 
 def mails(queue: Queue) -> dict[str, str]:
-    """The text of each patch by its subject."""
     texts = [path.read_text("utf-8", "replace") for path in series.patches(queue)]
     return {subject(text): text for text in texts}
 

@@ -51,7 +51,6 @@ def parse(args: list[str]):
 
 
 def main(args: list[str]) -> int:
-    """The verb `bench`."""
     parsed = parse(args)
     if parsed.compare:
         return compare(*parsed.compare)

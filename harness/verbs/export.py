@@ -16,7 +16,6 @@ on, and the number of patches in its subject are brought up to date.
 
 
 def main(args: list[str]) -> int:
-    """The verb `export`."""
     parser = Parser("export")
     parser.add_argument("--queue")
     queue = queues.load(parser.parse_args(args).queue)

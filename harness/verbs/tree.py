@@ -23,7 +23,6 @@ Work on the series: commit in the tree, then ./run export.
 
 
 def main(args: list[str]) -> int:
-    """The verb `tree`."""
     words = parser("tree")
     words.add_argument("--update", action="store_true")
     words.add_argument("--discard", action="store_true")
