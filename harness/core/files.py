@@ -16,13 +16,16 @@ GIB = 1 << 30
 @contextmanager
 def new_folder(where: Path) -> Iterator[Path]:
     """A folder to be filled in the block, which takes the place of `where` if all goes well."""
-    new = where.with_name(where.name + ".new")
-    shutil.rmtree(new, ignore_errors=True)
+    new, old = (where.with_name(where.name + end) for end in (".new", ".old"))
+    for left in (new, old):
+        shutil.rmtree(left, ignore_errors=True)
     new.mkdir(parents=True)
     try:
         yield new
-        shutil.rmtree(where, ignore_errors=True)
+        if where.exists():
+            where.rename(old)       # there is no moment at which it is half there
         new.rename(where)
+        shutil.rmtree(old, ignore_errors=True)
     except BaseException:
         shutil.rmtree(new, ignore_errors=True)
         raise

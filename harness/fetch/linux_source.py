@@ -8,7 +8,7 @@ import argparse
 import hashlib
 import os
 import re
-import shutil
+import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -145,39 +145,26 @@ def _folder_stat(path: Path) -> str:
 
 
 def unpack(source: Source, dest: Path, version: str) -> str:
-    """Fills the new folder dest and returns the kernel version: a release of `version`."""
+    """Fills the empty folder dest and returns the kernel version: a release of `version`."""
     check_disk(dest.parent, "tree")
-    dest.mkdir(parents=True)
+    dest.mkdir(parents=True, exist_ok=True)
     path = Path(source.path)
-    if source.kind == "git":
-        archive = dest.with_name(dest.name + ".tar")
-        try:
-            git(path, "archive", "--format=tar", "-o", archive, source.checksum.removeprefix("git:"),
-                limit="copy", code=Exit.FETCH)
-            _untar(archive, dest, strip=0)
-        finally:
-            archive.unlink(missing_ok=True)
-    elif source.kind == "folder":
-        proc.run(["cp", "-a", "--reflink=auto", f"{path}/.", dest], step=f"copying {path}",
-                 limit=settings.limit("copy"), code=Exit.FETCH)
-    elif source.kind == "package":
-        inner = dest.with_name(dest.name + ".deb")
-        try:
-            proc.run(["dpkg-deb", "-x", path, inner], step=f"unpacking {path.name}",
+    with tempfile.TemporaryDirectory(dir=dest.parent) as name:
+        scratch, strip = Path(name), 1
+        if source.kind == "git":
+            path, strip = scratch / "linux.tar", 0
+            git(source.path, "archive", "--format=tar", "-o", path,
+                source.checksum.removeprefix("git:"), limit="copy", code=Exit.FETCH)
+        elif source.kind == "package":
+            proc.run(["dpkg-deb", "-x", path, scratch], step=f"unpacking {path.name}",
                      limit=settings.limit("unpack"), code=Exit.FETCH)
-            tarballs = list(inner.glob("usr/src/*.tar.*"))
-            if not tarballs:
-                raise HarnessError(Exit.FETCH, f"{path.name} holds no source tarball; {ways(version)}.")
-            _untar(tarballs[0], dest, strip=1)
-        finally:
-            shutil.rmtree(inner, ignore_errors=True)
-    else:
-        _untar(path, dest, strip=1)
+            path = next(scratch.glob("usr/src/*.tar.*"), None)
+            if not path:
+                raise HarnessError(Exit.FETCH, f"{source.name} holds no source tarball; "
+                                   f"{ways(version)}.")
+        words = ["cp", "-a", "--reflink=auto", f"{path}/.", dest] if source.kind == "folder" else \
+            ["tar", "-xf", path, f"--strip-components={strip}", "--no-same-owner", "-C", dest]
+        proc.run(words, step=f"unpacking {path.name}", limit=settings.limit("unpack"), code=Exit.FETCH)
     makefile = dest / "Makefile"
     text = makefile.read_text(errors="replace") if makefile.is_file() else ""
     return require_version(makefile_version(text), source.name, version)
-
-
-def _untar(path: Path, dest: Path, strip: int) -> None:
-    proc.run(["tar", "-xf", path, f"--strip-components={strip}", "--no-same-owner", "-C", dest],
-             step=f"unpacking {path.name}", limit=settings.limit("unpack"), code=Exit.FETCH)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Callable, Iterator
 
 from ..core import Exit, HarnessError, Progress, Queue
-from ..core.files import check_disk
+from ..core.files import check_disk, new_folder
 from ..core.git import ask, git, identity
 from ..fetch import Options, host_packages
 from ..fetch.linux_source import find, unpack
@@ -169,13 +169,9 @@ def mark_exported(tree: Path, record: Record, head: str) -> Record:
 
 def _make(tree: Path, opts: Options, files: list[Path], wanted: str, tick) -> Record:
     """Makes the tree under another name, and puts it in place when it is complete."""
-    folder = tree.parent
-    new = folder / "linux.new"
-    for left in folder.glob("linux.new*"):
-        shutil.rmtree(left) if left.is_dir() else left.unlink()
     tick("fetching the source")
     source = find(opts)
-    try:
+    with new_folder(tree) as new:
         tick(f"unpacking {source.name}")
         version = unpack(source, new, opts.queue.version)
         tick(f"committing Linux {version}")
@@ -185,16 +181,9 @@ def _make(tree: Path, opts: Options, files: list[Path], wanted: str, tick) -> Re
         git(new, "reset", "--hard", "--quiet", tip)
         record = Record(source.record(), version, base, tip, wanted)
         record.write(new)
-    except BaseException:
-        shutil.rmtree(new, ignore_errors=True)
-        raise
-    old = folder / "linux.old"
-    for left in (old, *(path for path in folder.glob("linux-*") if (path / ".git").is_file())):
-        shutil.rmtree(left, ignore_errors=True)     # work trees of the old tree
-    if tree.exists():
-        tree.rename(old)
-    new.rename(tree)
-    shutil.rmtree(old, ignore_errors=True)
+        for left in tree.parent.glob("linux-*"):
+            if (left / ".git").is_file():
+                shutil.rmtree(left, ignore_errors=True)     # a work tree of the old tree
     return record
 
 
