@@ -4,6 +4,7 @@ A key that is unknown, missing or of a wrong type is a usage error that says whe
 """
 
 import functools
+import re
 import types
 import typing
 from dataclasses import MISSING, fields, is_dataclass
@@ -44,6 +45,11 @@ def value(hint: Any, item: Any, where: str) -> Any:
         if item not in args:
             raise _wrong(f"{where} must be one of {', '.join(args)}")
         return item
+    if origin is re.Pattern:
+        try:
+            return re.compile(item)
+        except (re.error, TypeError) as error:
+            raise _wrong(f"{where} is no regex ({error})") from None
     if origin is types.UnionType:           # X | None
         return None if item is None else value(args[0], item, where)
     if origin in (list, tuple):

@@ -9,7 +9,7 @@ import functools
 import re
 from dataclasses import dataclass
 
-from ..core import Queue, settings
+from ..core import Queue, records, settings
 from . import ktap
 
 LONGEST = 120      # lines of one report
@@ -23,14 +23,13 @@ class Rule:
     first: tuple[re.Pattern[str], ...]
     after: tuple[re.Pattern[str], ...]
     no_more: re.Pattern[str]
+    reason: str
 
 
 @functools.cache
 def rules(queue: Queue) -> list[Rule]:
     entries = queue.data(settings.DATA / "splats.toml").get("excused", [])
-    return [Rule(entry["title"], tuple(map(re.compile, entry["first"])),
-                 tuple(map(re.compile, entry["after"])), re.compile(entry["no_more"]))
-            for entry in entries]
+    return [records.make(Rule, entry, "[[excused]] of splats.toml") for entry in entries]
 
 
 def _match(patterns: tuple[re.Pattern[str], ...], texts: list[str]) -> bool:

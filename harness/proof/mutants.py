@@ -8,7 +8,6 @@ import fnmatch
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ..core import Exit, HarnessError, Queue, look_up, records, settings
 from ..judge import judge, ktap, torture
@@ -35,17 +34,38 @@ class Mutant:
     cases: str = ""              # kunit.filter_glob of its boot
     fails: tuple[str, ...] = ()  # with "case": suite.case or suite.case.parameter, all of them;
                                  # with "torture": patterns for verdicts, each must find one
-    splat: str = ""              # with "splat": regex
+    splat: re.Pattern[str] | None = None     # with "splat"
     subset: bool = False         # part of ./run check
     params: str = ""             # with "torture": of the lane's torture test
     seconds: int = 0             # with "torture": how long it runs, 0 is as in the lane
     cmdline: str = ""            # kernel parameters
 
+    def __post_init__(self) -> None:
+        takes = _KEYS.get(self.caught_by)
+        if takes is None:
+            raise ValueError(f"caught_by must be one of {', '.join(_KEYS)}")
+        for key in ("breaks", "invariant", "lane", *sorted(takes - {"seconds"})):
+            if not getattr(self, key):
+                raise ValueError(f"it has no {key}")
+        for key in sorted(set().union(*_KEYS.values()) - takes):
+            if getattr(self, key):
+                raise ValueError(f"{key} does not go with caught_by = \"{self.caught_by}\"")
+        if wrong := [item for item in self.invariant if not re.fullmatch(r"I([1-9]|1[012])", item)]:
+            raise ValueError(f"it names {wrong[0]}; the invariants are I1 to I12")
+        if self.subset and self.lane != SUBSET_LANE:
+            raise ValueError(f"it is in the subset, so its lane must be {SUBSET_LANE}")
+
+
+@dataclass(frozen=True)
+class General:
+    limit_s: float
+    hang: tuple[re.Pattern[str], ...]      # what the kernel says of a task or CPU that hangs
+
 
 @dataclass(frozen=True)
 class Table:
     mutants: tuple[Mutant, ...]
-    hang: tuple[re.Pattern[str], ...]      # what the kernel says of a task or CPU that hangs
+    hang: tuple[re.Pattern[str], ...]
 
 
 def folder() -> Path:
@@ -54,28 +74,6 @@ def folder() -> Path:
 
 def _wrong(what: str) -> HarnessError:
     return HarnessError(Exit.USAGE, f"{folder() / 'mutants.toml'}: {what}.")
-
-
-def _mutant(queue: Queue, name: str, data: dict[str, Any], general: dict[str, Any]) -> Mutant:
-    found = records.make(Mutant, {"limit_s": general["limit_s"], **data}, f"mutant {name}", name=name,
-                         edits=tuple(edits.load(edit_file(queue, name))))
-    way = found.caught_by
-    if way not in _KEYS:
-        raise _wrong(f"caught_by of {name} must be one of {', '.join(_KEYS)}")
-    for key in ("breaks", "invariant", "lane", *sorted(_KEYS[way] - {"seconds"})):
-        if not data.get(key):
-            raise _wrong(f"{name} has no {key}")
-    for key in sorted(set().union(*_KEYS.values()) & data.keys() - _KEYS[way]):
-        raise _wrong(f"{key} of {name} does not go with caught_by = \"{way}\"")
-    if wrong := [item for item in found.invariant if not re.fullmatch(r"I([1-9]|1[012])", item)]:
-        raise _wrong(f"{name} names {wrong[0]}; the invariants are I1 to I12")
-    if found.subset and found.lane != SUBSET_LANE:
-        raise _wrong(f"{name} is in the subset, so its lane must be {SUBSET_LANE}")
-    try:
-        re.compile(found.splat)
-    except re.error as error:
-        raise _wrong(f"splat of {name} is no regex ({error})") from None
-    return found
 
 
 def edit_file(queue: Queue, name: str) -> Path:
@@ -91,21 +89,19 @@ def load(queue: Queue) -> Table:
     no sense for it, each with the reason.
     """
     data = queue.data(folder() / "mutants.toml")
-    general = data.pop("general", {})
+    general = records.make(General, data.pop("general", {}), "[general] of mutants.toml")
     left_out = data.pop("left_out", {})
     for name in left_out:
         if name not in data or not left_out[name]:
             raise _wrong(f"{name} is left out, but is no mutant, or no reason is given")
-    for key in ("hang", "limit_s"):
-        if key not in general:
-            raise _wrong(f"[general] has no {key}")
     there = {path.stem for path in (folder() / "edits").glob("*.toml")}
     for name in sorted(there ^ data.keys()):
         raise _wrong(f"{name} is in the table, but edits/{name}.toml is missing" if name not in there
                      else f"edits/{name}.toml is there, but not in the table")
-    mutants = tuple(_mutant(queue, name, entry, general) for name, entry in data.items()
-                    if name not in left_out)
-    return Table(mutants, tuple(re.compile(item) for item in general["hang"]))
+    mutants = tuple(records.make(Mutant, {"limit_s": general.limit_s, **entry}, f"mutant {name}",
+                                 name=name, edits=tuple(edits.load(edit_file(queue, name))))
+                    for name, entry in data.items() if name not in left_out)
+    return Table(mutants, general.hang)
 
 
 def choose(table: Table, names: list[str], subset: bool) -> list[Mutant]:

@@ -55,12 +55,12 @@ HANG = (re.compile("soft lockup"),)
 
 
 def a_mutant(caught_by: str = "case", **more) -> mutants.Mutant:
+    needed = {"case": {"cases": "smp.third_task", "fails": ("smp.right_cpus",)},
+              "torture": {"params": "mode=stale", "fails": ("stale.*",)},
+              "splat": {"cases": "smp.third_task"}, "hang": {"cases": "smp.third_task"}}[caught_by]
     return mutants.Mutant(**{
-        "name": "breaks-it", "edits": (), "breaks": "It.",
-        "invariant": ("I7",), "lane": "x86_64", "cases": "smp.third_task", "caught_by": caught_by,
-        "fails": (), "splat": "", "subset": False, "params": "", "seconds": 0, "cmdline": "",
-        "limit_s": 60,
-        **more})
+        "name": "breaks-it", "edits": (), "breaks": "It.", "invariant": ("I7",), "lane": "x86_64",
+        "caught_by": caught_by, "limit_s": 60, **needed, **more})
 
 
 def cases_of_series(queue: Queue) -> set[str]:
@@ -131,18 +131,18 @@ class Caught(unittest.TestCase):
 
     def test_torture(self) -> None:
         def caught(*fails: str) -> mutants.Watch:
-            return self.watch(a_mutant("torture", cases="", fails=fails), START + self.TLB)
+            return self.watch(a_mutant("torture", fails=fails), START + self.TLB)
         self.assertEqual(caught("stale.munmap_*").caught, "torture: stale.munmap_1")
         self.assertTrue(caught("stale.*").caught)
         for fails in (("stale.madvise_*",), ("stale.*", "lat.*")):
             seen = caught(*fails)
             self.assertEqual((seen.caught, seen.others), ("", ["torture: stale.munmap_1"]))
-        passes = self.watch(a_mutant("torture", cases="", fails=("stale.*",)),
+        passes = self.watch(a_mutant("torture", fails=("stale.*",)),
                             START + self.TLB.replace("fail", "pass"))
         self.assertEqual((passes.caught, passes.others), ("", []))
 
     def test_torture_that_has_its_last_verdict_only(self) -> None:
-        mutant = a_mutant("torture", cases="", fails=("scftorture.end",))
+        mutant = a_mutant("torture", fails=("scftorture.end",))
         end = "[    5.0] scftorture: --- End of test: FAILURE:  verbose=1 holdoff=0\n"
         self.assertEqual(self.watch(mutant, START + end).caught, "torture: scftorture.end")
         self.assertEqual(self.watch(mutant, START + end.replace("FAILURE", "SUCCESS")).caught, "")
@@ -156,7 +156,7 @@ class Caught(unittest.TestCase):
                 + "[    6.0] tlbtest: TLB-END,0\n[    7.0] harness: success\n")
 
         def wrong(console: str, *fails: str) -> list[str]:
-            return mutants.baseline(lane, console, "0", a_mutant("torture", cases="", fails=fails),
+            return mutants.baseline(lane, console, "0", a_mutant("torture", fails=fails),
                                     HANG)
         self.assertEqual(wrong(good, "stale.*"), [])
         self.assertEqual(wrong(good, "lat.munmap_1"), ["lat.munmap_1 was not run"])
@@ -169,8 +169,9 @@ class Caught(unittest.TestCase):
             return mutants.baseline(lane, console, "0", a_mutant(fails=fails), HANG)
         self.assertEqual(wrong(GOOD, "smp.third_task.many, wait", "smp.right_cpus"), [])
         self.assertTrue(wrong(BAD, "smp.right_cpus"))
-        self.assertTrue(wrong(GOOD.replace("ok 2 right_cpus", "ok 2 right_cpus # SKIP one CPU")))
-        self.assertTrue(wrong(GOOD + "[ 3.0] BUG: something\n"))
+        many = "smp.third_task.many, wait"
+        self.assertTrue(wrong(GOOD.replace("ok 2 right_cpus", "ok 2 right_cpus # SKIP one CPU"), many))
+        self.assertTrue(wrong(GOOD + "[ 3.0] BUG: something\n", many))
         self.assertEqual(wrong(GOOD, "smp.third_task.single"), ["smp.third_task.single was not run"])
 
     def test_without_a_mutant_nothing_may_catch_it(self) -> None:
@@ -286,7 +287,7 @@ class Files(World):
         self.assertIn("breaks-me is left out", self.wrong())
 
     def test_bad_entries(self) -> None:
-        for old, new, said in (('"case"', '"luck"', "caught_by of"), ('"case"', '"kasan"', "caught_by of"),
+        for old, new, said in (('"case"', '"luck"', "caught_by must"), ('"case"', '"kasan"', "caught_by must"),
                                ('"I1"', '"I13"', "I13"),
                                ("cases =", "glob =", "glob"), ('"case"', '"torture"', "no params"), ("fails =", "splat =", "splat"),
                                ('lane = "x86_64"\n', "", "no lane"),
@@ -403,7 +404,7 @@ class Verb(unittest.TestCase):
     def test_guest_runs_the_torture_test_with_other_parameters(self) -> None:
         lane = dataclasses.replace(lane_files.load("x86_64", QUEUE),
                                    torture=(torture.Wanted("tlb", 60, "mode=stale"),))
-        mutant = a_mutant("torture", cases="", params="mode=lat reps=2", fails=("lat.*",))
+        mutant = a_mutant("torture", params="mode=lat reps=2", fails=("lat.*",))
         short = mutant_runs.reduced(lane, mutant)
         self.assertEqual(short.suites, ())
         self.assertEqual(torture.steps(short.torture).splitlines(),
