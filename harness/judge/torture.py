@@ -25,10 +25,10 @@ class Kind:
     """One test of torture.toml."""
 
     name: str
-    begin: str
-    end: str
-    progress: str
-    totals: dict[str, str] = field(default_factory=dict)
+    begin: re.Pattern[str]
+    end: re.Pattern[str]
+    progress: re.Pattern[str]
+    totals: dict[str, re.Pattern[str]] = field(default_factory=dict)
     module: str = ""
     needs: str = ""
     program: str = ""
@@ -36,9 +36,9 @@ class Kind:
     good: str = "SUCCESS"
     zero: tuple[str, ...] = ()
     lost: tuple[str, ...] = ()
-    added: dict[str, str] = field(default_factory=dict)
-    verdicts: str = ""
-    tables: tuple[str, ...] = ()
+    added: dict[str, re.Pattern[str]] = field(default_factory=dict)
+    verdicts: re.Pattern[str] | None = None
+    tables: tuple[re.Pattern[str], ...] = ()
     programs: str = ""
 
     @property
@@ -117,8 +117,9 @@ def _as_usual(entry: dict[str, Any]) -> dict[str, str]:
     if not (word := entry.pop("lines", "")):
         return {}
     said = f"{PurePosixPath(entry['program']).stem}: {word}-"
-    return {"begin": said + "BEGIN", "end": said + r"END,(\d+)", "good": "0",
-            "verdicts": "" if "programs" in entry else word + r"-VERDICT,(\w+),(\w+),(\w+),(.*)"}
+    usual = {"begin": said + "BEGIN", "end": said + r"END,(\d+)", "good": "0"}
+    return usual if "programs" in entry else \
+        usual | {"verdicts": word + r"-VERDICT,(\w+),(\w+),(\w+),(.*)"}
 
 
 def chosen(wanted: Iterable[Wanted]) -> list[Kind]:
@@ -150,33 +151,27 @@ def steps(wanted: Iterable[Wanted]) -> str:
     return "".join(line + "\n" for line in lines)
 
 
-@functools.cache
-def _progress() -> list[tuple[str, re.Pattern[str]]]:
-    return [(name, re.compile(kind.progress)) for name, kind in kinds().items()]
-
-
 def progress(line: str) -> str | None:
     """What a console line says about how far a test is, if it is such a line."""
-    for name, pattern in _progress():
-        if found := pattern.search(line):
+    for name, kind in kinds().items():
+        if found := kind.progress.search(line):
             return f"{name}: {found[1]}"
     return None
 
 
 def _sections(kind: Kind, lines: list[str]) -> list[Section]:
-    begin, end = re.compile(kind.begin), re.compile(kind.end)
     sections: list[Section] = []
     now = 0.0
     for line in lines:
         text = ktap.strip(line)
         if stamp := _SECONDS.match(line):
             now = float(stamp[1])
-        if begin.search(text):
+        if kind.begin.search(text):
             sections.append(Section(now))
         if not sections or sections[-1].ended is not None:
             continue
         sections[-1].lines.append(text)
-        if found := end.search(text):
+        if found := kind.end.search(text):
             sections[-1].ended = now
             sections[-1].verdict = found[1]
     return sections
@@ -186,7 +181,7 @@ def _count(kind: Kind, sections: list[Section], result: Result) -> None:
     """Adds up the totals of the sections."""
     for name, pattern in kind.totals.items():
         for section in sections:
-            found = re.findall(pattern, " ".join(section.lines))
+            found = pattern.findall(" ".join(section.lines))
             if not found:
                 result.problems.append(f"the total {name!r} is missing")
                 continue
@@ -194,7 +189,7 @@ def _count(kind: Kind, sections: list[Section], result: Result) -> None:
             result.totals[name] = result.totals.get(name, 0) + sum(map(int, groups))
     for name, pattern in kind.added.items():
         found = [int(number) for section in sections
-                 for number in re.findall(pattern, "\n".join(section.lines))]
+                 for number in pattern.findall("\n".join(section.lines))]
         if found:
             result.totals[name] = sum(found)
     if kind.lost and all(name in result.totals for name in kind.lost):
@@ -205,7 +200,7 @@ def _count(kind: Kind, sections: list[Section], result: Result) -> None:
 def said(test: str, lines: Iterable[str]) -> list[Said]:
     """The verdicts that a test printed in console lines; TEST.end where it has only that one."""
     kind = kinds()[test]
-    found = [re.search(kind.verdicts or kind.end, line) for line in lines]
+    found = [(kind.verdicts or kind.end).search(line) for line in lines]
     if not kind.verdicts:
         return [Said(f"{test}.end", "pass" if match[1] == kind.good else "fail", match[1])
                 for match in found if match]
@@ -232,7 +227,7 @@ def _judge_verdicts(asked: Wanted, verdicts: list[Said], result: Result) -> None
 def _tables(kind: Kind, lines: list[str]) -> list[list[list[str]]]:
     """The lines that match a table's pattern; its groups are the columns."""
     tables = []
-    for pattern in map(re.compile, kind.tables):
+    for pattern in kind.tables:
         rows = [list(match.groups()) for match in map(pattern.search, lines) if match]
         if rows:
             tables.append([list(pattern.groupindex), *rows])
