@@ -9,12 +9,13 @@ converted one), and made the call that the row names.
 """
 
 import re
+import time
 from collections import defaultdict
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Iterable, Sequence
 
-from ..core import Exit, Part, Progress, Queue, records, settings
+from ..core import Exit, Part, Progress, Queue, records, report, settings
 from ..core.report import guarded
 from ..fetch import Options
 from ..queue import TreeInfo, series, tree
@@ -107,7 +108,7 @@ def recording_tree(opts: Options, progress: Progress) -> TreeInfo:
     return replace(patched, path=tree.worktree(patched, "record", tip), tip_commit=tip)
 
 
-def judged(name: str, folder: Path, verdict: Verdict, seconds: float, rows: list[Row],
+def judged(name: str, folder: Path, verdict: Verdict, start: float, rows: list[Row],
            asked: Words) -> Part:
     """What a lane's kernel printed against the table."""
     console = (folder / "console.log").read_text(errors="replace").splitlines()
@@ -124,24 +125,22 @@ def judged(name: str, folder: Path, verdict: Verdict, seconds: float, rows: list
         wrong.append("no call was recorded at all")
     if verdict.code != Exit.OK:
         wrong.append(f"the lane failed: {verdict.text().splitlines()[0]}")
-    for line in wrong:
-        print(f"  {line}", flush=True)
-    code = verdict.code if verdict.code != Exit.OK else Exit.TEST if wrong else Exit.OK
-    return Part(f"record {name}", code, int(not wrong), len(wrong), 0, seconds,
-                f"{len(seen)} chains, sites seen: {len(good) + len(bad)}, "
-                f"not in the table: {len(bad)}")
+    return report.judged(f"record {name}", wrong,
+                         f"{len(seen)} chains, sites seen: {len(good)}, all in the table", start,
+                         failed=len(wrong), code=verdict.code or Exit.TEST)
 
 
 def one_lane(name: str, rows: list[Row], asked: Words, opts: Options, again: bool,
              progress: Progress) -> Part:
     """Builds and boots a lane with the patch, or takes its last run, and judges it."""
+    start = time.monotonic()
     if again:
         folder = opts.queue.build / "runs" / f"{name}-record"
-        return judged(name, folder, judge.judge_folder(folder), 0.0, rows, asked)
+        return judged(name, folder, judge.judge_folder(folder), start, rows, asked)
     lane = lane_files.load(name, opts.queue)
     lane = replace(lane, suites=(), cmdline=f"{lane.cmdline} kunit.enable=0".strip())
     ran = lane_run.run(lane, recording_tree(opts, progress), progress, variant="record")
-    return judged(name, ran.folder, ran.verdict, ran.build_s + ran.boot_s, rows, asked)
+    return judged(name, ran.folder, ran.verdict, start, rows, asked)
 
 
 def parts(names: Sequence[str], opts: Options, progress: Progress,
