@@ -5,11 +5,13 @@ In:  lane names (those with when = "check" if none), options.  Out: exit code of
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ..core import queues, report
 from ..core.arguments import Parser
 from ..core.progress import Progress
 from ..core.report import guarded
-from ..fetch.linux_source import add_options, options
+from ..fetch.linux_source import Options, add_options, options
 from ..queue import releases, tree
 from ..lanes import lane_files, lane_run
 from ..proof import kunit_commands, mutant_runs, mutants, proofs, queue_checks, recorded_calls, unit_tests
@@ -27,6 +29,9 @@ calls that running kernels make with preemption disabled (./run help record), an
 kunit.py commands of the series' kunitconfig, as they stand there.
 The lanes are the ones whose file in lanes/ says when = "check", or the LANEs given. With
 lane x86_64 comes the subset of the mutants (./run help mutants).
+
+Without --queue, lanes or a source of your own, each other queue is checked, too: its patches,
+and one lane, x86_64.
 
   --all     every lane: all preemption models, sanitizers, architectures, torture tests and
             TLB tests; records, and the kunit.py commands
@@ -69,7 +74,11 @@ def main(args: list[str]) -> int:
     steps = [] if parsed.quick else [step for step in proofs.STEPS if step.quick]
     with_mutants = any(lane.name == mutants.SUBSET_LANE for lane in chosen)
     recorded = recorded_calls.words(opts.queue).lanes if parsed.all else ()
-    progress = Progress(2 + len(steps) + len(chosen) + with_mutants + len(recorded) + parsed.all)
+    alone = parsed.queue or opts.given or parsed.lanes
+    others = [] if alone else [Options(queues.load(name)) for name in queues.names()
+                               if name != opts.queue.name]
+    progress = Progress(2 + len(steps) + len(chosen) + with_mutants + len(recorded) + parsed.all
+                        + len(others))
 
     progress.phase("unit tests of the harness")
     parts = guarded("unit tests", progress, lambda: unit_tests.part(progress))
@@ -86,6 +95,17 @@ def main(args: list[str]) -> int:
     parts += recorded_calls.parts(recorded, opts, progress)
     if parsed.all:
         parts += kunit_commands.parts(opts, progress)
+    for other in others:
+        name = other.queue.name
+        progress.phase(f"queue {name}")
+        found = guarded(f"queue {name}", progress, lambda: queue_checks.checks(
+            parsed.quick, other, progress))
+        if not parsed.quick:
+            lane = lane_files.load(mutants.SUBSET_LANE, other.queue)
+            progress.tick(f"lane {lane.name}")
+            found += guarded(lane.name, progress, lambda: lane_run.part(
+                lane, tree.ensure_tree(other, progress), progress))
+        parts += [replace(part, name=f"{name}: {part.name}") for part in found]
     print()
     print(report.table(parts))
     if chosen:
