@@ -13,8 +13,10 @@ import hashlib
 import os
 import re
 import shutil
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Iterator
 
 from ..core import proc, queues, settings
 from ..core.errors import Exit, HarnessError
@@ -165,22 +167,47 @@ def unpack(source: Source, dest: Path, version: str) -> str:
     elif source.kind == "folder":
         proc.run(["cp", "-a", "--reflink=auto", f"{path}/.", dest], step=f"copying {path}",
                  limit=settings.limit("copy"), code=Exit.FETCH)
-    elif source.kind == "package":
-        inner = dest.with_name(dest.name + ".deb")
-        try:
-            proc.run(["dpkg-deb", "-x", path, inner], step=f"unpacking {path.name}",
-                     limit=settings.limit("unpack"), code=Exit.FETCH)
-            tarballs = list(inner.glob("usr/src/*.tar.*"))
-            if not tarballs:
-                raise HarnessError(Exit.FETCH, f"{path.name} holds no source tarball; {ways(version)}.")
-            _untar(tarballs[0], dest, strip=1)
-        finally:
-            shutil.rmtree(inner, ignore_errors=True)
     else:
-        _untar(path, dest, strip=1)
+        with _tarball(path, dest) as tarball:
+            _untar(tarball, dest, strip=1)
+    return _version(dest, source.name, version)
+
+
+def unpack_files(path: Path, dest: Path, paths: list[str], version: str) -> str:
+    """As unpack, of a package or tarball: only its Makefile and what it has of `paths`."""
+    dest.mkdir(parents=True)
+    with _tarball(path, dest) as tarball:
+        # Files that are not in it are what tar calls an error.
+        proc.run(["tar", "-xf", tarball, "-C", dest, "--strip-components=1", "--no-same-owner",
+                  "--wildcards", "--no-wildcards-match-slash",
+                  *(f"*/{name}" for name in ["Makefile", *paths])], step=f"unpacking {path.name}",
+                 limit=settings.limit("unpack"), check=False, code=Exit.FETCH)
+    return _version(dest, path.name, version)
+
+
+@contextmanager
+def _tarball(path: Path, dest: Path) -> Iterator[Path]:
+    """The tarball in a Debian package, which is unpacked beside dest meanwhile; or path, if it is one."""
+    if path.suffix != ".deb":
+        yield path
+        return
+    inner = dest.with_name(dest.name + ".deb")
+    try:
+        proc.run(["dpkg-deb", "-x", path, inner], step=f"unpacking {path.name}",
+                 limit=settings.limit("unpack"), code=Exit.FETCH)
+        tarballs = list(inner.glob("usr/src/*.tar.*"))
+        if not tarballs:
+            raise HarnessError(Exit.FETCH, f"{path.name} holds no source tarball.")
+        yield tarballs[0]
+    finally:
+        shutil.rmtree(inner, ignore_errors=True)
+
+
+def _version(dest: Path, name: str, version: str) -> str:
+    """The kernel version of what was unpacked; FETCH if it is not one of `version`."""
     makefile = dest / "Makefile"
     text = makefile.read_text(errors="replace") if makefile.is_file() else ""
-    return require_version(makefile_version(text), source.name, version)
+    return require_version(makefile_version(text), name, version)
 
 
 def _untar(path: Path, dest: Path, strip: int) -> None:

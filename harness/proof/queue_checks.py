@@ -22,8 +22,8 @@ from ..core.progress import Progress
 from ..core.report import Part
 from ..core.queues import Queue
 from ..fetch import apt, host_packages
-from ..fetch.linux_source import Options, makefile_version
-from ..queue import export, series, siblings, tree
+from ..fetch.linux_source import Options
+from ..queue import export, releases, series, siblings, tree
 from ..queue.tree import TreeInfo
 from ..build import single_objects
 from ..judge import badness
@@ -325,21 +325,20 @@ def check_upstream(context: Context) -> Result:
     if tarball is None:
         return Result(Exit.OK, "no suite offers the unpatched tarball", skipped=True)
     files = series.patches(queue)
-    with tempfile.TemporaryDirectory(dir=queue.build) as name:
-        folder = Path(name) / "linux"
-        folder.mkdir()
-        members = [f"*/{path}" for path in ["Makefile", *series.touched(files)]]
-        # Files that the series creates are not found, which tar calls an error.
-        proc.run(["tar", "-xf", tarball.path, "-C", folder, "--strip-components=1", "--wildcards",
-                  "--no-wildcards-match-slash", *members], step=f"unpacking {tarball.path.name}",
-                 limit=settings.limit("unpack"), check=False, code=Exit.FETCH)
-        makefile = folder / "Makefile"
-        version = makefile_version(makefile.read_text("utf-8")) if makefile.is_file() else ""
-        if not version:
-            return Result(Exit.FETCH, f"{tarball.path.name} holds no Linux source")
-        base = tree.commit_base(folder, version, queue.author)
-        series.apply(queue, folder, base, files, Path(name) / "am")
-    return passed(f"on Linux {version} ({tarball.path.name})")
+    with releases.part_of_release(tarball.path, queue, files) as found:
+        series.apply(queue, found.path, found.base, files, found.work)
+        return passed(f"on Linux {found.version} ({tarball.path.name})")
+
+
+def check_releases(context: Context) -> Result:
+    """What releases.toml says is of the series as it is."""
+    queue = context.opts.queue
+    listed = releases.load(queue)
+    if listed.series != releases.digest(queue):
+        return Result(Exit.OK, "of another state of the series, or not there; ./run check --releases "
+                      "makes it", skipped=True)
+    good = sum(item.result == releases.APPLIES for item in listed.release)
+    return passed(f"git am took the series on {good} of {len(listed.release)} releases")
 
 
 # --- compiling
@@ -412,6 +411,7 @@ def all_checks(queue: Queue) -> list[Check]:
     listed = [
         Check("series and files", check_files, needs_tree=False),
         Check("patches of two queues", check_siblings, needs_tree=False),
+        Check("table of releases", check_releases, needs_tree=False),
         Check("git am, pristine tree", check_am),
         Check("shared files", check_shared),
         Check("round trip", check_round_trip),

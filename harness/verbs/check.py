@@ -5,17 +5,18 @@ In:  lane names (those with when = "check" if none), options.  Out: exit code of
 
 from __future__ import annotations
 
-from ..core import report
+from ..core import queues, report
 from ..core.arguments import Parser
 from ..core.progress import Progress
 from ..core.report import guarded
 from ..fetch.linux_source import add_options, options
-from ..queue import tree
+from ..queue import releases, tree
 from ..lanes import lane_files, lane_run
 from ..proof import kunit_commands, mutant_runs, mutants, proofs, queue_checks, recorded_calls, unit_tests
 
 HELP = """\
 ./run check [LANE...] [--all | --quick] [--queue NAME] [--linux PATH | --tarball FILE]
+./run check --releases [--queue NAME]
 
 The test command. In order: the harness's unit tests; the checks of the patch queue
 (series and files agree, it applies, round trip, checkpatch, kernel-doc, objects of every
@@ -30,6 +31,13 @@ lane x86_64 comes the subset of the mutants (./run help mutants).
   --all     every lane: all preemption models, sanitizers, architectures, torture tests and
             TLB tests; records, and the kunit.py commands
   --quick   only what needs no kernel build
+  --releases
+            nothing of the above: git am of each queue (or the one named) on each release
+            that can be had: the newest linux-source package of each suite in base.toml;
+            the same with Debian's PREEMPT_RT patches under the series, less those that do
+            not apply; the newest unpatched tarball that the mirror has. Writes
+            releases.toml of the queue and the table in README.md. What cannot be had
+            counts as skipped. Applied is not built or booted
 
 Prints a summary table and the line "N passed, N failed, N skipped", which counts unit
 tests, queue checks, litmus tests, the audit of callers (as one), executed KUnit cases (all
@@ -43,8 +51,17 @@ def main(args: list[str]) -> int:
     much = parser.add_mutually_exclusive_group()
     much.add_argument("--all", action="store_true")
     much.add_argument("--quick", action="store_true")
+    much.add_argument("--releases", action="store_true")
     add_options(parser)
     parsed = parser.parse_args(args)
+    if parsed.releases:
+        if parsed.lanes or parsed.linux or parsed.tarball:
+            parser.error("--releases takes no lane, and finds the sources itself")
+        named = [queues.load(parsed.queue)] if parsed.queue else list(releases.every().values())
+        parts = releases.check(named, Progress(len(named)))
+        print("\n" + releases.table(named, parts))
+        print(report.closing(parts))
+        return report.exit_code(parts)
     opts = options(parsed)
     chosen = lane_files.choose(opts.queue, parsed.lanes, parsed.all)
     if parsed.quick:
