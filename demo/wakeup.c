@@ -32,8 +32,8 @@
  *   holder (CPU H)            caller (CPU C)          urgent (CPU C, FIFO)
  *   interrupts off
  *   HELD ------------------>  sees HELD
- *                             starts a timer
  *   sees the start time <---  start time
+ *                             starts a timer
  *   spins for hold_ns         calls, waits on H
  *                             .. timer: wake-up ....> runs: latency
  *   not HELD
@@ -255,9 +255,13 @@ static void caller_step(void)
 		cpu_relax();
 	}
 
+	/*
+	 * The hold has begun when the timer runs, however early: whom it wakes may wait for
+	 * the held CPU, and keep this task from running.
+	 */
+	WRITE_ONCE(run.t_start, ktime_get_ns());
 	hrtimer_start(&wake_timer, ns_to_ktime(wake_delay_ns),
 		      HRTIMER_MODE_REL_PINNED_HARD);
-	WRITE_ONCE(run.t_start, ktime_get_ns());
 	make_call(run.entry);
 	run.t_return = ktime_get_ns();
 	WRITE_ONCE(run.returned, true);

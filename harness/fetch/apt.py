@@ -30,13 +30,18 @@ class Download:
 
 
 @dataclass(frozen=True)
-class SourceTarball:
-    """One upstream tarball of apt's lists."""
+class SourceFile:
+    """One file of a source package in apt's lists."""
 
     source: str     # Debian source package
     version: str    # Debian version
     file: str
     sha256: str
+
+
+# The two files of a source package, by how their names end: what apt-get source calls each.
+ORIG, DEBIAN = ".orig.tar.xz", ".debian.tar.xz"
+ONLY = {ORIG: "--tar-only", DEBIAN: "--diff-only"}
 
 
 def sha256(path: Path) -> str:
@@ -127,32 +132,39 @@ class Apt:
                         limit=settings.limit("apt"), cwd=cwd, check=check, code=Exit.FETCH,
                         env={"LC_ALL": "C.UTF-8"})
 
-    def newest(self, package: str) -> dict[str, str] | None:
-        """The fields of the version that apt would take, or None."""
-        output = self.run("apt-cache", "show", "--no-all-versions", package, check=False).output
+    def offered(self, package: str) -> list[tuple[str, str]]:
+        """(suite, version) of each version of the package in the lists."""
+        output = self.run("apt-cache", "madison", package, check=False).output
+        return [(suite, version) for version, suite in re.findall(
+            rf"^ *{re.escape(package)} \| +(\S+) \| \S+ (\S+)/main \S+ Packages$", output, re.M)]
+
+    def fields(self, package: str, version: str = "") -> dict[str, str] | None:
+        """The fields of this version, or of the one that apt would take; None if there is none."""
+        output = self.run("apt-cache", "show", "--no-all-versions",
+                          package + (f"={version}" if version else ""), check=False).output
         fields = dict(re.findall(r"^([\w-]+): (.*)$", output, re.M))
         return fields if {"Version", "SHA256", "Filename"} <= fields.keys() else None
 
-    def binary(self, package: str) -> Download | None:
+    def binary(self, package: str, version: str = "") -> Download | None:
         """Downloads a binary package, unless the verified file is there already."""
-        fields = self.newest(package)
+        fields = self.fields(package, version)
         if fields is None:
             return None
         self.downloads.mkdir(parents=True, exist_ok=True)
         path = self.downloads / Path(fields["Filename"]).name
         if not path.exists() or sha256(path) != fields["SHA256"]:
             path.unlink(missing_ok=True)
-            self.run("apt-get", "download", f"{package}={fields['Version']}", cwd=self.downloads)
-            fetched = sorted(self.downloads.glob(f"{package}_*.deb"),
-                             key=lambda item: item.stat().st_mtime)
-            if not fetched or sha256(fetched[-1]) != fields["SHA256"]:
-                raise HarnessError(Exit.FETCH, f"apt fetched {package}, but its checksum is not the "
-                                   "one in apt's lists; run apt-get update and try again.")
-            fetched[-1].rename(path)
+            with tempfile.TemporaryDirectory(dir=self.downloads) as name:
+                self._get(path.name, Path(name), "download", f"{package}={fields['Version']}")
+                fetched = list(Path(name).glob("*.deb"))
+                if not fetched or sha256(fetched[0]) != fields["SHA256"]:
+                    raise HarnessError(Exit.FETCH, f"apt fetched {package}, but its checksum is not "
+                                       "the one in apt's lists; run apt-get update and try again.")
+                fetched[0].rename(path)
         return Download(path, fields["Version"], fields["SHA256"])
 
-    def upstream_tarballs(self, package: str, line: str) -> list[SourceTarball]:
-        """The .orig.tar.xz files behind the package's versions of a kernel line, newest first."""
+    def source_files(self, package: str, line: str, ending: str = ORIG) -> list[SourceFile]:
+        """The files of that ending behind the package's versions of a kernel line, newest first."""
         shown = self.run("apt-cache", "show", package, check=False).output
         sources = {match[1] for match in re.finditer(r"^Source: (\S+)", shown, re.M)} or {package}
         found = set()
@@ -160,32 +172,52 @@ class Apt:
             output = self.run("apt-cache", "showsrc", source, check=False).output
             for stanza in re.split(r"\n\n+", output):
                 version = re.search(r"^Version: (\S+)$", stanza, re.M)
-                file = re.search(r"^ ([0-9a-f]{64}) \d+ (\S+\.orig\.tar\.xz)$", stanza, re.M)
+                file = re.search(rf"^ ([0-9a-f]{{64}}) \d+ (\S+{re.escape(ending)})$", stanza, re.M)
                 if version and file and release(version[1], line):
-                    found.add(SourceTarball(source, version[1], file[2], file[1]))
+                    found.add(SourceFile(source, version[1], file[2], file[1]))
         return sorted(found, key=lambda item: release(item.version, line), reverse=True)
+
+    def here(self, item: SourceFile) -> Download | None:
+        """The file, if it was fetched earlier."""
+        path = self.downloads / item.file
+        good = path.exists() and sha256(path) == item.sha256
+        return Download(path, item.version, item.sha256) if good else None
+
+    def source_file(self, item: SourceFile) -> Download:
+        """Downloads the file, unless it is there; FETCH if the mirror does not have it."""
+        if found := self.here(item):
+            return found
+        self.downloads.mkdir(parents=True, exist_ok=True)
+        (self.downloads / item.file).unlink(missing_ok=True)
+        only = next(option for ending, option in ONLY.items() if item.file.endswith(ending))
+        self._get(item.file, self.downloads, "source", "--download-only", only, "--only-source",
+                  f"{item.source}={item.version}")
+        if found := self.here(item):
+            return found
+        raise HarnessError(Exit.FETCH, f"apt did not fetch {item.file} as its lists describe it; run "
+                           "apt-get update and try again.")
+
+    def _get(self, file: str, cwd: Path, *args: str) -> None:
+        """apt-get with these arguments; its reason in one sentence if that fails."""
+        result = self.run("apt-get", *args, check=False, cwd=cwd)
+        if result.returncode:
+            said = re.search(r"^E: (?:Failed to fetch \S+ *)?(.*?)(?: *\[IP.*)?$", result.output, re.M)
+            why = " ".join(said[1].split()) if said else f"exit value {result.returncode}"
+            raise HarnessError(Exit.FETCH, f"{file} could not be fetched ({why}).")
 
     def upstream_tarball(self, package: str, line: str) -> Download | None:
         """The newest upstream tarball that the mirrors really have, or one fetched earlier."""
-        self.downloads.mkdir(parents=True, exist_ok=True)
-        listed = {item.file: item for item in reversed(self.upstream_tarballs(package, line))}
-        newest_first = list(reversed(listed.values()))
-        for item in newest_first:
-            path = self.downloads / item.file
-            if path.exists() and sha256(path) == item.sha256:
-                return Download(path, item.version, item.sha256)
+        files = self.source_files(package, line)
+        return next(filter(None, map(self.here, files)), None) or self.first_of(files)
+
+    def first_of(self, files: list[SourceFile]) -> Download | None:
+        """The first that the mirrors really have; None if there are no files."""
         reason: HarnessError | None = None
-        for item in newest_first[:TRIES]:
-            path = self.downloads / item.file
-            path.unlink(missing_ok=True)
+        for item in list({item.file: item for item in files}.values())[:TRIES]:
             try:
-                self.run("apt-get", "source", "--download-only", "--tar-only", "--only-source",
-                         f"{item.source}={item.version}", cwd=self.downloads)
+                return self.source_file(item)
             except HarnessError as error:
-                reason = error      # listed, but not on the mirror
-                continue
-            if path.exists() and sha256(path) == item.sha256:
-                return Download(path, item.version, item.sha256)
+                reason = reason or error    # listed, but not on the mirror
         if reason:
             raise reason
         return None

@@ -9,8 +9,10 @@ import hashlib
 import os
 import re
 import tempfile
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Iterator
 
 from ..core import Exit, HarnessError, Parser, Queue, proc, queues, settings
 from ..core.files import check_disk
@@ -149,22 +151,54 @@ def unpack(source: Source, dest: Path, version: str) -> str:
     check_disk(dest.parent, "tree")
     dest.mkdir(parents=True, exist_ok=True)
     path = Path(source.path)
+    if source.kind == "git":
+        with tempfile.TemporaryDirectory(dir=dest.parent) as name:
+            archive = Path(name) / "linux.tar"
+            git(path, "archive", "--format=tar", "-o", archive, source.checksum.removeprefix("git:"),
+                limit="copy", code=Exit.FETCH)
+            _untar(archive, dest, "--strip-components=0")
+    elif source.kind == "folder":
+        proc.run(["cp", "-a", "--reflink=auto", f"{path}/.", dest], step=f"copying {path}",
+                 limit=settings.limit("copy"), code=Exit.FETCH)
+    else:
+        with _tarball(path, dest) as tarball:
+            _untar(tarball, dest)
+    return _version(dest, source.name, version)
+
+
+def unpack_files(path: Path, dest: Path, paths: list[str], version: str) -> str:
+    """As unpack, of a package or tarball: only its Makefile and what it has of `paths`."""
+    dest.mkdir(parents=True)
+    with _tarball(path, dest) as tarball:
+        # Files that are not in it are what tar calls an error.
+        _untar(tarball, dest, "--wildcards", "--no-wildcards-match-slash",
+               *(f"*/{name}" for name in ["Makefile", *paths]), check=False)
+    return _version(dest, path.name, version)
+
+
+@contextmanager
+def _tarball(path: Path, dest: Path) -> Iterator[Path]:
+    """The tarball in a Debian package, which is unpacked beside dest meanwhile; or path, if it is one."""
+    if path.suffix != ".deb":
+        yield path
+        return
     with tempfile.TemporaryDirectory(dir=dest.parent) as name:
-        scratch, strip = Path(name), 1
-        if source.kind == "git":
-            path, strip = scratch / "linux.tar", 0
-            git(source.path, "archive", "--format=tar", "-o", path,
-                source.checksum.removeprefix("git:"), limit="copy", code=Exit.FETCH)
-        elif source.kind == "package":
-            proc.run(["dpkg-deb", "-x", path, scratch], step=f"unpacking {path.name}",
-                     limit=settings.limit("unpack"), code=Exit.FETCH)
-            path = next(scratch.glob("usr/src/*.tar.*"), None)
-            if not path:
-                raise HarnessError(Exit.FETCH, f"{source.name} holds no source tarball; "
-                                   f"{ways(version)}.")
-        words = ["cp", "-a", "--reflink=auto", f"{path}/.", dest] if source.kind == "folder" else \
-            ["tar", "-xf", path, f"--strip-components={strip}", "--no-same-owner", "-C", dest]
-        proc.run(words, step=f"unpacking {path.name}", limit=settings.limit("unpack"), code=Exit.FETCH)
+        proc.run(["dpkg-deb", "-x", path, name], step=f"unpacking {path.name}",
+                 limit=settings.limit("unpack"), code=Exit.FETCH)
+        tarball = next(Path(name).glob("usr/src/*.tar.*"), None)
+        if not tarball:
+            raise HarnessError(Exit.FETCH, f"{path.name} holds no source tarball.")
+        yield tarball
+
+
+def _untar(path: Path, dest: Path, *words: str, check: bool = True) -> None:
+    proc.run(["tar", "-xf", path, "--strip-components=1", "--no-same-owner", "-C", dest, *words],
+             step=f"unpacking {path.name}", limit=settings.limit("unpack"), check=check,
+             code=Exit.FETCH)
+
+
+def _version(dest: Path, name: str, version: str) -> str:
+    """The kernel version of what was unpacked; FETCH if it is not one of `version`."""
     makefile = dest / "Makefile"
     text = makefile.read_text(errors="replace") if makefile.is_file() else ""
-    return require_version(makefile_version(text), source.name, version)
+    return require_version(makefile_version(text), name, version)

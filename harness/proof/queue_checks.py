@@ -16,8 +16,7 @@ from typing import Iterable
 from ..core import Exit, HarnessError, Part, Progress, Queue, proc, records, settings
 from ..core.git import git
 from ..fetch import Options, apt, host_packages
-from ..fetch.linux_source import makefile_version
-from ..queue import TreeInfo, export, series, siblings, tree
+from ..queue import TreeInfo, export, releases, series, siblings, tree
 from ..build import kconfig, single_objects
 from ..judge import badness
 from . import edits, litmus, mutants
@@ -312,21 +311,19 @@ def check_upstream(context: Context) -> Result:
     if tarball is None:
         return skipped("no suite offers the unpatched tarball")
     files = series.patches(queue)
-    with tempfile.TemporaryDirectory(dir=queue.build) as name:
-        folder = Path(name) / "linux"
-        folder.mkdir()
-        members = [f"*/{path}" for path in ["Makefile", *series.touched(files)]]
-        # Files that the series creates are not found, which tar calls an error.
-        proc.run(["tar", "-xf", tarball.path, "-C", folder, "--strip-components=1", "--wildcards",
-                  "--no-wildcards-match-slash", *members], step=f"unpacking {tarball.path.name}",
-                 limit=settings.limit("unpack"), check=False, code=Exit.FETCH)
-        makefile = folder / "Makefile"
-        version = makefile_version(makefile.read_text("utf-8")) if makefile.is_file() else ""
-        if not version:
-            return Result(Exit.FETCH, f"{tarball.path.name} holds no Linux source")
-        base = tree.commit_base(folder, version, queue.author)
-        series.apply(queue, folder, base, files, Path(name) / "am")
-    return Result(Exit.OK, f"on Linux {version} ({tarball.path.name})")
+    with releases.part_of_release(tarball.path, queue, files) as found:
+        series.apply(queue, found.path, found.base, files, found.work)
+        return Result(Exit.OK, f"on Linux {found.version} ({tarball.path.name})")
+
+
+def check_releases(context: Context) -> Result:
+    """What releases.toml says is of the series as it is."""
+    queue = context.opts.queue
+    listed = releases.load(queue)
+    if listed.series != releases.digest(queue):
+        return skipped("of another state of the series, or not there; ./run check --releases makes it")
+    good = sum(item.result == releases.APPLIES for item in listed.release)
+    return Result(Exit.OK, f"git am took the series on {good} of {len(listed.release)} releases")
 
 
 # --- compiling
@@ -391,7 +388,8 @@ def check_compiled(context: Context) -> Result:
                     for path in left], "each file that the series touches", Exit.CONFIG)
 
 
-BEFORE_A_TREE = (("series and files", check_files), ("patches of two queues", check_siblings))
+BEFORE_A_TREE = (("series and files", check_files), ("patches of two queues", check_siblings),
+                 ("table of releases", check_releases))
 IN_THE_TREE = (
     ("git am, pristine tree", check_am),
     ("shared files", check_shared),

@@ -3,15 +3,18 @@
 In:  lane names (those with when = "check" if none), options.  Out: exit code of the first failure.
 """
 
-from ..core import Progress, report
+from dataclasses import replace
+
+from ..core import Progress, queues, report
 from ..core.report import guarded
-from ..fetch import options, parser
-from ..queue import tree
+from ..fetch import Options, options, parser
+from ..queue import releases, tree
 from ..lanes import lane_files, lane_run
 from ..proof import kunit_commands, mutant_runs, mutants, proofs, queue_checks, recorded_calls, unit_tests
 
 HELP = """\
 ./run check [LANE...] [--all | --quick] [--queue NAME] [--linux PATH | --tarball FILE]
+./run check --releases [--queue NAME]
 
 The test command. In order: the harness's unit tests; the checks of the patch queue
 (series and files agree, it applies, round trip, checkpatch, kernel-doc, objects of every
@@ -20,9 +23,19 @@ kernel built, booted, KUnit suites run at boot and after boot, then torture test
 The lanes are the ones whose file in lanes/ says when = "check", or the LANEs given. With
 lane x86_64 comes the subset of the mutants (./run help mutants).
 
+Without --queue, lanes or a source of your own, each other queue is checked, too: its patches,
+and one lane, x86_64.
+
   --all     every lane; then the calls that running kernels make with preemption disabled (./run
             help record), and the kunit.py commands of the series' kunitconfig
   --quick   only what needs no kernel build
+  --releases
+            nothing of the above: git am of each queue (or the one named) on each release
+            that can be had: the newest linux-source package of each suite in base.toml;
+            the same with Debian's PREEMPT_RT patches under the series, less those that do
+            not apply; the newest unpatched tarball that the mirror has. Writes
+            releases.toml of the queue and the table in README.md. What cannot be had
+            counts as skipped. Applied is not built or booted
 
 Prints a table and the line "N passed, N failed, N skipped". Goes on after a failure; the
 exit code is that of the first. Runs leave their files in build/<queue>/runs/.
@@ -34,7 +47,16 @@ def main(args: list[str]) -> int:
     much = words.add_mutually_exclusive_group()
     much.add_argument("--all", action="store_true")
     much.add_argument("--quick", action="store_true")
+    much.add_argument("--releases", action="store_true")
     parsed = words.parse_args(args)
+    if parsed.releases:
+        if parsed.lanes or parsed.linux or parsed.tarball:
+            words.error("--releases takes no lane, and finds the sources itself")
+        named = [queues.load(parsed.queue)] if parsed.queue else list(releases.every().values())
+        parts = releases.check(named, Progress(len(named)))
+        print("\n" + releases.table(named, parts))
+        print(report.closing(parts))
+        return report.exit_code(parts)
     opts = options(parsed)
     chosen = lane_files.choose(opts.queue, parsed.lanes, parsed.all)
     if parsed.quick:
@@ -44,7 +66,11 @@ def main(args: list[str]) -> int:
     broken = mutants.choose(table, [], True) \
         if any(lane.name == mutants.SUBSET_LANE for lane in chosen) else []
     recorded = recorded_calls.words(opts.queue).lanes if parsed.all else ()
-    progress = Progress(2 + len(steps) + len(chosen) + mutant_runs.phases(broken) + len(recorded) + parsed.all)
+    alone = parsed.queue or opts.given or parsed.lanes
+    others = [] if alone else [Options(queues.load(name)) for name in queues.names()
+                               if name != opts.queue.name]
+    progress = Progress(2 + len(steps) + len(chosen) + mutant_runs.phases(broken) + len(recorded)
+                        + parsed.all + len(others))
 
     progress.phase("unit tests of the harness")
     parts = guarded("unit tests", progress, lambda: unit_tests.part(progress))
@@ -60,6 +86,17 @@ def main(args: list[str]) -> int:
     parts += recorded_calls.parts(recorded, opts, progress)
     if parsed.all:
         parts += kunit_commands.parts(opts, progress)
+    for other in others:
+        name = other.queue.name
+        progress.phase(f"queue {name}")
+        found = guarded(f"queue {name}", progress, lambda: queue_checks.checks(
+            parsed.quick, other, progress))
+        if not parsed.quick:
+            lane = lane_files.load(mutants.SUBSET_LANE, other.queue)
+            progress.tick(f"lane {lane.name}")
+            found += guarded(lane.name, progress, lambda: lane_run.part(
+                lane, tree.ensure_tree(other, progress), progress))
+        parts += [replace(part, name=f"{name}: {part.name}") for part in found]
     where = opts.queue.build / "runs"
     return report.finish(parts, f"Sources and verdicts of the lanes are in {where}."
                          if chosen else "")

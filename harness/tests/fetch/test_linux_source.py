@@ -159,7 +159,7 @@ class Fake(World):
             self.fake("apt-get", 'for word; do version=${word#linux=}; done; case "$*" in '
                       '*" source "*) printf tarball > "linux_${version%%-*}.orig.tar.xz";; esac')
             found = apt.upstream_tarball("linux-source-9.8", self.world.suites, "9.8")
-            shutil.rmtree(settings.fetched() / "downloads")
+            shutil.rmtree(settings.fetched() / "downloads", ignore_errors=True)
             return found.version if found else ""
 
         self.assertEqual(newest("9.8~rc2-1~exp1", "9.8~rc10-1~exp1", "9.7.3-1"), "9.8~rc10-1~exp1")

@@ -84,7 +84,7 @@ class Queue(World):
         self.break_patch()
         with contextlib.redirect_stderr(io.StringIO()):
             parts = queue_checks.checks(True, self.opts, Progress(1, io.StringIO()))
-        self.assertEqual([part.code for part in parts], [Exit.OK, Exit.OK, Exit.APPLY])
+        self.assertEqual([part.code for part in parts], [Exit.OK, Exit.OK, Exit.OK, Exit.APPLY])
 
     def test_checkpatch_judgement(self) -> None:
         output = ("/q/0001-a.patch:7: WARNING:FILE_PATH_CHANGES: added file(s)\n"

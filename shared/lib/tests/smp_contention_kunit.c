@@ -6,20 +6,13 @@
  */
 #include "smp_scene.h"
 
-#define W(ep)	{ ep, true, .what = ", wait" }
-#define N(ep)	{ ep, false, .what = ", nowait" }
 /* The first call waits or not, the second one does or does not (variant). */
 #define WW(ep)	{ ep, true, true, ", wait then wait" }
 #define WN(ep)	{ ep, true, false, ", wait then nowait" }
 #define NN(ep)	{ ep, false, false, ", nowait then nowait" }
 
-static const struct smp_param five_params[] = {
-	WAIT(SINGLE), WAIT(ANY), WAIT(MANY), WAIT(FUNCTION), WAIT(EACH_COND_MASK),
-};
-
-static const struct smp_param multi_params[] = {
-	WAIT(MANY), WAIT(FUNCTION), WAIT(EACH_COND_MASK),
-};
+static const struct smp_param five_params[] = FIVE;
+static const struct smp_param multi_params[] = { WAIT(MANY), WAIT(FUNCTION), WAIT(EACH_COND_MASK) };
 
 static const struct smp_param both_params[] = {
 	W(SINGLE), N(SINGLE), W(ANY), N(ANY), W(MANY), N(MANY), W(FUNCTION), N(FUNCTION),
@@ -66,8 +59,7 @@ static void third_task(struct kunit *test)
 	caller_start(test, a);
 	caller_start(test, b);
 	KUNIT_EXPECT_TRUE_MSG(test, urgent_tasks_run(test, sc),
-			      "a FIFO task had to wait for the second caller of %s",
-			      a->ep->name);
+			      "a FIFO task had to wait for the second caller");
 	gate_open(held);
 	actor_join(test, a);
 	actor_join(test, b);
@@ -82,8 +74,8 @@ static void order_is_kept(struct kunit *test)
 	struct scene *sc = scene_get(test, 3, p->wait ? NEED_PREEMPTION : 0);
 	struct gate *held = &sc->gates[0];
 	struct actor *h = holder_add(test, sc, sc->t, held);
-	struct actor *a = caller_add(test, sc, PRIO_NORMAL, p->ep, p->wait, sc->t);
-	struct actor *b = caller_add(test, sc, PRIO_LOW, p->ep, p->variant, sc->t);
+	struct actor *a = caller_add(test, sc, PRIO_LOW, p->ep, p->wait, sc->t);
+	struct actor *b = caller_add(test, sc, PRIO_URGENT, p->ep, p->variant, sc->t);
 
 	spinner_start(test, h);
 	caller_start(test, a);
@@ -94,12 +86,12 @@ static void order_is_kept(struct kunit *test)
 	expect_runs(test, a, 1, sc->c);
 	expect_runs(test, b, 1, sc->c);
 	KUNIT_EXPECT_LT_MSG(test, a->req.slots[sc->t].end, b->req.slots[sc->t].start,
-			    "%s: the second request overtook the first one", a->ep->name);
+			    "the second request overtook the first one");
 }
 
 /*
- * The number of a call to several CPUs has fewer bits in some places, see kernel/smp.c.
- * After that many calls it must not look like the old one.
+ * The calls to several CPUs are numbered, see kernel/smp.c. After that many, a number must
+ * not look like the old one.
  */
 #define NR_NUMBERS	256
 
@@ -137,8 +129,7 @@ static void own_request_only(struct kunit *test)
 	caller_start(test, a);
 	spinner_start(test, b);
 	KUNIT_ASSERT_FALSE_MSG(test, gate_is_over(held),
-			       "the caller of %s could not be preempted while it waited",
-			       a->ep->name);
+			       "the caller could not be preempted while it waited");
 	gate_open(held);
 	KUNIT_ASSERT_TRUE(test, await_value(&a->req.slots[sc->t].runs, 1));
 	/* B keeps A from returning until here. */
@@ -147,9 +138,7 @@ static void own_request_only(struct kunit *test)
 	KUNIT_ASSERT_TRUE(test, await_value(&again->on, 1));
 	sched_set_normal(b->task, 0);
 	actor_join(test, a);
-	KUNIT_EXPECT_FALSE_MSG(test, a->saw_over,
-			       "the caller of %s waited for somebody else's request",
-			       a->ep->name);
+	KUNIT_EXPECT_FALSE_MSG(test, a->saw_over, "the caller waited for somebody else's request");
 	gate_open(again);
 	actor_join(test, b);
 }
@@ -178,8 +167,7 @@ static void mask_used_again(struct kunit *test)
 	actor_start(test, b);
 	actor_join(test, b);
 	KUNIT_EXPECT_FALSE_MSG(test, b->saw_over,
-			       "the caller of %s could not be preempted while it waited",
-			       a->ep->name);
+			       "the caller could not be preempted while it waited");
 	gate_open(held);
 	KUNIT_EXPECT_TRUE(test, await_value(&a->req.slots[sc->t].runs, 1));
 	usleep_range(10 * us, 10 * us + 100);
@@ -220,7 +208,7 @@ static void resumed_call(struct kunit *test)
 	sched_set_normal(b->task, 0);
 	KUNIT_EXPECT_EQ(test, set_cpus_allowed_ptr(b->task, cpumask_of(sc->e)), 0);
 	KUNIT_EXPECT_FALSE_MSG(test, gate_is_over(held) || gate_is_over(held2),
-			       "the second caller, of %s, could not be migrated", b->ep->name);
+			       "the second caller could not be migrated");
 	scene_settle(test, sc->e);
 	gate_open(held);
 	KUNIT_EXPECT_TRUE(test, await_value(&b->req.slots[sc->t].runs, 1));
@@ -233,6 +221,7 @@ static void resumed_call(struct kunit *test)
 	expect_runs(test, a, 1, sc->c);
 	expect_runs(test, a2, 1, sc->e);
 	expect_runs(test, b, 1, sc->c);
+	KUNIT_EXPECT_LE(test, atomic_read(&b->req.slots[sc->t].asked), 1);
 }
 
 /*
@@ -294,8 +283,7 @@ static void other_target(struct kunit *test)
 	spinner_start(test, h);
 	actor_start(test, a);
 	actor_join(test, a);
-	KUNIT_EXPECT_FALSE_MSG(test, a->saw_over, "a call of %s waited for another target",
-			       a->ep->name);
+	KUNIT_EXPECT_FALSE_MSG(test, a->saw_over, "a call waited for another target");
 	gate_open(held);
 	expect_runs(test, a->other, 1, sc->c);
 	expect_runs(test, a, 1, sc->c);

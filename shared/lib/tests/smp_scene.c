@@ -14,6 +14,7 @@ static unsigned int hold_ms = 4000;
 module_param(hold_ms, uint, 0644);
 MODULE_PARM_DESC(hold_ms, "Longest time in ms for which a CPU is held");
 
+/* Set it to 0 with threadirqs or rcutree.use_softirq=0, too. */
 static bool rcu_above_fifo = !IS_ENABLED(CONFIG_PREEMPT_RT);
 module_param(rcu_above_fifo, bool, 0644);
 MODULE_PARM_DESC(rcu_above_fifo, "RCU's threads are more urgent than SCHED_FIFO 50, as with rcutree.kthread_prio=60");
@@ -28,8 +29,6 @@ MODULE_PARM_DESC(rcu_above_fifo, "RCU's threads are more urgent than SCHED_FIFO 
 #define NR_PUSHES	20
 /* A return from a call is taken to last as long at least. */
 #define RETURN_US	2000
-
-/* Time and gates */
 
 static bool passed(u64 begin, unsigned int ms)
 {
@@ -62,8 +61,22 @@ void scene_settle(struct kunit *test, unsigned int cpu)
 	int i;
 
 	usleep_range(SETTLE_US, SETTLE_US + 200);
-	for (i = 0; i < NR_PUSHES; i++)
+	for (i = 0; i < NR_PUSHES; i++) {
 		KUNIT_ASSERT_EQ(test, smp_call_function_single(cpu, act_nothing, NULL, 1), 0);
+		/* No interrupt goes to the CPU of this task. It has to sleep to give it away. */
+		if (cpu == raw_smp_processor_id())
+			usleep_range(100, 200);
+	}
+}
+
+/*
+ * Let each other CPU run what it was sent. Twice: in a batch of requests, those that
+ * somebody waits for come first.
+ */
+void scene_flush(void)
+{
+	on_each_cpu(act_nothing, NULL, 1);
+	on_each_cpu(act_nothing, NULL, 1);
 }
 
 /*
@@ -94,11 +107,9 @@ bool gate_is_over(struct gate *gate)
 	return atomic_read_acquire(&gate->over);
 }
 
-/* Requests and entry points */
-
 static void request_func(void *info)
 {
-	struct request *req = info;
+	struct call_req *req = info;
 	unsigned int cpu = raw_smp_processor_id();
 	struct slot *slot = &req->slots[cpu];
 
@@ -117,12 +128,10 @@ static void request_func(void *info)
 
 static bool request_cond(int cpu, void *info)
 {
-	struct request *req = info;
+	struct call_req *req = info;
 
-	if (!cpumask_test_cpu(cpu, &req->mask))
-		return false;
 	atomic_inc(&req->slots[cpu].asked);
-	return true;
+	return cpumask_test_cpu(cpu, &req->mask);
 }
 
 const struct entry smp_entries[] = {
@@ -136,7 +145,7 @@ const struct entry smp_entries[] = {
 	[EACH_COND_MASK] = { "on_each_cpu_cond_mask", EP_LOCAL },
 };
 
-int actor_call(struct actor *me, struct request *req, bool wait)
+int actor_call(struct actor *me, struct call_req *req, bool wait)
 {
 	switch (me->ep - smp_entries) {
 	case SINGLE:
@@ -175,7 +184,7 @@ void smp_param_desc(const struct smp_param *p, char *desc)
  * How often does the function run on @cpu, when called on @local? With EP_ANY only if the
  * mask has one CPU.
  */
-int expected_runs(const struct entry *ep, const struct request *req, unsigned int cpu,
+int expected_runs(const struct entry *ep, const struct call_req *req, unsigned int cpu,
 		  unsigned int local)
 {
 	if (!cpu_online(cpu))
@@ -187,7 +196,7 @@ int expected_runs(const struct entry *ep, const struct request *req, unsigned in
 	return (ep->flags & EP_ALL) || cpumask_test_cpu(cpu, &req->mask);
 }
 
-int total_runs(const struct request *req)
+int total_runs(const struct call_req *req)
 {
 	unsigned int cpu;
 	int sum = 0;
@@ -197,7 +206,7 @@ int total_runs(const struct request *req)
 	return sum;
 }
 
-void request_reset(struct request *req)
+void request_reset(struct call_req *req)
 {
 	unsigned int cpu;
 
@@ -210,14 +219,14 @@ void request_reset(struct request *req)
 /* @actor has called @times on @local, and no CPU that has to answer is held. */
 void expect_runs(struct kunit *test, struct actor *actor, int times, unsigned int local)
 {
-	struct request *req = &actor->req;
+	struct call_req *req = &actor->req;
 	unsigned int cpu;
 
 	for_each_online_cpu(cpu)
 		await_value(&req->slots[cpu].runs,
 			    times * expected_runs(actor->ep, req, cpu, local));
-	/* A request that was sent twice has run the second time when a later one has run. */
-	on_each_cpu(act_nothing, NULL, 1);
+	/* A request that was sent twice has run the second time when later ones have run. */
+	scene_flush();
 	for_each_possible_cpu(cpu)
 		KUNIT_EXPECT_EQ_MSG(test, atomic_read(&req->slots[cpu].runs),
 				    times * expected_runs(actor->ep, req, cpu, local),
@@ -227,12 +236,11 @@ void expect_runs(struct kunit *test, struct actor *actor, int times, unsigned in
 			    "%s: the function ran with interrupts on", actor->ep->name);
 }
 
-/* Scene */
-
 static void scene_free(void *data)
 {
 	struct scene *sc = data;
 	struct actor *actor, *next;
+	bool lost = false;
 	unsigned int cpu;
 	int i;
 
@@ -244,13 +252,22 @@ static void scene_free(void *data)
 			continue;
 		WRITE_ONCE(actor->cancelled, true);
 		complete(&actor->go);
-		kthread_stop_put(actor->task);
+		if (await_value(&actor->stage, RETURNED))
+			kthread_stop_put(actor->task);
+		else
+			lost = true;
 	}
 	for_each_cpu(cpu, &sc->online)
 		if (!cpu_online(cpu))
 			add_cpu(cpu);
+	/* A thread whose request was lost waits for ever. It keeps what it uses. */
+	if (lost) {
+		pr_err("smp_kunit: a thread does not end, its memory is leaked\n");
+		__module_get(THIS_MODULE);
+		return;
+	}
 	/* Requests without wait may still be about to run. */
-	on_each_cpu(act_nothing, NULL, 1);
+	scene_flush();
 
 	list_for_each_entry_safe(actor, next, &sc->actors, node) {
 		kfree(actor->req.slots);
@@ -264,14 +281,6 @@ struct scene *scene_get(struct kunit *test, unsigned int cpus, unsigned int need
 	static bool settled;
 	struct scene *sc;
 
-	/*
-	 * Some time after boot, x86 changes its clocksource with stop_machine(), which
-	 * keeps all CPUs busy until a held one answers. Let that pass.
-	 */
-	if (system_state < SYSTEM_RUNNING && !settled)
-		msleep(3000);
-	settled = true;
-
 	if (num_online_cpus() < cpus)
 		kunit_skip(test, "needs %u online CPUs, there are %u", cpus, num_online_cpus());
 	if ((needs & NEED_HOTPLUG) && !IS_ENABLED(CONFIG_HOTPLUG_CPU))
@@ -280,6 +289,14 @@ struct scene *scene_get(struct kunit *test, unsigned int cpus, unsigned int need
 		kunit_skip(test, "needs CONFIG_PREEMPTION");
 	if ((needs & NEED_RCU) && !(IS_ENABLED(CONFIG_PREEMPT_RCU) && rcu_above_fifo))
 		kunit_skip(test, "a task that spins holds up grace periods, see rcu_above_fifo");
+
+	/*
+	 * Some time after boot, x86 changes its clocksource with stop_machine(), which
+	 * keeps all CPUs busy until a held one answers. Let that pass.
+	 */
+	if (system_state < SYSTEM_RUNNING && !settled)
+		msleep(3000);
+	settled = true;
 
 	sc = kzalloc(sizeof(*sc), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, sc);
@@ -298,18 +315,16 @@ struct scene *scene_get(struct kunit *test, unsigned int cpus, unsigned int need
 	return sc;
 }
 
-/* Actors */
-
 static int actor_main(void *arg)
 {
 	struct actor *me = arg;
 
 	/* Not before the first wake-up, which can set the CPUs of a kthread. */
 	if (set_cpus_allowed_ptr(current, cpumask_of(me->cpu)))
-		return 0;
+		actor_error(me, "could not be bound to its CPU");
 	atomic_set_release(&me->stage, READY);
 	wait_for_completion(&me->go);
-	if (!READ_ONCE(me->cancelled))
+	if (!READ_ONCE(me->cancelled) && !me->errors)
 		me->fn(me);
 	atomic_set_release(&me->stage, RETURNED);
 	return 0;
@@ -470,12 +485,13 @@ bool urgent_tasks_run(struct kunit *test, struct scene *sc)
 /*
  * How long does it take @probe, a caller on the CPU of the others, to return from its call
  * once its target answers, in us? Who has not returned after ten times as long does not
- * return. To be measured when nobody else uses the CPU.
+ * return. To be measured when nobody else uses the CPU. Limited, so that ten times as long
+ * is well within a hold.
  */
 unsigned int time_to_return(struct kunit *test, struct actor *probe)
 {
 	struct gate *gate = &probe->sc->gates[NR_GATES - 1];
-	u64 begin;
+	u64 begin, us;
 
 	probe->req.gate = gate;
 	probe->req.slow_cpu = cpumask_first(&probe->req.mask);
@@ -484,5 +500,6 @@ unsigned int time_to_return(struct kunit *test, struct actor *probe)
 	begin = ktime_get_mono_fast_ns();
 	gate_open(gate);
 	actor_join(test, probe);
-	return max_t(u64, div_u64(ktime_get_mono_fast_ns() - begin, NSEC_PER_USEC), RETURN_US);
+	us = div_u64(ktime_get_mono_fast_ns() - begin, NSEC_PER_USEC);
+	return clamp_t(u64, us, RETURN_US, max(RETURN_US, hold_ms * USEC_PER_MSEC / 40));
 }

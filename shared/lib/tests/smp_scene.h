@@ -16,7 +16,8 @@
  *
  * No verdict depends on something being fast. A CPU is held until a gate is opened, and
  * the test opens it after the observation: "the task ran while t was held" is a fact
- * about order. Where the observation cannot be made, the hold ends after smp_hold_ms.
+ * about order. Where the observation cannot be made, the hold ends after hold_ms, a
+ * parameter of the module.
  */
 #ifndef _SMP_SCENE_H
 #define _SMP_SCENE_H
@@ -45,7 +46,7 @@ struct slot {
 };
 
 /* A request, and all that its function needs. */
-struct request {
+struct call_req {
 	struct scene	*sc;
 	struct cpumask	mask;
 	struct slot	*slots;		/* nr_cpu_ids of them */
@@ -97,14 +98,14 @@ struct actor {
 	bool			saw_over;
 
 	const struct entry	*ep;
-	struct request		req;
+	struct call_req		req;
 	bool			wait;
 	bool			irqs_off;
 	struct actor		*other;
 	unsigned int		end_cpu;	/* where the call returned */
 	int			errors;
 	const char		*error;		/* the first one */
-	unsigned long		calls;
+	atomic_t		calls;
 };
 
 #define NR_GATES	4
@@ -135,39 +136,40 @@ struct actor *holder_add(struct kunit *test, struct scene *sc, unsigned int cpu,
 struct actor *caller_add(struct kunit *test, struct scene *sc, enum prio urgency,
 			 enum entry_id ep, bool wait, unsigned int target);
 void urgent_add(struct kunit *test, struct scene *sc, struct gate *watch);
-
 /* Start one; wait until it has its CPU, has entered its call, has come to its end. */
 void actor_start(struct kunit *test, struct actor *actor);
 void spinner_start(struct kunit *test, struct actor *actor);
 void caller_start(struct kunit *test, struct actor *actor);
 void actor_join(struct kunit *test, struct actor *actor);
-
 /* What threads do. */
-int actor_call(struct actor *me, struct request *req, bool wait);
+int actor_call(struct actor *me, struct call_req *req, bool wait);
 void act_call(struct actor *me);
 void act_observe(struct actor *me);
 void act_hog(struct actor *me);
 void actor_error(struct actor *me, const char *error);
 void act_nothing(void *unused);
-
 /* Time and gates. */
 bool await_value(atomic_t *v, int want);
 void scene_settle(struct kunit *test, unsigned int cpu);
 unsigned int time_to_return(struct kunit *test, struct actor *probe);
+void scene_flush(void);
 void gate_open(struct gate *gate);
 bool gate_is_over(struct gate *gate);
-
 /* Requests. */
-int expected_runs(const struct entry *ep, const struct request *req, unsigned int cpu,
+int expected_runs(const struct entry *ep, const struct call_req *req, unsigned int cpu,
 		  unsigned int local);
-void request_reset(struct request *req);
-int total_runs(const struct request *req);
+void request_reset(struct call_req *req);
+int total_runs(const struct call_req *req);
 void expect_runs(struct kunit *test, struct actor *actor, int times, unsigned int local);
 bool urgent_tasks_run(struct kunit *test, struct scene *sc);
 
 void smp_param_desc(const struct smp_param *p, char *desc);
-
 #define WAIT(ep)	{ ep, true }
 #define NOWAIT(ep)	{ ep, false }
+/* The entry points that differ in more than their arguments. */
+#define FIVE	{ WAIT(SINGLE), WAIT(ANY), WAIT(MANY), WAIT(FUNCTION), WAIT(EACH_COND_MASK) }
+/* The same where both are there. */
+#define W(ep)		{ ep, true, .what = ", wait" }
+#define N(ep)		{ ep, false, .what = ", nowait" }
 
 #endif /* _SMP_SCENE_H */
