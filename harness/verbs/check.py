@@ -62,9 +62,9 @@ def main(args: list[str]) -> int:
     if parsed.quick:
         chosen = []
     steps = [] if parsed.quick else [step for step in proofs.STEPS if step.quick]
-    table = mutants.load(opts.queue)
-    broken = mutants.choose(table, [], True) \
-        if any(lane.name == mutants.SUBSET_LANE for lane in chosen) else []
+    table = mutants.load(opts.queue) \
+        if any(lane.name == mutants.SUBSET_LANE for lane in chosen) else None
+    broken = mutants.choose(table, [], True) if table else []
     recorded = recorded_calls.words(opts.queue).lanes if parsed.all else ()
     alone = parsed.queue or opts.given or parsed.lanes
     others = [] if alone else [Options(queues.load(name)) for name in queues.names()
