@@ -11,7 +11,6 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..core import Exit, HarnessError
 from ..core.report import text_table
 from .points import Boot, Point
 from .names import show

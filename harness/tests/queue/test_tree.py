@@ -8,7 +8,6 @@ from unittest import mock
 
 from harness.core import git
 from harness.core.errors import Exit, HarnessError
-from harness.fetch import linux_source
 from harness.fetch.linux_source import Options
 from harness.queue import series, tree
 from harness.proof import queue_checks
