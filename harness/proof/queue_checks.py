@@ -228,7 +228,7 @@ def check_checkpatch(context: Context) -> Result:
 
 def without_lines(output: str) -> Counter[str]:
     """kernel-doc's warnings without line numbers."""
-    return Counter(re.sub(r":\d+:", ":", line) for line in output.splitlines()
+    return Counter(re.sub(r":\d+(?=[: ])", ":", line) for line in output.splitlines()
                    if re.search(r"(warning|error):", line, re.I))
 
 
