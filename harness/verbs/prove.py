@@ -23,7 +23,7 @@ it models.
 
 proof/spin/ has a model of the calls in Promela, of which spin searches all interleavings.
 The model as it is must hold; each mutant must be rejected by the assertion of the invariant
-that it breaks. Takes 2 GiB of memory, and is not part of ./run check.
+that it breaks. Takes 1.4 GiB of memory, and is not part of ./run check.
 
 proof/callers/ says of each cross-CPU call that the kernel makes with preemption disabled
 why it does. Coccinelle looks for such calls in the patched tree; its hits and the table
