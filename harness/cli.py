@@ -1,11 +1,8 @@
 """The verbs: which module carries each, `help`, and how every run ends.
 
-In:  the command line.  Out: the exit code (errors.Exit).
-A verb's module has HELP (text for `./run help VERB`) and main(args) -> exit code.
-It is imported only when the verb is used.
+In:  the command line.  Out: the exit code.  A verb's module, with HELP and main(args) -> exit
+code, is imported only when the verb is used.
 """
-
-from __future__ import annotations
 
 import importlib
 import signal
@@ -13,8 +10,8 @@ import sys
 from contextlib import nullcontext
 from dataclasses import dataclass
 
-from .core import lock, proc, settings
-from .core.errors import Exit, HarnessError
+from .core import files, proc, settings
+from .core.errors import Exit, HarnessError, look_up
 
 
 @dataclass(frozen=True)
@@ -48,7 +45,6 @@ Details of one verb: ./run help VERB
 
 
 def overview() -> str:
-    """The text of `./run help`."""
     lines = ["Usage: ./run VERB [ARGUMENT...]", ""]
     lines += [f"  {name + ' ' + verb.usage:<18} {verb.summary}" for name, verb in VERBS.items()]
     lines += [f"  {'help [VERB]':<18} this list, or what one verb does", ""]
@@ -56,13 +52,7 @@ def overview() -> str:
 
 
 def load(name: str):
-    """The module that carries the verb."""
     return importlib.import_module(f".verbs.{name}", __package__)
-
-
-def unknown(name: str) -> HarnessError:
-    return HarnessError(Exit.USAGE, f"there is no verb {name!r}; the verbs are "
-                        f"{', '.join(VERBS)} and help.")
 
 
 def dispatch(argv: list[str]) -> int:
@@ -74,16 +64,14 @@ def dispatch(argv: list[str]) -> int:
         if not args or args[0] == "help":
             sys.stdout.write(overview())
             return Exit.OK
-        if args[0] not in VERBS:
-            raise unknown(args[0])
+        look_up("verb", args[0], [*VERBS, "help"])
         print(load(args[0]).HELP.strip())
         return Exit.OK
-    if name not in VERBS:
-        raise unknown(name)
+    look_up("verb", name, [*VERBS, "help"])
     if "-h" in args or "--help" in args:
         return dispatch(["help", name])
     module = load(name)
-    with lock.build_folder(settings.BUILD, name) if VERBS[name].locks else nullcontext():
+    with files.locked(settings.BUILD, name) if VERBS[name].locks else nullcontext():
         return int(module.main(args))
 
 

@@ -1,25 +1,18 @@
 """Reads what the real tools measured: cyclictest beside a load, while a CPU is held.
 
-In:  the console of a guest that ran bench/rt.c and bench/stall.c (they say what the lines
-     mean), or what those printed on a real machine.
-Out: Round; read() -> Points of the rows of ROWS, Buckets of histograms.csv.
-Times are nanoseconds in Point, microseconds in Round and Bucket.
-
-cyclictest leaves out the wake-ups that a late one overlaps. So a wake-up that is late
-by L stands for those, too, each one interval less late: without that, a CPU that is
-away for half of the time would show in one wake-up of a hundred.
+In:  a console of bench/rt.c and bench/stall.c, or what those printed on a real machine.
+Out: Round; read() -> Points (nanoseconds) of ROWS, Buckets (microseconds) of histograms.csv.
+cyclictest leaves out the wake-ups that a late one overlaps, so one that is late by L stands for
+those, too, each one interval less late.
 """
-
-from __future__ import annotations
 
 import re
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..core.errors import Exit, HarnessError
 from ..core.report import text_table
-from .points import DONE, Boot, Point
+from .points import Boot, Point
 from .names import show
 
 # What each round is summed up to.
@@ -31,7 +24,6 @@ ROWS = {
 _LINE = re.compile(r"\b(RT|STALL)-([A-Z]+),(.*?)\s*$")
 SPOKEN = r"\brt: RT-LOAD,"      # what a load says, which may be "WARNING: ..."
 _METRIC = re.compile(r"metrc: \[\d+\] ([a-z][a-z-]*) +(\d+) +\d+\.\d+ ")
-_CLOCK = re.compile(r"\bBENCH-CLOCK,(\S+)")
 
 
 @dataclass
@@ -143,21 +135,15 @@ def summed_up(item: Round, hold_ms: int) -> dict[str, float]:
 
 def read(console: str, boot: Boot, steps: list[str], where: Path) -> tuple[list[Point], list[Bucket]]:
     """The points and histograms of one boot; a measurement that is not complete is an error."""
+    boot.check_clock(console, where)
     found, wrong = rounds(console)
     asked = [step.split()[2] for step in steps if step.startswith("run rt ")]
-    clock = _CLOCK.search(console)
-    if not clock or clock[1] != boot.clock:
-        wrong.append(f"its clock was {clock[1] if clock else '(none named)'}, not {boot.clock}")
     if not wrong and [item.load for item in found] != asked:
         wrong.append(f"it made the rounds {', '.join(item.load for item in found)}")
-    if not wrong and DONE not in console:
-        wrong.append("it did not come to its end")
     if wrong:
-        raise HarnessError(Exit.TEST, f"the guest {boot.guest} with kernel {boot.kernel} on "
-                           f"{boot.arch}: {wrong[0]}; see {where}.")
+        raise boot.wrong(f"gave figures that cannot be used: {wrong[0]}", where)
     hold_ms = max((item.hold_ms for item in found), default=0)
-    points = [Point(boot.arch, boot.kernel, boot.cpus, row, item.load, item.hold_ms * 1_000_000,
-                    boot.guest, boot.number, 1, value)
+    points = [boot.point(row, item.load, item.hold_ms * 1_000_000, value)
               for item in found for row, value in summed_up(item, hold_ms).items()]
     buckets = [Bucket(boot.arch, boot.kernel, boot.guest, boot.number, item.load, item.hold_ms,
                       late, count) for item in found for late, count in sorted(item.counts.items())]

@@ -1,66 +1,49 @@
 """What `./run demo` shows: the preset "demo" of the benchmarks, as a table and a plot.
 
-In:  the points of its boots (measure.py), the kernels, where their source comes from.
-Out: in build/<queue>/demo/: points.csv, latency.svg, result.txt (what is printed).
+In:  the points of its boots, the kernels.
+Out: build/<queue>/demo/: points.csv, latency.svg, result.txt (what is printed).
 """
 
-from __future__ import annotations
-
-import statistics
-from collections import defaultdict
 from pathlib import Path
 
 from ..core.report import text_table
-from ..queue import series
-from ..queue.tree import TreeInfo
+from ..queue import TreeInfo, series
 from . import measure, plots, points
 from .plans import BenchPlan
 from .points import Point
 from .summary import Measured
 from .names import FUNCTIONS, MODELS, hold_name, show
 
-Cells = dict[tuple[str, int], dict[tuple[str, str], list[float]]]   # call, hold: model, kernel: ns
-
-
-def cells(found: list[Point]) -> Cells:
-    """The latencies of each call and hold, by preemption model and kernel, in the order measured."""
-    made: Cells = defaultdict(lambda: defaultdict(list))
-    for point in found:
-        if point.row == "wakeup":
-            made[point.case, point.x][point.model, point.kernel].append(point.value)
-    return made
-
 
 def table(found: list[Point], kernels: list[Measured]) -> str:
     """Medians for each call and hold, and base / series, for each preemption model."""
-    models = list(dict.fromkeys(point.model for point in found if point.row == "wakeup"))
+    stats = points.stats(found)
+    models = list(dict.fromkeys(key.model for key in stats))
     names = [kernel.name for kernel in kernels]
-    rows = [["", "", *(text for model in models for text in (f"{model}:", *names[1:], "ratio"))]]
-    rows[0][2::len(names) + 1] = [f"{model}: {names[0]}" for model in models]
+    rows = [["", "", *(text for model in models
+                       for text in (f"{model}: {names[0]}", *names[1:], "ratio"))]]
+    shown = sorted({(list(FUNCTIONS).index(key.case), key.case, key.x) for key in stats})
     last = ""
-    for (call, hold), values in sorted(
-            cells(found).items(), key=lambda item: (list(FUNCTIONS).index(item[0][0]), item[0][1])):
+    for _, call, hold in shown:
         row = ["" if call == last else FUNCTIONS[call], hold_name(hold)]
         last = call
         for model in models:
-            medians = [statistics.median(values[model, name]) for name in names]
+            medians = [next(stat.median for key, stat in stats.items() if
+                            (key.case, key.x, key.model, key.kernel) == (call, hold, model, name))
+                       for name in names]
             ratio = medians[0] / max(1, medians[-1])
             row += [*map(show, medians), f"{ratio:.{0 if ratio >= 10 else 1}f}"]
         rows.append(row)
-    return text_table(rows, left=1)
+    return text_table(rows)
 
 
 def farthest(found: list[Point]) -> str:
     """The point that is farthest from the median of its cell of the table, by its share of it."""
-    worst = (0.0, "")
-    for (call, hold), values in cells(found).items():
-        for (model, kernel), group in values.items():
-            median = statistics.median(group)
-            point = max(group, key=lambda value: abs(value - median))
-            worst = max(worst, (abs(point - median) / max(1, median),
-                                f"{show(point)}, where the median is {show(median)} "
-                                f"({FUNCTIONS[call]}, {hold_name(hold)}, {kernel}, {model})"))
-    return worst[1]
+    medians = {key: stat.median for key, stat in points.stats(found).items()}
+    point = max(found, key=lambda item: abs(item.value - medians[item.key])
+                / max(1, medians[item.key]))
+    return (f"{show(point.value)}, where the median is {show(medians[point.key])} "
+            f"({FUNCTIONS[point.case]}, {hold_name(point.x)}, {point.kernel}, {point.model})")
 
 
 def report(found: list[Point], kernels: list[Measured], plan: BenchPlan, info: TreeInfo,

@@ -1,31 +1,23 @@
 """Linux with and without the series beside other versions: built, booted, measured.
 
 In:  bench/bench.toml, where the Linux source comes from; apt for the other versions.
-Out: bench/results/DATE-BASE/: points.csv, summary.md, config-differences.md, *.svg.
-     Consoles, modules and the commands that boot a guest again are in
-     build/<queue>/bench/ARCH/KERNEL/.
-Kernels are built only if something changed; each run boots and measures anew.
+Out: bench/results/DATE-BASE/: points.csv, summary.md, config-differences.md, *.svg; consoles and
+     commands that boot again in build/<queue>/bench/ARCH/KERNEL/. Each run measures anew.
 """
-
-from __future__ import annotations
 
 import datetime
 import re
-import shutil
 import stat
 import threading
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from ..core import parallel, proc, settings
-from ..core.errors import Exit, HarnessError
-from ..core.progress import Progress
-from ..core.queues import Queue
-from ..fetch import host_packages, peers
-from ..fetch.linux_source import Options
+from ..core import Exit, HarnessError, Progress, Queue, look_up, parallel, proc, settings
+from ..core.files import new_folder
+from ..fetch import Options, host_packages, peers
 from ..queue import series, tree
-from ..build import kconfig, kernel_build, kernel_module
+from ..build import kconfig, kernel_build
 from ..build.arches import Arch, Kernel
 from ..guest import debian_programs, initramfs, qemu
 from ..judge import judge, runs
@@ -65,8 +57,6 @@ class Ready:
 
 @dataclass(frozen=True)
 class Job:
-    """One boot."""
-
     ready: Ready
     guest: Guest
     number: int                  # 1 ...
@@ -77,7 +67,7 @@ class Job:
 
     def steps(self, plan: BenchPlan) -> list[str]:
         return self.guest.lines(self.ready.kernel, self.ready.arch.name,
-                                plan.tools["hold"][self.ready.accel])
+                                plan.tools.hold[self.ready.accel])
 
 
 @dataclass(frozen=True)
@@ -98,38 +88,31 @@ def relative(path: Path) -> Path:
     return path.relative_to(settings.REPO) if path.is_relative_to(settings.REPO) else path
 
 
-def percpu_bytes(system_map: str) -> int:
-    """Bytes of static per-CPU data for each CPU, from the text of System.map."""
-    ends = {name: int(value, 16) for value, name in
-            re.findall(r"^([0-9a-f]+) \w (__per_cpu_start|__per_cpu_end)$", system_map, re.M)}
-    return ends.get("__per_cpu_end", 0) - ends.get("__per_cpu_start", 0)
-
-
 def memory(system_map: str, nm: str) -> dict[str, int]:
     """Bytes for each possible CPU, from the texts of System.map and `nm -S vmlinux`: of all
     static per-CPU data, and of struct call_function_data. What is not found is left out."""
-    found = {"percpu_bytes": percpu_bytes(system_map)}
+    ends = {name: int(value, 16) for value, name in
+            re.findall(r"^([0-9a-f]+) \w (__per_cpu_start|__per_cpu_end)$", system_map, re.M)}
+    found = {"percpu_bytes": ends["__per_cpu_end"] - ends["__per_cpu_start"]} if len(ends) == 2 else {}
     if match := re.search(r"^[0-9a-f]+ ([0-9a-f]+) \w cfd_data$", nm, re.M):
         found["call_data_bytes"] = int(match[1], 16)
-    return {name: value for name, value in found.items() if value}
+    return found
 
 
 def place(kernel: BenchKernel, info: tree.TreeInfo) -> tuple[Path, str, Measured]:
     """The source tree of a kernel, what it was made from if it is no git tree, and its names."""
+    state, label, source = "", info.kernel_version, f"{info.source}, {info.checksum}"
     if kernel.source == "package":
         peer = peers.ensure(kernel.version, kernel.package, kernel.suites)
-        return peer.path(kernel.version), peer.checksum, Measured(kernel.name, peer.kernel_version,
-                                                                  f"{peer.source}, {peer.checksum}",
-                                                                  kernel.many_pinned)
-    origin = f"{info.source}, {info.checksum}"
-    if kernel.source == "series":
-        count = len(series.names(info.queue.dir))
-        return info.path, "", Measured(kernel.name, f"{info.kernel_version} + series",
-                                       f"{origin}; {count} patches, series "
-                                       f"{series.digest(series.patches(info.queue))[:12]}",
-                                       kernel.many_pinned)
-    return tree.worktree(info, "base", info.base_commit), "", Measured(
-        kernel.name, info.kernel_version, origin, kernel.many_pinned)
+        path, state, label = peer.path(kernel.version), peer.checksum, peer.kernel_version
+        source = f"{peer.source}, {peer.checksum}"
+    elif kernel.source == "series":
+        files = series.patches(info.queue)
+        path, label = info.path, label + " + series"
+        source += f"; {len(files)} patches, series {series.digest(files)[:12]}"
+    else:
+        path = tree.worktree(info, "base", info.base_commit)
+    return path, state, Measured(kernel.name, label, source)
 
 
 def find_kernels(plan: BenchPlan, info: tree.TreeInfo, progress: Progress, notes: list[str],
@@ -174,8 +157,8 @@ def prepare(queue: Queue, plan: BenchPlan, arch: Arch, asked: Kernel, kernel: Be
             continue
         path = settings.REPO / plan.source[name]
         if verb == "load":
-            files[name] = kernel_module.make(named, src, out, path.parent, f"{path.stem}.ko",
-                                             folder / f"module-{name}")
+            files[name] = kernel_build.module(named, src, out, path.parent, f"{path.stem}.ko",
+                                              folder / f"module-{name}")
         else:
             files[name] = initramfs.compile_static(arch, path, work(queue) / arch.name / "programs")
     progress.done(f"{measured.label}: {result.compiled} files compiled" if result.built else
@@ -195,23 +178,21 @@ def with_tools(plan: BenchPlan, ready: list[Ready], notes: list[str]) -> list[Re
     found = []
     for arch in dict.fromkeys(item.arch for item in ready):
         mine = [item for item in ready if item.arch == arch]
-        if any(one.tools and arch.name in one.arches for one in plan.guest) \
-                and any(not item.build for item in mine):
+        plain = next((item for item in mine if not item.build), None)
+        if plain and any(one.tools and arch.name in one.arches for one in plan.guest):
             try:
-                entries, versions = debian_programs.ensure(plan.tools, arch)
-            except HarnessError as error:
-                if error.code not in (Exit.FETCH, Exit.TOOL):
-                    raise
-                notes.append(f"{arch.name}: nothing is measured with real tools: {error.message}")
-            else:
-                plain = next(item for item in mine if not item.build)
-                trial = qemu.BootSpec(arch, plain.image, initramfs.make(
-                    arch, plain.folder / "guest"), "harness.reset=1", 2, 256, 60)
-                accel = qemu.probe_kvm(trial, settings.BUILD / "kvm-probe.json")
+                entries, versions = debian_programs.ensure(arch, plan.tools.packages, plan.tools.programs,
+                                                            plan.tools.suites)
+                accel = qemu.probe_kvm(qemu.BootSpec(arch, plain.image, initramfs.make(
+                    arch, plain.folder / "guest"), "harness.reset=1", 2, 256, 60))
                 notes.append(f"{arch.name}: {versions}; guests with them: "
                              + ("KVM" if accel == "kvm" else "emulated, on this machine "
                                 "with whatever else it did"))
                 mine = [replace(item, tools=entries, accel=accel) for item in mine]
+            except HarnessError as error:
+                if error.code not in (Exit.FETCH, Exit.TOOL):
+                    raise
+                notes.append(f"{arch.name}: nothing is measured with real tools: {error.message}")
         found += mine
     return found
 
@@ -243,7 +224,7 @@ def earlier(spec: qemu.BootSpec, folder: Path) -> qemu.BootResult | None:
         # The names of the files in the command hold hashes, but for the kernel.
         if (folder / "qemu-cmd").read_text() != qemu.script(spec) \
                 or console.stat().st_mtime < spec.kernel.stat().st_mtime \
-                or points.DONE not in console.read_text(errors="replace"):
+                or judge.INIT + "success" not in console.read_text(errors="replace"):
             return None
         value = (folder / "exit").read_text().strip()
     except FileNotFoundError:
@@ -253,7 +234,6 @@ def earlier(spec: qemu.BootSpec, folder: Path) -> qemu.BootResult | None:
 
 def run_job(job: Job, spec: qemu.BootSpec, steps: list[str], stop: threading.Event,
             resume: bool = False) -> Found:
-    """Boots one guest, and reads what it measured."""
     ready = job.ready
     folder = ready.folder / f"{job.guest.name}-{job.number}"
     folder.mkdir(parents=True, exist_ok=True)
@@ -362,12 +342,9 @@ def limited(plan: BenchPlan, parsed) -> BenchPlan:
         value = getattr(parsed, option)
         if value is not None and value < 1:
             raise HarnessError(Exit.USAGE, f"--{option} must be 1 or more.")
-    for option, names in (("kernel", [item.name for item in plan.kernel]),
-                          ("guest", [item.name for item in plan.guest])):
+    for option, known in (("kernel", plan.kernel), ("guest", plan.guest)):
         for name in getattr(parsed, option):
-            if name not in names:
-                raise HarnessError(Exit.USAGE, f"bench/bench.toml has no {option} {name!r} for this "
-                                   f"run; it has {', '.join(names)}.")
+            look_up(option, name, [item.name for item in known])
     return replace(plan, boots=parsed.boots or plan.boots, jobs=parsed.jobs or plan.jobs,
                    guest=tuple(item for item in plan.guest
                                 if not parsed.guest or item.name in parsed.guest))
@@ -395,8 +372,6 @@ def lacking(plan: BenchPlan, kernels: list[BenchKernel], arches: list[str]) -> l
 
 @dataclass(frozen=True)
 class Measurements:
-    """What was built, booted and measured."""
-
     info: tree.TreeInfo
     ready: list[Ready]
     points: list[Point]
@@ -455,7 +430,6 @@ def phases(plan: BenchPlan, arches: list[str], only: list[str]) -> int:
 
 
 def measure_all(plan: BenchPlan, opts: Options, parsed, arches: list[str]) -> int:
-    """Builds, boots and reports."""
     progress = Progress(1 + phases(plan, arches, parsed.kernel))
     made = measured(plan, opts, arches, progress, parsed.kernel, parsed.resume)
     progress.phase("report")
@@ -474,13 +448,6 @@ def measure_all(plan: BenchPlan, opts: Options, parsed, arches: list[str]) -> in
 def write_results(plan: BenchPlan, folder: Path, made: Measurements, arches: list[str]) -> None:
     """Fills the result folder; one of the same day and kind is replaced."""
     queue, ready, buckets = made.info.queue, made.ready, made.buckets
-    new = work(queue) / "result.new"
-    shutil.rmtree(new, ignore_errors=True)
-    new.mkdir(parents=True)
-    points.write_csv(made.points, new / "points.csv")
-    if buckets:
-        points.write_csv(buckets, new / "histograms.csv")
-    (new / "config-differences.md").write_text(config_differences(ready), encoding="utf-8")
     stats, kernels = points.stats(made.points), made.kernels
     qemu = sorted({item.arch.qemu for item in ready})
     how = ["Clock: simulated, QEMU counts instructions and 1 instruction is 1 ns "
@@ -489,19 +456,20 @@ def write_results(plan: BenchPlan, folder: Path, made: Measurements, arches: lis
            "medians, with least and greatest where they differ. Raw points: points.csv. "
            f"Emulator: {', '.join(f'{name} {version(name)}' for name in qemu)}. "
            "Same configuration but for what config-differences.md lists."]
-    (new / "summary.md").write_text(
-        summary.summary(plan, stats, arches, kernels, f"Benchmarks, {folder.name}", how,
-                            [note.replace(f"{settings.REPO}/", "") for note in made.notes]),
-        encoding="utf-8")
     subtitle = "Clock: QEMU counts instructions, 1 instruction = 1 ns. " \
                f"Medians of {plan.boots} boots, bars from least to greatest."
-    for arch in arches:
-        plots.draw_all(plan, stats, arch, kernels, subtitle, new, work(queue) / "matplotlib")
-        plots.draw_histograms(buckets, arch, kernels, new, work(queue) / "matplotlib")
-    RESULTS.mkdir(parents=True, exist_ok=True)
-    if folder.exists():
-        shutil.rmtree(folder)
-    shutil.move(new, folder)
+    with new_folder(folder) as new:
+        points.write_csv(made.points, new / "points.csv")
+        if buckets:
+            points.write_csv(buckets, new / "histograms.csv")
+        (new / "config-differences.md").write_text(config_differences(ready), encoding="utf-8")
+        (new / "summary.md").write_text(
+            summary.summary(plan, stats, arches, kernels, f"Benchmarks, {folder.name}", how,
+                                [note.replace(f"{settings.REPO}/", "") for note in made.notes]),
+            encoding="utf-8")
+        for arch in arches:
+            plots.draw_all(stats, arch, kernels, subtitle, new, work(queue) / "matplotlib")
+            plots.draw_histograms(buckets, arch, kernels, new, work(queue) / "matplotlib")
 
 
 def fewer(plan: BenchPlan) -> str:

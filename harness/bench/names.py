@@ -1,7 +1,5 @@
 """How what is measured is called and shown: functions, preemption models, times."""
 
-from __future__ import annotations
-
 # What demo/wakeup.c can call (entries), in the order of the table.
 FUNCTIONS = {
     "single": "smp_call_function_single()",

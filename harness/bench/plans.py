@@ -1,33 +1,21 @@
-"""Reads bench/bench.toml: what is built, booted and measured, and what it must come to.
+"""Reads bench/bench.toml (its comments say what the keys mean).  Out: BenchPlan."""
 
-In:  bench/bench.toml (its comments say what the keys mean).
-Out: BenchPlan.
-"""
-
-from __future__ import annotations
-
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Literal, Self
 
-from ..core import records, settings
-from ..core.errors import Exit, HarnessError
-from ..core.queues import Queue
+from ..core import Exit, HarnessError, Queue, records, settings
 from .points import Stat
 
 FOLDER = settings.REPO / "bench"
 PLAN = FOLDER / "bench.toml"
-SOURCES = ("base", "series", "package")
 FULL = "full"                # the preemption model of a guest that names none
-STATISTICS = ("median", "mean", "least", "greatest")     # fields of points.Stat
 
 
 @dataclass(frozen=True)
 class BenchKernel:
-    """One kernel that is measured."""
-
     name: str
-    source: str              # one of SOURCES
+    source: Literal["base", "series", "package"]
     many_pinned: int         # what smp_call_function_many() demands of its caller
     before: str = ""         # name of the kernel that its overhead is over
     version: str = ""        # of a package: "7.3"
@@ -36,14 +24,20 @@ class BenchKernel:
     quick: bool = False
     models: tuple[str, ...] = (FULL,)    # preemption models that it can be booted with
 
+    def __post_init__(self) -> None:
+        if self.source == "package" and not (self.package and self.version):
+            raise ValueError(f"{self.name} needs package and version")
+
 
 @dataclass(frozen=True)
 class Limit:
-    """A target."""
-
     limit: float
-    statistic: str = STATISTICS[0]
+    statistic: Literal["median", "mean", "least", "greatest"] = "median"     # fields of points.Stat
     why: str = ""            # not the median
+
+    def __post_init__(self) -> None:
+        if (self.statistic == "median") == bool(self.why):
+            raise ValueError("it must say why, if and only if it is not the median")
 
     def figure(self, stat: Stat) -> float:
         """What of a figure's points is judged."""
@@ -52,7 +46,25 @@ class Limit:
     @property
     def of(self) -> str:
         """The statistic, to be added to the name of a target; nothing for a median."""
-        return "" if self.statistic == STATISTICS[0] else f", {self.statistic} of all points"
+        return "" if self.statistic == "median" else f", {self.statistic} of all points"
+
+
+@dataclass(frozen=True)
+class Hold:
+    """How a CPU is held beside the real tools: values of {hold_ms} and {gap_ms} in steps."""
+
+    hold_ms: int
+    gap_ms: int
+
+
+@dataclass(frozen=True)
+class Tools:
+    """Programs of packages for the guests with tools."""
+
+    suites: tuple[str, ...]
+    packages: tuple[str, ...]
+    programs: tuple[str, ...]
+    hold: dict[str, Hold]    # by accelerator
 
 
 @dataclass(frozen=True)
@@ -94,23 +106,12 @@ class Guest:
 
     def steps_on(self, arch: str) -> list[str]:
         """The steps that are made on an architecture; some are for one only: "ARCH: ..."."""
-        parts = [(_only(step) or arch, step) for step in self.steps]
-        return [step.removeprefix(f"{arch}: ") for only, step in parts if only == arch]
+        return [step.removeprefix(f"{arch}: ") for step in self.steps if (only(step) or arch) == arch]
 
-    def only_on(self) -> list[str]:
-        """Architectures that a step names."""
-        return [only for only in map(_only, self.steps) if only]
-
-    def lines(self, kernel: BenchKernel, arch: str,
-              hold: dict[str, int] | None = None) -> list[str]:
-        """The steps for one kernel; hold: values of {hold_ms} and {gap_ms}."""
-        words = {"many_pinned": kernel.many_pinned, **(hold or {})}
-        found = []
-        for step in self.steps_on(arch):
-            for name, value in words.items():
-                step = step.replace(f"{{{name}}}", str(value))
-            found.append(step)
-        return found
+    def lines(self, kernel: BenchKernel, arch: str, hold: Hold = Hold(0, 0)) -> list[str]:
+        """The steps for one kernel."""
+        return [step.format(many_pinned=kernel.many_pinned, **asdict(hold))
+                for step in self.steps_on(arch)]
 
     def files(self) -> list[str]:
         """What the steps load or run: keys of BenchPlan.sources."""
@@ -119,7 +120,7 @@ class Guest:
                                   if step.split()[0] in ("load", "run")))
 
 
-def _only(step: str) -> str:
+def only(step: str) -> str:
     """The architecture that a step is only for; "" if it is for all."""
     first = step.split()[0]
     return first[:-1] if first.endswith(":") else ""
@@ -127,8 +128,6 @@ def _only(step: str) -> str:
 
 @dataclass(frozen=True)
 class BenchPlan:
-    """bench.toml; see its comments."""
-
     boots: int
     quick_boots: int
     quick_arches: tuple[str, ...]
@@ -140,15 +139,14 @@ class BenchPlan:
     source: dict[str, str]       # what steps name -> C file
     guest: tuple[Guest, ...]
     target: dict[str, Limit]
-    tools: dict[str, Any]
+    tools: Tools
 
-    def of(self, preset: str) -> BenchPlan:
+    def of(self, preset: str) -> Self:
         """What is left of it for a preset: the queue's two kernels, one boot; "": what is of none."""
         guests = tuple(item for item in self.guest if item.preset == preset)
         return replace(self.quick(), boots=1, guest=guests) if preset else replace(self, guest=guests)
 
-    def quick(self) -> BenchPlan:
-        """What is left of it with --quick."""
+    def quick(self) -> Self:
         return replace(self, boots=self.quick_boots,
                        kernel=tuple(item for item in self.kernel if item.quick),
                        guest=tuple(replace(item, arches=tuple(
@@ -163,7 +161,6 @@ class BenchPlan:
 
     @property
     def ours(self) -> BenchKernel:
-        """The kernel with the series."""
         return next(item for item in self.kernel if item.source == "series")
 
     @property
@@ -184,39 +181,22 @@ def _wrong(plan: BenchPlan) -> list[str]:
     """What does not fit together."""
     names = [kernel.name for kernel in plan.kernel]
     found = [f"two kernels are named {name!r}" for name in names if names.count(name) > 1]
-    for kernel in plan.kernel:
-        if kernel.source not in SOURCES:
-            found.append(f"the source of {kernel.name} must be one of {', '.join(SOURCES)}")
-        if kernel.before and kernel.before not in names:
-            found.append(f"{kernel.name} is compared with {kernel.before}, which is no kernel")
-        if kernel.source == "package" and not (kernel.package and kernel.version):
-            found.append(f"{kernel.name} needs package and version")
+    found += [f"{kernel.name} is compared with {kernel.before}, which is no kernel"
+              for kernel in plan.kernel if kernel.before and kernel.before not in names]
     if [kernel.source for kernel in plan.kernel].count("series") != 1:
         found.append("one kernel must have source = \"series\"")
     for guest in plan.guest:
-        found += [f"the guest {guest.name} is for {arch}, which has no cmdline or config"
-                  for arch in guest.arches if arch not in plan.cmdline or arch not in plan.config]
-        found += [f"the guest {guest.name} loads or runs {name}, which is not in [source]"
-                  for name in guest.files() if name not in plan.source]
-        found += [f"the guest {guest.name} has a step for {only}, and is not booted there"
-                  for only in guest.only_on() if only not in guest.arches]
-        found += [f"the guest {guest.name} is for the kernel {name}, which is none"
-                  for name in guest.kernels if name not in names]
-        if guest.build and guest.build not in plan.build:
-            found.append(f"the guest {guest.name} wants the build {guest.build}, which is not in "
-                         "[build]")
-        if guest.tools and guest.build:
-            found.append(f"the guest {guest.name} has both tools and a build")
-    for name, limit in plan.target.items():
-        if limit.statistic not in STATISTICS:
-            found.append(f"[target.{name}] must have one of {', '.join(STATISTICS)} as statistic")
-        if (limit.statistic == STATISTICS[0]) == bool(limit.why):
-            found.append(f"[target.{name}] must say why, if and only if it is not the median")
-    for accel in ("tcg", "kvm"):
-        if set(plan.tools.get("hold", {}).get(accel, {})) != {"hold_ms", "gap_ms"}:
-            found.append(f"[tools.hold.{accel}] must have hold_ms and gap_ms")
-    if missing := {"suites", "packages", "programs"} - plan.tools.keys():
-        found.append(f"[tools] lacks {', '.join(sorted(missing))}")
+        for what, named, known in (
+                ("is for {}, which has no cmdline or config", guest.arches,
+                 plan.cmdline.keys() & plan.config.keys()),
+                ("loads or runs {}, which is not in [source]", guest.files(), plan.source),
+                ("has a step for {}, and is not booted there", filter(None, map(only, guest.steps)),
+                 guest.arches),
+                ("is for the kernel {}, which is none", guest.kernels, names),
+                ("wants the build {}, which is not in [build]", [guest.build] if guest.build else [],
+                 [] if guest.tools else plan.build)):
+            found += [f"the guest {guest.name} {what.format(name)}" for name in named
+                      if name not in known]
     if min(plan.boots, plan.quick_boots, plan.jobs) < 1:
         found.append("boots, quick_boots and jobs must be 1 or more")
     return found

@@ -1,22 +1,19 @@
-"""Draws what the benchmarks measured: latency by hold and by CPUs, cost by targets.
+"""Draws what the benchmarks measured; what was not measured is not drawn.
 
-In:  BenchPlan, Stats by Key, an architecture, the kernels as measured, a folder.
-Out: latency-by-hold-ARCH.svg, latency-by-cpus-ARCH.svg, cost-by-targets-ARCH.svg; one
-     panel for each call, one line for each kernel. cyclictest-ARCH.svg: one panel for each
-     load. What was not measured is not drawn.
-Needs matplotlib (package group "plot"), imported only when something is drawn.
+In:  Stats by Key, an architecture, the kernels as measured, a folder.  Out: *.svg: one panel for
+     each call or load, one line for each kernel.
+matplotlib (package group "plot") is imported only when something is drawn.
 """
-
-from __future__ import annotations
 
 import math
 import os
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable
 
 from .cyclictest import Bucket
-from .plans import FULL, BenchPlan
+from .plans import FULL
 from .points import Key, Stat
 from .summary import Measured, Stats
 
@@ -29,9 +26,17 @@ STYLES = (
 )
 COLUMNS = 4
 BINS = 8             # of a histogram, in a decade
+
+
+@dataclass(frozen=True)
+class Panel:
+    title: str
+    lines: dict[str, list[tuple[float, ...]]]      # kernel -> (x, y), maybe with least, greatest y
+    mark: float = 0                                # x of a dotted line
+
+
 Series = dict[str, dict[str, dict[float, Stat]]]      # call -> kernel -> x -> Stat
-
-
+HOLD = "remote CPU keeps interrupts off (ms)"
 _UNITS = ((1e9, "s"), (1e6, "ms"), (1e3, "µs"), (1, "ns"))
 
 
@@ -72,7 +77,7 @@ def _most(stats: Stats, arch: str, row: str, field: Callable[[Key], float]) -> f
     return max((field(key) for key in stats if (key.arch, key.row) == (arch, row)), default=0)
 
 
-def draw_all(plan: BenchPlan, stats: Stats, arch: str, kernels: list[Measured], subtitle: str,
+def draw_all(stats: Stats, arch: str, kernels: list[Measured], subtitle: str,
              folder: Path, scratch: Path) -> None:
     """All pictures of one architecture."""
     longest = _most(stats, arch, "wakeup", lambda key: key.x)
@@ -91,15 +96,15 @@ def draw_all(plan: BenchPlan, stats: Stats, arch: str, kernels: list[Measured], 
                          lambda key: key.cpus == most_cpus)
     for name, series, title, xlabel, log in (
             ("latency-by-hold", by_hold, "Wake-up latency by the length of the hold, 4 CPUs",
-             "remote CPU keeps interrupts off (ms)", True),
+             HOLD, True),
             ("latency-by-cpus", by_cpus,
              f"Wake-up latency by the number of CPUs, held {common / 1e6:g} ms", "CPUs", True),
             ("cost-by-targets", by_targets,
              f"Cost of a call by its targets, {most_cpus:.0f} CPUs, all CPUs together", "targets",
              False)):
-        if series:
-            _draw(series, f"{title} ({arch})", subtitle, kernels, xlabel, log,
-                  folder / f"{name}-{arch}.svg", scratch)
+        _draw(_panels(series, 1 if log else 1e3), f"{title} ({arch})", subtitle, kernels,
+              (xlabel, "latency" if log else "µs per call"), folder / f"{name}-{arch}.svg", scratch,
+              log=log)
 
 
 def draw_wakeups(stats: Stats, kernels: list[Measured], subtitle: str, path: Path,
@@ -110,57 +115,63 @@ def draw_wakeups(stats: Stats, kernels: list[Measured], subtitle: str, path: Pat
         for case, lines in collect(stats, "x86_64", ("wakeup",), lambda key: key.x / 1e6,
                                    lambda key: True, model).items():
             found[f"{case}, {model}"] = lines
-    _draw(found, "Wake-up latency by the length of the hold", subtitle, kernels,
-          "remote CPU keeps interrupts off (ms)", True, path, scratch,
-          len({key.case for key in stats}))
+    _draw(_panels(found), "Wake-up latency by the length of the hold", subtitle, kernels,
+          (HOLD, "latency"), path, scratch, len({key.case for key in stats}))
 
 
-def _draw(series: Series, title: str, subtitle: str, kernels: list[Measured], xlabel: str,
-          log: bool, path: Path, scratch: Path, columns: int = COLUMNS) -> None:
+def _panels(series: Series, scale: float = 1) -> list[Panel]:
+    return [Panel(case, {kernel: [(x, stat.median / scale, stat.least / scale, stat.greatest / scale)
+                                  for x, stat in values.items()] for kernel, values in lines.items()})
+            for case, lines in series.items()]
+
+
+def _draw(panels: list[Panel], title: str, subtitle: str, kernels: list[Measured],
+          labels: tuple[str, str], path: Path, scratch: Path, columns: int = COLUMNS, *,
+          log: bool = True, counts: bool = False) -> None:
+    """A picture with some panels, if there are any. counts: y is a number, not a time."""
+    if not panels:
+        return
     plt = load_matplotlib(scratch)
     from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
 
-    columns = min(columns, len(series))
-    rows = -(-len(series) // columns)
-    figure, panels = plt.subplots(rows, columns, sharey=log, squeeze=False,
-                                  figsize=(max(7.0, 3.4 * columns), 3.0 * rows + 1.7))
+    columns = min(columns, len(panels))
+    rows = -(-len(panels) // columns)
+    figure, grid = plt.subplots(rows, columns, sharex=counts, sharey=log, squeeze=False,
+                                figsize=(max(7.0, 3.4 * columns), 3.0 * rows + 1.7))
     handles = {}
-    for axes, (case, lines) in zip(panels.flat, series.items()):
+    for axes, panel in zip(grid.flat, panels):
         for kernel, style in zip(kernels, STYLES):
-            values = lines.get(kernel.name)
-            if not values:
-                continue
-            xs = sorted(values)
-            medians = [values[x].median for x in xs]
-            spread = [[values[x].median - values[x].least for x in xs],
-                      [values[x].greatest - values[x].median for x in xs]]
-            scale = 1 if log else 1e3
-            bars = axes.errorbar(xs, [value / scale for value in medians],
-                                 yerr=[[value / scale for value in side] for side in spread],
-                                 linewidth=1.5, markersize=4.5, capsize=2, label=kernel.label,
-                                 **style)
-            handles[kernel.label] = bars
-        axes.set_title(case, fontfamily="DejaVu Sans Mono", fontsize=10)
-        ticks = sorted({x for values in lines.values() for x in values})
+            if kernel.name in panel.lines:
+                xs, ys, *ends = zip(*sorted(panel.lines[kernel.name]))
+                bars = [[abs(y - end) for y, end in zip(ys, side)] for side in ends]
+                handles[kernel.label] = axes.errorbar(xs, ys, yerr=bars or None, linewidth=1.5,
+                                                      markersize=4.5, capsize=2, label=kernel.label,
+                                                      **style)
+        axes.set_title(panel.title, fontfamily="DejaVu Sans Mono", fontsize=10)
         if log:
             axes.set(xscale="log", yscale="log")
+        else:
+            axes.set_ylim(bottom=0)
+        if log and not counts:
             axes.yaxis.set_major_locator(LogLocator(numticks=20))
             axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: decade_name(value)))
             axes.yaxis.set_minor_locator(NullLocator())
-        else:
-            axes.set_ylim(bottom=0)
-        axes.xaxis.set_major_locator(FixedLocator(ticks))
-        axes.xaxis.set_minor_locator(NullLocator())
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        if panel.mark:
+            axes.axvline(panel.mark, color="#999999", linestyle=":", linewidth=1.2)
+        if not counts:
+            axes.xaxis.set_major_locator(FixedLocator(sorted({x for line in panel.lines.values()
+                                                              for x, *_ in line})))
+            axes.xaxis.set_minor_locator(NullLocator())
+            axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axes.grid(True, color="#e4e4e4", linewidth=0.7)
         axes.set_axisbelow(True)
         for side in ("top", "right"):
             axes.spines[side].set_visible(False)
-        axes.set_xlabel(xlabel, fontsize=9)
-    for axes in list(panels.flat)[len(series):]:
+        axes.set_xlabel(labels[0], fontsize=9)
+    for axes in list(grid.flat)[len(panels):]:
         axes.set_visible(False)
-    for row in panels:
-        row[0].set_ylabel("latency" if log else "µs per call")
+    for row in grid:
+        row[0].set_ylabel(labels[1])
     figure.suptitle(title, x=0.01, y=0.99, ha="left", fontsize=12.5, fontweight="bold")
     height = figure.get_figheight()
     figure.text(0.01, 1 - 0.52 / height, subtitle, ha="left", va="center", fontsize=9,
@@ -185,44 +196,15 @@ def draw_histograms(buckets: list[Bucket], arch: str, kernels: list[Measured], f
     """What cyclictest counted: one panel for each load, all boots together."""
     mine = [bucket for bucket in buckets if bucket.arch == arch]
     loads = list(dict.fromkeys((bucket.hold_ms, bucket.load) for bucket in mine))
-    if not loads:
-        return
-    plt = load_matplotlib(scratch)
-    columns = min(COLUMNS, len(loads))
-    rows = -(-len(loads) // columns)
-    figure, panels = plt.subplots(rows, columns, sharex=True, sharey=True, squeeze=False,
-                                  figsize=(max(7.0, 3.4 * columns), 2.7 * rows + 1.5))
-    handles = {}
-    for axes, (hold_ms, load) in zip(panels.flat, sorted(loads, key=lambda item: item[0] > 0)):
-        for kernel, style in zip(kernels, STYLES):
-            values = bins([bucket for bucket in mine if bucket.kernel == kernel.name
-                           and (bucket.hold_ms, bucket.load) == (hold_ms, load)])
-            if values:
-                line, = axes.plot([late for late, _ in values], [count for _, count in values],
-                                  linewidth=1.3, markersize=3.5, label=kernel.label, **style)
-                handles[kernel.label] = line
-        if hold_ms:
-            axes.axvline(hold_ms * 1000, color="#999999", linestyle=":", linewidth=1.2)
-        axes.set_title(f"{load}, {f'held {hold_ms} ms' if hold_ms else 'no CPU held'}", fontsize=10)
-        axes.set(xscale="log", yscale="log")
-        axes.grid(True, color="#e4e4e4", linewidth=0.7)
-        axes.set_axisbelow(True)
-        for side in ("top", "right"):
-            axes.spines[side].set_visible(False)
-        axes.set_xlabel("late by (µs)", fontsize=9)
-    for axes in list(panels.flat)[len(loads):]:
-        axes.set_visible(False)
-    for row in panels:
-        row[0].set_ylabel("wake-ups")
-    figure.suptitle(f"cyclictest on the CPUs that are not held ({arch})", x=0.01, y=0.99, ha="left",
-                    fontsize=12.5, fontweight="bold")
-    height = figure.get_figheight()
-    boots = max(bucket.boot for bucket in mine)
-    figure.text(0.01, 1 - 0.52 / height, f"In real time, {boots} boots of each kernel together; "
-                f"{BINS} bins a decade; dotted: the length of the hold.", ha="left", va="center",
-                fontsize=9, color="#444444")
-    figure.legend(handles.values(), handles.keys(), loc="lower center", ncol=len(handles),
-                  frameon=False, bbox_to_anchor=(0.5, 0.0))
-    figure.tight_layout(rect=(0, 0.4 / height, 1, 1 - 0.62 / height), w_pad=1.5)
-    figure.savefig(folder / f"cyclictest-{arch}.svg", metadata={"Date": None}, dpi=110)
-    plt.close(figure)
+    panels = []
+    for hold_ms, load in sorted(loads, key=lambda item: item[0] > 0):
+        lines = {kernel.name: bins([bucket for bucket in mine if bucket.kernel == kernel.name
+                                    and (bucket.hold_ms, bucket.load) == (hold_ms, load)])
+                 for kernel in kernels}
+        panels.append(Panel(f"{load}, {f'held {hold_ms} ms' if hold_ms else 'no CPU held'}",
+                            {name: line for name, line in lines.items() if line}, hold_ms * 1000))
+    boots = max((bucket.boot for bucket in mine), default=0)
+    _draw(panels, f"cyclictest on the CPUs that are not held ({arch})",
+          f"In real time, {boots} boots of each kernel together; {BINS} bins a decade; dotted: the "
+          "length of the hold.", kernels, ("late by (µs)", "wake-ups"),
+          folder / f"cyclictest-{arch}.svg", scratch, counts=True)

@@ -1,12 +1,8 @@
 """What the benchmarks measured: points, read from consoles and CSV files, and their spread.
 
-In:  the console of a guest of bench/bench.toml (bench/*.c, demo/wakeup.c and
-     proof/tlb/tlbtest.c say what the lines mean), or points.csv of an earlier run.
-Out: Point, Key, Stat; read_csv(), write_csv(). Values are nanoseconds of the guest's
-     clock, or bytes in the row "memory".
+In:  the BENCH lines of a guest's console, or points.csv of an earlier run.
+Out: Point, Key, Stat. Values are nanoseconds of the guest's clock, or bytes in the row "memory".
 """
-
-from __future__ import annotations
 
 import csv
 import re
@@ -16,14 +12,12 @@ from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import Any, Iterable, NamedTuple, Sequence
 
-from ..core.errors import Exit, HarnessError
+from ..core import Exit, HarnessError
 
-DONE = "harness: success"
-OF_PROGRAMS = ("fork", "tlb_cost", "crowd", "preemptoff")      # rows that no module counts
+# Rows that no module counts.
+OF_PROGRAMS = ("fork", "tlb_cost", "crowd", "preemptoff", "tlb_wakeup", "tlb_wakeup_locked")
 REAL_TIME = "rt_"      # rows of cyclictest.py begin so
 _BENCH = re.compile(r"\bBENCH(-[A-Z]+)?,(.*?)\s*$")
-_TLB = re.compile(r"\bTLB-(LAT|DISCARD|FAIL|END),(.*?)\s*$")
-_LOCKED = re.compile(r"\bTLB-VERDICT,lat,(\w+),info,")    # it may be pinned: not judged
 _CLOCK = re.compile(r"\bBENCH-CLOCK,(\S+)")
 
 
@@ -79,6 +73,20 @@ class Boot:
     clock: str       # that the guest must run by
     model: str = "full"
 
+    def point(self, row: str, case: str, x: int, value: float, rep: int = 1) -> Point:
+        return Point(self.arch, self.kernel, self.cpus, row, case, x, self.guest, self.number, rep,
+                     value, self.model)
+
+    def wrong(self, what: str, where: Path) -> HarnessError:
+        return HarnessError(Exit.TEST, f"the guest {self.guest} with kernel {self.kernel} on "
+                            f"{self.arch} {what}; see {where}.")
+
+    def check_clock(self, console: str, where: Path) -> None:
+        clocks = _CLOCK.findall(console)
+        if clocks[:1] != [self.clock]:
+            raise self.wrong(f"ran by the clock {', '.join(clocks) or '(none named)'}, not by "
+                             f"{self.clock}", where)
+
 
 def stats(points: Iterable[Point]) -> dict[Key, Stat]:
     """Median, least, greatest and mean of the points with the same key."""
@@ -95,56 +103,29 @@ def read(console: str, boot: Boot, where: Path) -> tuple[list[Point], list[str]]
 
     A measurement that is not complete is an error.
     """
-    def bad(what: str) -> HarnessError:
-        return HarnessError(Exit.TEST, f"the guest {boot.guest} with kernel {boot.kernel} on "
-                            f"{boot.arch} {what}; see {where}.")
-
-    def point(row: str, case: str, x: int, rep: int, value: float) -> Point:
-        return Point(boot.arch, boot.kernel, boot.cpus, row, case, x, boot.guest, boot.number, rep,
-                     value, boot.model)
-
     found: list[Point] = []
     discards: list[str] = []
-    clock = re.search(_CLOCK, console)
-    if not clock or clock[1] != boot.clock:
-        raise bad(f"ran by the clock {clock[1] if clock else '(none named)'}, not by {boot.clock}")
-    if DONE not in console:
-        failed = [line.strip() for line in console.splitlines()
-                  if "BENCH-FAIL" in line or "harness: cannot" in line]
-        raise bad(f"did not come to its end ({failed[0] if failed else 'no reason given'})")
+    boot.check_clock(console, where)
     counted = total = 0
-    locked = set(_LOCKED.findall(console))
-    for line in console.splitlines():
-        if match := _BENCH.search(line):
-            kind, text = match[1] or "", match[2]
-            words = text.split(",")
-            if kind == "-OK":
-                total += int(words[0])
-            elif kind == "-DISCARD":
-                discards.append(text)
-            elif kind == "-INFO":
-                info = dict(word.split("=") for word in words)
-                found.append(point("memory", "task_bytes", 0, 1, float(info["task_bytes"])))
-            elif kind == "":
-                if len(words) != 6 or not all(word.isdigit() for word in words[2:]):
-                    raise bad(f"printed a point that makes no sense: {line.strip()!r}")
-                x, rep, value, per = map(int, words[2:])
-                counted += words[0] not in OF_PROGRAMS
-                found.append(point(words[0], words[1], x, rep, value / per))
-        elif match := _TLB.search(line):
-            words = match[2].split(",")
-            if match[1] == "LAT":
-                row = "tlb_wakeup_locked" if words[0] in locked else "tlb_wakeup"
-                found.append(point(row, words[0], int(words[1]), int(words[2]),
-                                   float(words[3])))
-            elif match[1] == "DISCARD":
-                discards.append(match[2])
-            elif match[1] == "FAIL":
-                raise bad(f"gave up: {match[2]}")
+    for match in filter(None, map(_BENCH.search, console.splitlines())):
+        kind, words = match[1] or "", match[2].split(",")
+        if kind == "-OK":
+            total += int(words[0])
+        elif kind == "-DISCARD":
+            discards.append(match[2])
+        elif kind == "-INFO":
+            info = dict(word.split("=") for word in words)
+            found.append(boot.point("memory", "task_bytes", 0, float(info["task_bytes"])))
+        elif kind == "":
+            if len(words) != 6 or not all(word.isdigit() for word in words[2:]):
+                raise boot.wrong(f"printed a point that makes no sense: {match[0]!r}", where)
+            x, rep, value, per = map(int, words[2:])
+            counted += words[0] not in OF_PROGRAMS
+            found.append(boot.point(words[0], words[1], x, value / per, rep))
     if counted != total:
-        raise bad(f"has {counted} points on the console, but made {total}")
+        raise boot.wrong(f"has {counted} points on the console, but made {total}", where)
     if not found:
-        raise bad("measured nothing")
+        raise boot.wrong("measured nothing", where)
     return found, discards
 
 
@@ -159,8 +140,7 @@ def write_csv(rows: Sequence[Any], path: Path) -> None:
 
 def read_csv(path: Path) -> list[Point]:
     """The points of a file that write_csv wrote; in old ones, all are of the same model."""
-    kinds = {field.name: {"int": int, "float": float, "str": str}[str(field.type)]
-             for field in fields(Point)}
+    kinds = {field.name: field.type for field in fields(Point)}
     try:
         with path.open(newline="", encoding="utf-8") as file:
             return [Point(**{name: kinds[name](text) for name, text in row.items()})

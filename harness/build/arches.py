@@ -1,17 +1,10 @@
-"""Architectures, and kernels to build for them.
-
-In:  harness/data/arches.toml.
-Out: Arch, Kernel; arch_names() -> names, arch(name) -> Arch.
-"""
-
-from __future__ import annotations
+"""Architectures (harness/data/arches.toml), and kernels to build for them."""
 
 import functools
 from dataclasses import dataclass
 from typing import Any
 
-from ..core import records, settings
-from ..core.errors import Exit, HarnessError
+from ..core import look_up, records, settings
 
 
 @dataclass(frozen=True)
@@ -60,17 +53,13 @@ def _arches() -> dict[str, Any]:
 
 
 def arch(name: str) -> Arch:
-    """The architecture named in arches.toml."""
     data = dict(_arches())
     common = data.pop("common")["config"]
-    if name not in data:
-        raise HarnessError(Exit.USAGE, f"there is no architecture {name!r}; "
-                           f"known are: {', '.join(data)}.")
+    look_up("architecture", name, data)
     entry = dict(data[name])
     config = {**common, **entry.pop("config", {})}
     return records.make(Arch, entry, f"{name} of arches.toml", name=name, config=tuple(config.items()))
 
 
 def arch_names() -> list[str]:
-    """Every architecture that arches.toml knows."""
     return [name for name in _arches() if name != "common"]

@@ -1,18 +1,13 @@
-"""Makes a kernel's .config and checks that what was asked for is really set.
+"""Makes a kernel's .config, with kunit.py, and checks that what was asked for is really set.
 
-In:  a Kernel (its options and kunitconfig), a kernel tree, a build folder.
-Out: OUT/.config, made by the tree's own kunit.py and olddefconfig; a CONFIG error
-     that names every option which did not take effect.
+In:  a Kernel, a kernel tree, a build folder.  Out: OUT/.config, or a CONFIG error.
 """
-
-from __future__ import annotations
 
 import re
 import sys
 from pathlib import Path
 
-from ..core import proc, settings
-from ..core.errors import Exit, HarnessError
+from ..core import Exit, HarnessError, proc, settings
 from .arches import Kernel
 
 _SET = re.compile(r"^CONFIG_(\w+)=(.*)$")

@@ -1,15 +1,11 @@
-"""Builds one kernel out of tree, with a live count of the files compiled.
+"""Builds one kernel out of tree.
 
 In:  a Kernel, a kernel tree, a build folder, a Progress.
-Out: BuildResult (kernel image, .config, seconds, whether anything was built).
-     OUT/build.log holds make's output, OUT/built.json says what the image was made
-     from: nothing is run when that has not changed.
-A build that was ended in the middle leaves OUT/unfinished; the next build of the
-folder then starts from an empty one, because a half-written object can look newer
-than its sources (ccache makes up for most of it).
+Out: BuildResult, OUT/build.log; OUT/built.json says what the image was made from: nothing is run
+     when that has not changed.
+After a build that was ended in the middle (OUT/unfinished) the next one starts from an empty
+folder: a half-written object can look newer than its sources.
 """
-
-from __future__ import annotations
 
 import hashlib
 import json
@@ -19,10 +15,9 @@ import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Callable
 
-from ..core import git, proc, settings
-from ..core.errors import Exit, HarnessError
-from ..core.progress import Progress
+from ..core import Exit, HarnessError, Progress, git, proc, settings
 from . import kconfig
 from .arches import Kernel
 
@@ -64,6 +59,26 @@ def first_errors(output: str, count: int = 5) -> str:
     return "\n".join("    " + text for text in lines[:count]) or proc.tail(output)
 
 
+def make(words: list[Any], step: str, limit: str, log: Path | None = None,
+         on_line: Callable[[str], None] | None = None,
+         gives: Path | None = None, ended: Callable[[], None] = lambda: None) -> proc.Result:
+    """Runs make; a failure is an error with what the compilers said first.
+
+    gives is a file that must be there then; ended() is called when make came to its own end.
+    """
+    made = proc.run(["make", *words], step=step, limit=settings.limit(limit), env=REPRODUCIBLE,
+                    log=log, on_line=on_line, check=False)
+    ended()
+    if made.returncode or gives and not gives.exists():
+        where = f"; its output is in {log}" if log else ""
+        raise HarnessError(Exit.BUILD, f"{step} failed{where}.\n{first_errors(made.output)}")
+    return made
+
+
+def jobs() -> str:
+    return f"-j{(os.cpu_count() or 1) + 1}"
+
+
 def source_state(src: Path) -> str:
     """The commit that a tree is at, with "-dirty" added if files differ from it."""
     changed = git.ask(src, "status", "--porcelain")
@@ -82,7 +97,6 @@ def _inputs(kernel: Kernel, src: Path, targets: list[str], state: str) -> dict[s
 
 
 def build_id(vmlinux: Path) -> str:
-    """The build id that the linker gave a kernel."""
     notes = proc.run(["readelf", "-n", vmlinux], step="readelf", limit=settings.limit("tool"),
                      code=Exit.BUILD).output
     found = re.search(r"Build ID: ([0-9a-f]+)$", notes, re.M)
@@ -131,17 +145,27 @@ def build(kernel: Kernel, src: Path, out: Path, progress: Progress,
             compiled += 1
             progress.tick(f"{compiled} files compiled")
 
-    made = proc.run(["make", "-C", str(src), f"O={out}", *kconfig.make_args(kernel),
-                     f"-j{(os.cpu_count() or 1) + 1}", *targets],
-                    step=f"build of {kernel.name}", limit=settings.limit("build"),
-                    env=REPRODUCIBLE, log=out / "build.log", on_line=count, check=False)
-    unfinished.unlink()     # make came to its own end, so no object is half written
-    if made.returncode:
-        raise HarnessError(Exit.BUILD, f"build of {kernel.name} failed; its output is in "
-                           f"{out / 'build.log'}.\n{first_errors(made.output)}")
-    if not image.exists():
-        raise HarnessError(Exit.BUILD, f"build of {kernel.name} gave no {image}; look into "
-                           f"{out / 'build.log'}.")
+    # Once make has come to its own end, no object is half written.
+    make(["-C", src, f"O={out}", *kconfig.make_args(kernel), jobs(), *targets],
+         f"build of {kernel.name}", "build", out / "build.log", count, image,
+         unfinished.unlink)
     kconfig.check(kernel, out)
     stamp.write_text(json.dumps(inputs, indent=1) + "\n")
     return result(True, compiled)
+
+
+def copy_if_changed(source: Path, target: Path) -> None:
+    """Leaves target's time stamp alone if it is the same, so that make has nothing to do."""
+    if not target.exists() or target.read_bytes() != source.read_bytes():
+        shutil.copyfile(source, target)
+
+
+def module(kernel: Kernel, tree: Path, out: Path, source: Path, name: str, folder: Path) -> Path:
+    """Builds a module of this repository in FOLDER, from copies of what is in SOURCE."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in (source / "Makefile", *source.glob("*.[ch]")):
+        copy_if_changed(path, folder / path.name)
+    make(["-C", tree, f"O={out}", f"M={folder}", *kconfig.make_args(kernel), "modules"],
+         f"build of {name} in {source} for {kernel.name}", "objects",
+         folder.with_name(folder.name + ".log"), gives=folder / name)
+    return folder / name

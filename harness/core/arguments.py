@@ -1,9 +1,4 @@
-"""The command line of one verb.
-
-In:  the verb's name.  Out: an argparse parser whose errors are one sentence.
-"""
-
-from __future__ import annotations
+"""The command line of one verb: an argparse parser whose errors are one sentence."""
 
 import argparse
 from typing import NoReturn

@@ -1,12 +1,8 @@
-"""Exit codes, and the one exception that carries one.
+"""Exit codes, and the one exception that carries one: cli.py prints its sentence for the user."""
 
-In: nothing.  Out: `Exit`, `HarnessError`.  A HarnessError's message is one
-sentence for the user that says what to do; cli.py prints it and exits with its code.
-"""
-
-from __future__ import annotations
-
+import difflib
 import enum
+from typing import Iterable
 
 
 class Exit(enum.IntEnum):
@@ -34,3 +30,13 @@ class HarnessError(Exception):
         super().__init__(message)
         self.code = code
         self.message = message
+
+
+def look_up(what: str, name: str, known: Iterable[str]) -> None:
+    """Raises USAGE, which names all that there are, unless `name` is one of them."""
+    names = list(known)
+    if name not in names:
+        near = difflib.get_close_matches(name, names, 1)
+        hint = f" (did you mean {near[0]}?)" if near else ""
+        raise HarnessError(Exit.USAGE, f"there is no {what} {name!r}{hint}; there is: "
+                           f"{', '.join(names)}.")

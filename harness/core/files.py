@@ -1,10 +1,7 @@
-"""Folders that are complete or not there, and the room for them.
+"""Folders: complete or not there, with room enough, used by one run at a time."""
 
-In:  a folder, a name of [free_gib] in data/limits.toml.
-"""
-
-from __future__ import annotations
-
+import fcntl
+import os
 import shutil
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,13 +16,16 @@ GIB = 1 << 30
 @contextmanager
 def new_folder(where: Path) -> Iterator[Path]:
     """A folder to be filled in the block, which takes the place of `where` if all goes well."""
-    new = where.with_name(where.name + ".new")
-    shutil.rmtree(new, ignore_errors=True)
+    new, old = (where.with_name(where.name + end) for end in (".new", ".old"))
+    for left in (new, old):
+        shutil.rmtree(left, ignore_errors=True)
     new.mkdir(parents=True)
     try:
         yield new
-        shutil.rmtree(where, ignore_errors=True)
+        if where.exists():
+            where.rename(old)       # there is no moment at which it is half there
         new.rename(where)
+        shutil.rmtree(old, ignore_errors=True)
     except BaseException:
         shutil.rmtree(new, ignore_errors=True)
         raise
@@ -39,3 +39,24 @@ def check_disk(folder: Path, name: str) -> None:
     if free < need:
         raise HarnessError(Exit.DISK, f"this step needs {need:g} GiB but only {free:.1f} GiB are free "
                            f"in {there}; make room, or set BUILD_DIR to a folder on another disk.")
+
+
+@contextmanager
+def locked(folder: Path, verb: str) -> Iterator[None]:
+    """Holds the folder's lock; raises BUSY at once if another run has it.
+
+    The lock is the kernel's, so it ends with the process, whatever ends it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("a+", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            holder = file.read().strip() or "another run"
+            raise HarnessError(Exit.BUSY, f"{holder} is using {folder}; wait until it ends, or "
+                               "set BUILD_DIR to another folder.") from None
+        file.truncate(0)
+        file.write(f"./run {verb} (process {os.getpid()})\n")
+        file.flush()
+        yield

@@ -1,9 +1,4 @@
-"""Git commands on trees of the harness, independent of the user's git settings.
-
-In:  a work tree and arguments.  Out: what git printed, without the last newline.
-"""
-
-from __future__ import annotations
+"""Git commands on trees of the harness, independent of the user's git settings."""
 
 from pathlib import Path
 
@@ -40,5 +35,4 @@ def git(tree: Path, *args: str | Path, step: str | None = None, env: dict[str, s
 
 
 def ask(tree: Path, *args: str | Path) -> str:
-    """What git printed."""
     return git(tree, *args).output.rstrip("\n")

@@ -1,10 +1,4 @@
-"""Several things at a time, all of which end if one is interrupted.
-
-In:  functions that take an Event and end soon after it is set, a name for each.
-Out: their results, in order; what a function raises comes out of done().
-"""
-
-from __future__ import annotations
+"""Several functions at a time; each gets an Event, and ends soon after it is set."""
 
 import threading
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait

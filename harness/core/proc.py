@@ -1,21 +1,17 @@
 """Runs one external command: with a time limit, in a process group of its own.
 
-In:  argv, the name of the step (for messages), a limit in seconds.
-Out: Result(argv, returncode, output, seconds); stderr is part of output.
-When the limit is reached or Ctrl-C is pressed the whole group is killed, so no
-compiler or QEMU outlives its step.
+In:  argv, the name of the step (for messages), a limit in seconds.  Out: Result.
+At the limit, or on Ctrl-C, the whole group is killed: no compiler or QEMU outlives its step.
 """
 
-from __future__ import annotations
-
 import os
-import selectors
+import queue
 import shlex
 import signal
 import subprocess
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, Iterator, Sequence
@@ -125,8 +121,6 @@ def run(argv: Sequence[str | Path], *, step: str, limit: float, cwd: Path | None
     finally:
         if log_file:
             log_file.close()
-        if child and child.stdout:
-            child.stdout.close()
     output = b"".join(chunks).decode("utf-8", "replace")
     seconds = time.monotonic() - start
     if timed_out:
@@ -142,53 +136,42 @@ def _pump(child: subprocess.Popen[bytes], stdin: str | None, deadline: float,
           chunks: list[bytes], log_file, on_line: Callable[[str], None] | None,
           stop: threading.Event | None = None) -> bool:
     """Feeds stdin and collects output until the command ends; False at the deadline."""
-    assert child.stdout
-    pending = (stdin or "").encode()
-    line = b""
-    ended_at: float | None = None
-    with selectors.DefaultSelector() as selector:
-        os.set_blocking(child.stdout.fileno(), False)
-        selector.register(child.stdout, selectors.EVENT_READ)
-        if child.stdin:
-            os.set_blocking(child.stdin.fileno(), False)
-            selector.register(child.stdin, selectors.EVENT_WRITE)
-        open_output = True
-        while open_output:
-            now = time.monotonic()
-            if ended_at is None and child.poll() is not None:
-                ended_at = now
-            # A daemon that kept the pipe open must not keep us here.
-            if ended_at is not None and now > ended_at + DRAIN_S:
-                break
-            if ended_at is None and now >= deadline:
-                return False
-            if stop and stop.is_set():
-                raise HarnessError(Exit.INTERRUPTED, "interrupted.")
-            for key, _ in selector.select(min(0.2, max(0.0, deadline - now))):
-                if key.fileobj is child.stdin:
-                    try:
-                        pending = pending[os.write(key.fd, pending[:65536]):]
-                    except BrokenPipeError:
-                        pending = b""
-                    if not pending:
-                        selector.unregister(child.stdin)
-                        child.stdin.close()
-                    continue
-                data = os.read(key.fd, 65536)
-                if not data:
-                    open_output = False
-                    break
-                chunks.append(data)
-                if log_file:
-                    log_file.write(data)
-                if on_line:
-                    *full, line = (line + data).split(b"\n")
-                    for item in full:
-                        on_line(item.decode("utf-8", "replace").rstrip("\r"))
-    if on_line and line:
-        on_line(line.decode("utf-8", "replace"))
-    while child.poll() is None:
-        if time.monotonic() >= deadline:
+    lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+
+    def read() -> None:
+        with child.stdout:
+            for line in child.stdout:
+                lines.put(line)
+        lines.put(None)
+
+    def write() -> None:
+        with suppress(BrokenPipeError), child.stdin:
+            child.stdin.write(stdin.encode())
+
+    for work in [read] if stdin is None else [read, write]:
+        threading.Thread(target=work, daemon=True).start()
+    open_output, ended_at = True, None
+    while open_output or child.poll() is None:
+        now = time.monotonic()
+        if child.poll() is not None:
+            ended_at = ended_at or now
+        elif now >= deadline:
             return False
-        time.sleep(0.02)
+        if stop and stop.is_set():
+            raise HarnessError(Exit.INTERRUPTED, "interrupted.")
+        try:
+            line = lines.get(timeout=0.2 if open_output else 0.01)
+        except queue.Empty:
+            # A daemon that kept the pipe open must not keep us here.
+            if ended_at and now > ended_at + DRAIN_S:
+                break
+            continue
+        if line is None:
+            open_output = False
+            continue
+        chunks.append(line)
+        if log_file:
+            log_file.write(line)
+        if on_line:
+            on_line(line.decode("utf-8", "replace").rstrip("\r\n"))
     return True

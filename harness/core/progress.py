@@ -1,11 +1,7 @@
-"""Shows how far a verb has come.
+"""Shows how far a verb has come, on stderr.
 
-In:  phase titles and short texts.  Out: lines on a stream (stderr by default).
-On a terminal one live line is rewritten; elsewhere a line is printed at most
-every 30 s, so that a log stays short and a quiet build does not look hung.
+On a terminal one live line is rewritten; elsewhere a line is printed at most every 30 s.
 """
-
-from __future__ import annotations
 
 import shutil
 import sys

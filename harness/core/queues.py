@@ -1,11 +1,7 @@
 """The queues: each is one series of patches for one kernel line, a folder below patches/.
 
-In:  patches/<queue>/base.toml, and what else a queue says for itself in its folder.
-Out: Queue; names(), load(name) -> Queue (the default one if no name is given).
-A queue is passed on to whoever works on it: nothing else says which one is meant.
+In:  patches/<queue>/base.toml.  Out: Queue, which is passed on: nothing else says which is meant.
 """
-
-from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,7 +34,6 @@ class Queue:
 
     @property
     def build(self) -> Path:
-        """The queue's folder under build/."""
         return settings.BUILD / self.name
 
     def file(self, common: Path) -> Path:
@@ -68,7 +63,6 @@ def folder() -> Path:
 
 
 def names() -> list[str]:
-    """Every queue's name."""
     return sorted(path.parent.name for path in folder().glob("*/base.toml"))
 
 
@@ -84,5 +78,4 @@ def load(name: str | None = None) -> Queue:
 
 
 def read(path: Path) -> Queue:
-    """Reads one base.toml."""
     return records.make(Queue, settings.toml(path), str(path), name=path.parent.name, dir=path.parent)

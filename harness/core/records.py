@@ -1,12 +1,10 @@
-"""Makes a dataclass of a table of a data file, or of a JSON object, and checks it.
+"""Makes a dataclass of a table of a data file, or of a JSON object.
 
-In:  a dataclass, the table, words for where it stands.
-Out: an instance; a key that is unknown, missing or of a wrong type is a usage error.
+A key that is unknown, missing or of a wrong type is a usage error that says where.
 """
 
-from __future__ import annotations
-
 import functools
+import re
 import types
 import typing
 from dataclasses import MISSING, fields, is_dataclass
@@ -29,18 +27,29 @@ def make(cls: type[T], table: dict[str, Any], where: str, **given: Any) -> T:
         if name not in table and field.default is MISSING and field.default_factory is MISSING:
             raise _wrong(f"the key {name!r} of {where} is missing")
     hints = _hints(cls)
-    return cls(**given, **{name: value(hints[name], item, f"{name} of {where}")
-                           for name, item in table.items()})
+    values = {name: value(hints[name], item, f"{name} of {where}") for name, item in table.items()}
+    try:
+        return cls(**given, **values)
+    except ValueError as error:         # of the dataclass's own __post_init__()
+        raise _wrong(f"{where}: {error}") from None
 
 
 _hints = functools.cache(typing.get_type_hints)
 
 
 def value(hint: Any, item: Any, where: str) -> Any:
-    """One value as its type hint wants it."""
     origin, args = typing.get_origin(hint), typing.get_args(hint)
     if hint is Any:
         return item
+    if origin is typing.Literal:
+        if item not in args:
+            raise _wrong(f"{where} must be one of {', '.join(args)}")
+        return item
+    if origin is re.Pattern:
+        try:
+            return re.compile(item)
+        except (re.error, TypeError) as error:
+            raise _wrong(f"{where} is no regex ({error})") from None
     if origin is types.UnionType:           # X | None
         return None if item is None else value(args[0], item, where)
     if origin in (list, tuple):

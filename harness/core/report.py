@@ -1,10 +1,4 @@
-"""Collects what the parts of a check found, and prints the summary.
-
-In:  Part records, in the order they were run.
-Out: a table as text, the closing line "N passed, N failed, N skipped", the exit code.
-"""
-
-from __future__ import annotations
+"""What the parts of a check found: a table, "N passed, N failed, N skipped", the exit code."""
 
 import sys
 import time
@@ -100,3 +94,9 @@ def exit_code(parts: list[Part]) -> Exit:
         if part.failed:
             return Exit.TEST
     return Exit.OK
+
+
+def finish(parts: list[Part], note: str = "") -> Exit:
+    """Prints what ends a verb: the table, a note, and the closing line."""
+    print("\n".join(["", table(parts), *([note] if note else []), closing(parts)]))
+    return exit_code(parts)

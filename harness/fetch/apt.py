@@ -1,13 +1,9 @@
 """Downloads through apt, which verifies what it fetches.
 
-In:  package names, the machine's apt configuration, suites.
-Out: the path of a verified file, its version and checksum; packages, unpacked.
-Nothing is installed and the system's package lists are not changed: where the
-machine's own suites lack a package, apt runs with a source list, list folder and
-cache of its own, made from the mirror addresses that the machine uses.
+In:  package names, suites.  Out: Download, or packages unpacked in a folder.
+Nothing is installed and the system's lists are not changed: where the machine's own suites lack a
+package, apt runs with lists and a cache below build/, from the mirrors that the machine uses.
 """
-
-from __future__ import annotations
 
 import hashlib
 import re
@@ -18,8 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
 
-from ..core import proc, settings
-from ..core.errors import Exit, HarnessError
+from ..core import Exit, HarnessError, proc, settings
 from ..core.files import check_disk, new_folder
 
 TRIES = 16          # upstream tarballs to try, newest first: mirrors drop some
@@ -50,7 +45,6 @@ ONLY = {ORIG: "--tar-only", DEBIAN: "--diff-only"}
 
 
 def sha256(path: Path) -> str:
-    """Checksum of a file, in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

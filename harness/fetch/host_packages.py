@@ -1,22 +1,18 @@
 """Sees to it that the tools a verb needs are there.
 
 In:  group names of data/packages.toml.  Out: nothing, or HarnessError(TOOL).
-Missing packages are installed with apt as root or through password-less sudo;
-elsewhere they are listed. Nothing is ever removed or upgraded on purpose.
+Missing packages are installed with apt as root or through password-less sudo, or listed.
 """
-
-from __future__ import annotations
 
 import glob
 import os
 import shutil
 import sys
 
-from ..core import proc, settings
-from ..core.errors import Exit, HarnessError
+from ..core import Exit, HarnessError, look_up, proc, settings
 
 ENV = {"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}
-OPTIONS = ["-o", "DPkg::Lock::Timeout=120"]
+OPTIONS = ["-o", "DPkg::Lock::Timeout=120", "-y", "-q"]
 
 
 def present(find: str) -> bool:
@@ -30,9 +26,7 @@ def missing(*groups: str) -> dict[str, str]:
     """What is not there: {program or file: Debian package}."""
     table = settings.toml(settings.DATA / "packages.toml")
     for group in groups:
-        if group not in table:
-            raise HarnessError(Exit.USAGE, f"harness/data/packages.toml has no group {group!r}; "
-                               f"it has {', '.join(table)}.")
+        look_up("group of harness/data/packages.toml", group, table)
     return {item["find"]: item["package"] for group in groups for item in table[group]
             if not present(item["find"])}
 
@@ -60,26 +54,19 @@ def need(*groups: str) -> None:
         raise HarnessError(Exit.TOOL, "these Debian packages (or what your system calls them) are "
                            f"missing; install them and try again: {' '.join(packages)}.")
     print(f"installing {' '.join(packages)}", file=sys.stderr, flush=True)
-    if not _apt(prefix, "install", packages):
-        # Old package lists are the usual reason.
-        _apt(prefix, "update", [])
-        _apt(prefix, "install", packages, check=True)
+
+    def apt(*words: str) -> proc.Result:
+        return proc.run([*prefix, "env", *(f"{key}={value}" for key, value in ENV.items()),
+                         "apt-get", *OPTIONS, *words], step=f"apt-get {words[0]}", check=False,
+                        limit=settings.limit("apt"), code=Exit.TOOL)
+
+    install = ("install", "--no-install-recommends", *packages)
+    made = apt(*install)
+    if made.returncode:         # old package lists are the usual reason
+        apt("update")
+        made = apt(*install)
     still = missing(*groups)
     if still:
-        raise HarnessError(Exit.TOOL, f"apt installed {' '.join(packages)}, but these are still "
-                           f"not found: {' '.join(still)}; install them by hand.")
-
-
-def _apt(prefix: list[str], verb: str, packages: list[str], check: bool = False) -> bool:
-    extra = ["--no-install-recommends"] if verb == "install" else []
-    words = [*prefix, *(["env", *(f"{key}={value}" for key, value in ENV.items())]),
-             "apt-get", *OPTIONS, "-y", "-q", *extra, verb, *packages]
-    try:
-        proc.run(words, step=f"apt-get {verb}", limit=settings.limit("apt"), code=Exit.TOOL)
-    except HarnessError as error:
-        if not check:
-            return False
-        raise HarnessError(Exit.TOOL, f"{' '.join(packages)} could not be installed; run "
-                           f"apt-get install {' '.join(packages)} yourself and look at what it "
-                           f"says.\n{error.message}") from None
-    return True
+        raise HarnessError(Exit.TOOL, f"after the installation of {' '.join(packages)} there is still "
+                           f"no {', '.join(still)}; run apt-get install {' '.join(packages)} yourself "
+                           f"and look at what it says.\n{proc.tail(made.output)}")

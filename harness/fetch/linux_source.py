@@ -1,28 +1,22 @@
 """Finds the Linux source, checks it, and unpacks it into a folder.
 
 In:  Options (--queue, --linux, --tarball); without the last two, the Debian package of the queue.
-Out: Source (what it is, its fingerprint), and `unpack` -> kernel version "6.12.117".
-What the user gave is only read. unpack writes into a folder of the caller's that
-is thrown away if anything fails.
+Out: Source; unpack() -> kernel version "6.12.117". What the user gave is only read.
 """
-
-from __future__ import annotations
 
 import argparse
 import hashlib
 import os
 import re
-import shutil
+import tempfile
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Iterator
 
-from ..core import proc, queues, settings
-from ..core.errors import Exit, HarnessError
+from ..core import Exit, HarnessError, Parser, Queue, proc, queues, settings
 from ..core.files import check_disk
 from ..core.git import ask, git
-from ..core.queues import Queue
 from . import apt
 
 BUILD_OUTPUT = (".config", "include/config/auto.conf", "vmlinux")
@@ -38,7 +32,6 @@ class Options:
 
     @property
     def given(self) -> bool:
-        """Whether the user gave a source."""
         return bool(self.linux or self.tarball)
 
 
@@ -55,18 +48,20 @@ class Source:
         return asdict(self)
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Adds --queue, --linux and --tarball to a verb's parser."""
-    parser.add_argument("--queue", metavar="NAME")
-    group = parser.add_mutually_exclusive_group()
+def parser(verb: str) -> Parser:
+    """A verb's parser, which takes --queue, --linux and --tarball."""
+    made = Parser(verb)
+    made.add_argument("--queue", metavar="NAME")
+    group = made.add_mutually_exclusive_group()
     group.add_argument("--linux", type=Path, metavar="PATH",
                        help="a clean git tree or an unpacked source; it is only read")
     group.add_argument("--tarball", type=Path, metavar="FILE",
                        help="linux-VERSION.tar.xz of kernel.org, or Debian's .orig.tar.xz")
+    return made
 
 
 def options(parsed: argparse.Namespace) -> Options:
-    """The Options of a command line parsed with add_options."""
+    """The Options of a command line parsed with parser()."""
     return Options(queues.load(parsed.queue), parsed.linux, parsed.tarball)
 
 
@@ -152,24 +147,22 @@ def _folder_stat(path: Path) -> str:
 
 
 def unpack(source: Source, dest: Path, version: str) -> str:
-    """Fills the new folder dest and returns the kernel version: a release of `version`."""
+    """Fills the empty folder dest and returns the kernel version: a release of `version`."""
     check_disk(dest.parent, "tree")
-    dest.mkdir(parents=True)
+    dest.mkdir(parents=True, exist_ok=True)
     path = Path(source.path)
     if source.kind == "git":
-        archive = dest.with_name(dest.name + ".tar")
-        try:
+        with tempfile.TemporaryDirectory(dir=dest.parent) as name:
+            archive = Path(name) / "linux.tar"
             git(path, "archive", "--format=tar", "-o", archive, source.checksum.removeprefix("git:"),
                 limit="copy", code=Exit.FETCH)
-            _untar(archive, dest, strip=0)
-        finally:
-            archive.unlink(missing_ok=True)
+            _untar(archive, dest, "--strip-components=0")
     elif source.kind == "folder":
         proc.run(["cp", "-a", "--reflink=auto", f"{path}/.", dest], step=f"copying {path}",
                  limit=settings.limit("copy"), code=Exit.FETCH)
     else:
         with _tarball(path, dest) as tarball:
-            _untar(tarball, dest, strip=1)
+            _untar(tarball, dest)
     return _version(dest, source.name, version)
 
 
@@ -178,10 +171,8 @@ def unpack_files(path: Path, dest: Path, paths: list[str], version: str) -> str:
     dest.mkdir(parents=True)
     with _tarball(path, dest) as tarball:
         # Files that are not in it are what tar calls an error.
-        proc.run(["tar", "-xf", tarball, "-C", dest, "--strip-components=1", "--no-same-owner",
-                  "--wildcards", "--no-wildcards-match-slash",
-                  *(f"*/{name}" for name in ["Makefile", *paths])], step=f"unpacking {path.name}",
-                 limit=settings.limit("unpack"), check=False, code=Exit.FETCH)
+        _untar(tarball, dest, "--wildcards", "--no-wildcards-match-slash",
+               *(f"*/{name}" for name in ["Makefile", *paths]), check=False)
     return _version(dest, path.name, version)
 
 
@@ -191,16 +182,19 @@ def _tarball(path: Path, dest: Path) -> Iterator[Path]:
     if path.suffix != ".deb":
         yield path
         return
-    inner = dest.with_name(dest.name + ".deb")
-    try:
-        proc.run(["dpkg-deb", "-x", path, inner], step=f"unpacking {path.name}",
+    with tempfile.TemporaryDirectory(dir=dest.parent) as name:
+        proc.run(["dpkg-deb", "-x", path, name], step=f"unpacking {path.name}",
                  limit=settings.limit("unpack"), code=Exit.FETCH)
-        tarballs = list(inner.glob("usr/src/*.tar.*"))
-        if not tarballs:
+        tarball = next(Path(name).glob("usr/src/*.tar.*"), None)
+        if not tarball:
             raise HarnessError(Exit.FETCH, f"{path.name} holds no source tarball.")
-        yield tarballs[0]
-    finally:
-        shutil.rmtree(inner, ignore_errors=True)
+        yield tarball
+
+
+def _untar(path: Path, dest: Path, *words: str, check: bool = True) -> None:
+    proc.run(["tar", "-xf", path, "--strip-components=1", "--no-same-owner", "-C", dest, *words],
+             step=f"unpacking {path.name}", limit=settings.limit("unpack"), check=check,
+             code=Exit.FETCH)
 
 
 def _version(dest: Path, name: str, version: str) -> str:
@@ -208,8 +202,3 @@ def _version(dest: Path, name: str, version: str) -> str:
     makefile = dest / "Makefile"
     text = makefile.read_text(errors="replace") if makefile.is_file() else ""
     return require_version(makefile_version(text), name, version)
-
-
-def _untar(path: Path, dest: Path, strip: int) -> None:
-    proc.run(["tar", "-xf", path, f"--strip-components={strip}", "--no-same-owner", "-C", dest],
-             step=f"unpacking {path.name}", limit=settings.limit("unpack"), code=Exit.FETCH)

@@ -1,12 +1,8 @@
 """Kernels that the series is compared with: fetched, unpacked, never patched.
 
-In:  the version and the Debian package with its source, the suites to look in.
-Out: Peer: build/fetched/peer-VERSION, a plain source tree (no git), with the record of
-     what it was unpacked from.
-Nothing is installed: apt runs with lists of its own (apt.fetch).
+In:  the version and the Debian package with its source, suites.
+Out: Peer: build/fetched/peer-VERSION, a plain source tree, with what it was unpacked from.
 """
-
-from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass

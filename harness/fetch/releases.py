@@ -4,14 +4,11 @@ In:  the Debian package with the source, the suites, the kernel line ("6.12").
 Out: Offer, one for each newest version of a suite; their files, downloaded when asked for.
 """
 
-from __future__ import annotations
-
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..core import settings
-from ..core.errors import Exit, HarnessError
+from ..core import Exit, HarnessError, settings
 from ..core.files import check_disk
 from . import apt
 

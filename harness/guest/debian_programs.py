@@ -1,35 +1,29 @@
-"""Programs of Debian packages for a guest: fetched, unpacked, with their libraries.
+"""Programs of Debian packages for a guest, with all libraries of what the packages need.
 
-In:  [tools] of bench/bench.toml: suites, packages, programs; an architecture.
-Out: members of the guest's archive (programs in /bin, libraries where they were), and the
-     versions of the packages: "rt-tests 2.4-1, ...".
-Nothing is installed, and no root file system is made: apt resolves what the packages need, and
-the guest gets all of their libraries.
+In:  [tools] of bench/bench.toml; an architecture.  Out: members of the guest's archive, versions.
 """
-
-from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Sequence
 
 from ..build.arches import Arch
-from ..core.errors import Exit, HarnessError
+from ..core import Exit, HarnessError
 from ..fetch import apt
 from . import initramfs
 
 LIBRARIES = ("lib*/*.so*", "lib*/*/*.so*", "usr/lib*/*.so*", "usr/lib*/*-linux-*/*.so*")
 
 
-def ensure(data: dict[str, Any], arch: Arch) -> tuple[tuple[initramfs.Entry, ...], str]:
+def ensure(arch: Arch, packages: Sequence[str], programs: Sequence[str],
+           suites: tuple[str, ...]) -> tuple[tuple[initramfs.Entry, ...], str]:
     """Entries and versions; fetched and unpacked first if need be. FETCH if they cannot be had."""
-    root, versions = apt.unpacked(f"tools-{arch.name}", data["packages"], tuple(data["suites"]),
-                                  arch.debian, depends=True)
-    shown = ", ".join(f"{name} {versions[name]}" for name in data["packages"])
-    return entries(root, data["programs"]), shown
+    root, versions = apt.unpacked(f"tools-{arch.name}", list(packages), suites, arch.debian,
+                                  depends=True)
+    return entries(root, programs), ", ".join(f"{name} {versions[name]}" for name in packages)
 
 
-def entries(root: Path, programs: list[str]) -> tuple[initramfs.Entry, ...]:
+def entries(root: Path, programs: Sequence[str]) -> tuple[initramfs.Entry, ...]:
     """The programs, and every library below root where the loader looks for them."""
     made = {"tmp": initramfs.directory("tmp")}
     for program in programs:

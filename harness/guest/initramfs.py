@@ -1,10 +1,7 @@
 """Makes the guest's initramfs: the init program, and busybox where a shell is wanted.
 
-In:  an Arch, harness/guest/*.c, a folder for the output.
-Out: a gzipped cpio archive (newc), the same bytes for the same contents.
+In:  an Arch, harness/guest/*.c, a folder.  Out: a gzipped cpio archive, reproducible.
 """
-
-from __future__ import annotations
 
 import gzip
 import hashlib
@@ -13,8 +10,7 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..core import proc, settings
-from ..core.errors import Exit, HarnessError
+from ..core import Exit, HarnessError, proc, settings
 from ..fetch import apt
 from ..build.arches import Arch
 

@@ -1,12 +1,8 @@
 """Boots one guest in QEMU, with a time limit, and finds out whether KVM works.
 
-In:  BootSpec, an empty run folder.
-Out: BootResult; in the folder qemu-cmd (a sh script that boots the same again),
-     console.log and exit (QEMU's exit value, or "timeout").  Times are host seconds.
-What the console means is judged elsewhere (judge/).
+In:  BootSpec, an empty run folder.  Out: BootResult; in the folder qemu-cmd (boots the same
+     again), console.log and exit (QEMU's exit value, or "timeout").
 """
-
-from __future__ import annotations
 
 import json
 import os
@@ -20,8 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Callable
 
-from ..core import proc, settings
-from ..core.errors import Exit, HarnessError
+from ..core import Exit, HarnessError, proc, settings
 from ..build.arches import Arch
 
 TIMEOUT = "timeout"        # what the file `exit` holds when the limit was reached
@@ -55,7 +50,6 @@ class BootResult:
 
 
 def argv(spec: BootSpec) -> list[str]:
-    """The QEMU command."""
     kvm = spec.accel == "kvm" and not spec.icount
     if kvm:
         accel = ["-accel", "kvm"]
@@ -114,15 +108,16 @@ def host_is(arch: Arch) -> bool:
     return platform.machine() == {"arm64": "aarch64", "i386": "x86_64"}.get(arch.name, arch.name)
 
 
-def probe_kvm(spec: BootSpec, cache: Path, device: Path = Path("/dev/kvm")) -> str:
+def probe_kvm(spec: BootSpec, device: Path = Path("/dev/kvm")) -> str:
     """"kvm" if a guest really came up under KVM within the limit, else "tcg".
 
     spec is a guest that switches itself off after it printed "harness: success". The
     device alone says nothing: it can exist and let the guest hang. The answer is
-    kept in `cache` until the machine is booted again.
+    kept until the machine is booted again.
     """
     if not host_is(spec.arch) or not os.access(device, os.R_OK | os.W_OK):
         return "tcg"
+    cache = settings.BUILD / "kvm-probe.json"
     boot_id = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     key = f"{boot_id} {spec.arch.name}"
     try:

@@ -1,20 +1,13 @@
-"""Holds the splat patterns against those of the kernel's own test scripts.
+"""Holds the splat patterns against the kernel's own console-badness.sh.
 
-In:  tools/testing/selftests/rcutorture/bin/console-badness.sh of the kernel tree,
-     data/splats.toml.
-Out: complaints(tree) -> what that script takes for a report and no pattern does, unless
-     [[badness]] says why; and entries of [[badness]] that are no difference.
-That the patterns find more than the script does needs no reason.
+In:  the kernel tree, splats.toml.  Out: what that script takes for a report and no pattern does,
+     unless [[badness]] says why, and entries of [[badness]] that are no difference.
 """
-
-from __future__ import annotations
 
 import re
 from pathlib import Path
 
-from ..core import settings
-from ..core.errors import Exit, HarnessError
-from ..core.queues import Queue
+from ..core import Exit, HarnessError, Queue, settings
 from . import judge
 
 SCRIPT = "tools/testing/selftests/rcutorture/bin/console-badness.sh"

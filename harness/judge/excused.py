@@ -1,19 +1,15 @@
 """Finds whole kernel reports that are known, and known not to be the series'.
 
 In:  console lines, [[excused]] of the queue's splats.toml.
-Out: found(lines, queue) -> [(title of the rule, numbers of the report's lines, from 1)].
-Only the lines that make it a report are in there: the ones the rule names and its
-"Call Trace:". Anything else inside of it is judged as elsewhere.
+Out: found() -> the rule's title and the lines that make it a report: those that the rule names and
+     "Call Trace:". Anything else inside of it is judged as elsewhere.
 """
-
-from __future__ import annotations
 
 import functools
 import re
 from dataclasses import dataclass
 
-from ..core import settings
-from ..core.queues import Queue
+from ..core import Queue, records, settings
 from . import ktap
 
 LONGEST = 120      # lines of one report
@@ -27,14 +23,13 @@ class Rule:
     first: tuple[re.Pattern[str], ...]
     after: tuple[re.Pattern[str], ...]
     no_more: re.Pattern[str]
+    reason: str
 
 
 @functools.cache
 def rules(queue: Queue) -> list[Rule]:
     entries = queue.data(settings.DATA / "splats.toml").get("excused", [])
-    return [Rule(entry["title"], tuple(map(re.compile, entry["first"])),
-                 tuple(map(re.compile, entry["after"])), re.compile(entry["no_more"]))
-            for entry in entries]
+    return [records.make(Rule, entry, "[[excused]] of splats.toml") for entry in entries]
 
 
 def _match(patterns: tuple[re.Pattern[str], ...], texts: list[str]) -> bool:

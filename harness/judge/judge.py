@@ -1,15 +1,10 @@
 """Judges one run from the files it left.
 
-In:  a run folder: run.json (a Run: what was built, booted and asked for), console.log, exit.
-Out: Verdict, also as verdict.json in that folder.
-A run passes only if the guest switched itself off (QEMU exit value 0), its init said
-"success", all runs of every suite are complete, executed at least the lane's
-number of cases, skipped just those that the lane says must be skipped, failed none,
-each torture test ended with its own SUCCESS and what the lane asks of its totals, and
-no line of the console is a splat, and the kernel that booted is the one that was built.
+In:  a run folder: run.json (Run), console.log, exit.  Out: Verdict, verdict.json.
+A run passes only if the guest switched itself off and its init said "success", the kernel is the
+one that was built, all suites and torture tests ran as the lane asks for and none failed, and no
+line of the console is a splat.
 """
-
-from __future__ import annotations
 
 import dataclasses
 import fnmatch
@@ -21,12 +16,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Iterable
 
-from ..core import queues, settings
-from ..core.errors import Exit, HarnessError
-from ..core.queues import Queue
+from ..core import Exit, HarnessError, Queue, queues, settings
 from ..guest import qemu
 from . import excused, kcsan, ktap, runs, torture
 from .runs import Run, Suite
+from .torture import Result
 
 INIT = "harness: "             # what the guest's init puts before its lines
 # What a kernel with CONFIG_PREEMPT_DYNAMIC says of preempt=MODEL on its command line.
@@ -52,7 +46,7 @@ class Verdict:
     splats: list[Splat] = field(default_factory=list)
     elsewhere: list[str] = field(default_factory=list)   # data races that are not the series'
     excused: list[str] = field(default_factory=list)     # known reports of the base kernel
-    torture: list[torture.Result] = field(default_factory=list)
+    torture: list[Result] = field(default_factory=list)
 
     def fail(self, code: Exit, reason: str) -> None:
         """BOOT hides SPLAT, which hides TEST: the first cause comes out as exit code."""
@@ -92,12 +86,12 @@ def splat(line: str) -> str | None:
     return next((means for pattern, means in _splat_rules() if pattern.search(text)), None)
 
 
-def _split(lines: list[str]) -> tuple[list[str], dict[str, list[list[str]]], list[str]]:
-    """Console into: what came before init, results per suite and run, what init said."""
+def _split(lines: list[str]) -> tuple[list[str], dict[str, list[str]], list[str]]:
+    """Console into: what came before init, results per suite, what init said."""
     before: list[str] = []
-    results: dict[str, list[list[str]]] = {}
+    results: dict[str, list[str]] = {}
     said: list[str] = []
-    suite: str | None = None
+    suite = ""
     for line in lines:
         text = ktap.strip(line)
         if not text.startswith(INIT):
@@ -106,15 +100,15 @@ def _split(lines: list[str]) -> tuple[list[str], dict[str, list[list[str]]], lis
             continue
         text = text.removeprefix(INIT)
         if text.startswith("| "):
-            if suite is not None:
-                results[suite][-1].append(text[2:])
+            if suite:
+                results[suite].append(text[2:])
             continue
         said.append(text)
-        if begin := re.fullmatch(r"results (\S+) begin", text):
-            suite = begin[1]
-            results.setdefault(suite, []).append([])
-        elif text.startswith("results "):
-            suite = None
+        begin = re.fullmatch(r"results (\S+) begin", text)
+        if text.startswith("results "):
+            suite = begin[1] if begin else ""
+        if begin:
+            results[suite] = []
     return before, results, said
 
 
@@ -193,7 +187,7 @@ def _judge_races(verdict: Verdict, lines: list[str], run: Run, queue: Queue) -> 
     if run.touched is None:
         return {}
     means = {}
-    for race in kcsan.reports(lines, kcsan.rule(queue)):
+    for race in kcsan.reports(lines, kcsan.rules(queue)):
         ours = sorted(race.functions & set(run.touched))
         if race.problem:
             means[race.line] = f"a data race; {race.problem}, so it may be the series'"
@@ -221,7 +215,6 @@ def wrong_kernel(console: str, build_id: str, ended: bool = True) -> str:
 
 
 def judge(console: str, exit_value: str, run: Run) -> Verdict:
-    """Judges a console log."""
     verdict = Verdict()
     lines = console.splitlines()
     tail = "\n".join("    " + line for line in lines[-5:])
@@ -250,17 +243,13 @@ def judge(console: str, exit_value: str, run: Run) -> Verdict:
         _judge_run(verdict, "at boot", ktap.parse(first), run.suites, whole)
         if run.kunit_py is not None:
             _judge_second_opinion(verdict, run.kunit_py)
-        for number in range(max(asked.after_boot for asked in run.suites)):
-            after, due = ktap.Report(), []
-            for asked in run.suites:
-                if number >= asked.after_boot:
-                    continue
-                due.append(asked)
-                part = ktap.parse((results.get(asked.name, [])[number:] or [[]])[0])
-                after.suites += part.suites
-                after.problems += [f"{problem} ({asked.name})" for problem in part.problems]
-            name = "after boot" if number == 0 else f"after boot, run {number + 1}"
-            _judge_run(verdict, name, after, due, whole)
+        after, due = ktap.Report(), [suite for suite in run.suites if suite.again]
+        for asked in due:
+            part = ktap.parse(results.get(asked.name, []))
+            after.suites += part.suites
+            after.problems += [f"{problem} ({asked.name})" for problem in part.problems]
+        if due:
+            _judge_run(verdict, "after boot", after, due, whole)
     own = [line for line in lines if not ktap.strip(line).startswith(INIT)]
     for asked in run.torture:
         tested = torture.judge(asked, own)

@@ -1,25 +1,18 @@
 """Reads KCSAN's reports of data races, and says which ones concern the series.
 
-In:  console lines; [kcsan] of data/splats.toml and of the queue's; objects of the kernel that ran.
-Out: reports(lines) -> [Race]; functions(out, arch, src, files) -> names from nm.
-A kernel has races that nobody has got to yet, in code that has nothing to do with
-the series. A report concerns the series if one of the functions in its title, or among
-the first ones of either stack (splats.toml says how many), is in an object that the
-series touches. A report that cannot be read concerns it, too. Only where the access is in
-one of a few functions that race whoever calls them (splats.toml) does the caller not count,
-and of files that are about something else only the functions count that the series changes.
+In:  console lines; [kcsan] of splats.toml; objects of the kernel that ran.
+Out: reports() -> [Race]; functions() -> the names that the series touches.
+A report concerns the series if a function of its title, or among the first ones of either stack, is
+in an object that the series touches, or if it cannot be read. Callers do not count for functions
+that race whoever calls them; of some files, only the functions that the series changes count.
 """
-
-from __future__ import annotations
 
 import functools
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..core import proc, settings
-from ..core.errors import Exit, HarnessError
-from ..core.queues import Queue
+from ..core import Exit, HarnessError, Queue, proc, settings
 from ..build import single_objects
 from ..build.arches import Arch
 from . import ktap
@@ -51,15 +44,25 @@ def _function(text: str) -> str | None:
     return plain(match[1]) if match else None
 
 
+@dataclass(frozen=True)
+class Rules:
+    """[kcsan] of splats.toml."""
+
+    frames: int                   # how many functions of a stack are looked at
+    known: frozenset[str]         # functions whose callers do not count
+    partly: dict[str, list[str]]  # files of which the series changes only these functions
+    not_built: frozenset[str]     # touched files that a kernel with KCSAN does not have
+
+
 @functools.cache
-def rule(queue: Queue) -> tuple[int, frozenset[str]]:
-    """How many functions of a stack are looked at, and whose callers do not count."""
+def rules(queue: Queue) -> Rules:
     data = queue.data(settings.DATA / "splats.toml")["kcsan"]
-    return data["frames"], frozenset(item["function"] for item in data.get("known", []))
+    return Rules(data["frames"], frozenset(item["function"] for item in data.get("known", [])),
+                 {item["file"]: item["functions"] for item in data.get("partly", [])},
+                 frozenset(data.get("not_built", ())))
 
 
-def _read(number: int, text: str, block: list[str] | None,
-          rules: tuple[int, frozenset[str]]) -> Race:
+def _read(number: int, text: str, block: list[str] | None, asked: Rules) -> Race:
     """One report; block holds the lines between its title and the rule that ends it."""
     match = _TITLE.match(text)
     named = [_function(part) for part in match[1].split(" / ")] if match else [None]
@@ -90,14 +93,12 @@ def _read(number: int, text: str, block: list[str] | None,
     else:
         problem = ""
     names = {name for name in [*named, *reordered] if name}
-    frames, known = rules
     for stack in stacks:
-        names.update(stack[:1 if known.intersection(stack[:1]) else frames])
+        names.update(stack[:1 if asked.known.intersection(stack[:1]) else asked.frames])
     return Race(number, text.removeprefix("BUG: KCSAN: "), frozenset(names), problem)
 
 
-def reports(lines: list[str], rules: tuple[int, frozenset[str]]) -> list[Race]:
-    """Every report in a console log; rules are those of rule()."""
+def reports(lines: list[str], asked: Rules) -> list[Race]:
     found = []
     for number, line in enumerate(lines):
         text = ktap.strip(line)
@@ -112,26 +113,12 @@ def reports(lines: list[str], rules: tuple[int, frozenset[str]]) -> list[Race]:
                 continue
             stripped = ktap.strip(later)
             if _RULE.match(stripped) or stripped.startswith("BUG: KCSAN: "):
-                found.append(_read(number + 1, text, block if _RULE.match(stripped) else None,
-                                   rules))
+                found.append(_read(number + 1, text, block if _RULE.match(stripped) else None, asked))
                 break
             block.append(stripped)
         else:
-            found.append(_read(number + 1, text, None, rules))
+            found.append(_read(number + 1, text, None, asked))
     return found
-
-
-@functools.cache
-def partly(queue: Queue) -> dict[str, list[str]]:
-    """Files of which the series changes only some functions, with these (splats.toml)."""
-    data = queue.data(settings.DATA / "splats.toml")["kcsan"]
-    return {item["file"]: item["functions"] for item in data.get("partly", [])}
-
-
-@functools.cache
-def not_built(queue: Queue) -> frozenset[str]:
-    """Touched files that a kernel with KCSAN does not have (splats.toml)."""
-    return frozenset(queue.data(settings.DATA / "splats.toml")["kcsan"].get("not_built", ()))
 
 
 def defined(source: str, names: set[str]) -> set[str]:
@@ -147,11 +134,12 @@ def functions(queue: Queue, out: Path, arch: Arch, src: Path, files: list[str]) 
     Of each source there must be one, or no data race in it could be told to be the series'.
     """
     names: set[str] = set()
+    asked = rules(queue)
     for file in single_objects.concerned(arch.name, files):
         if not file.endswith(".c") or not (src / file).is_file():
             continue
         path = out / single_objects.built_as(queue).get(file, file[:-2] + ".o")
-        if file in not_built(queue):
+        if file in asked.not_built:
             if path.exists():
                 raise HarnessError(Exit.CONFIG, f"{path} exists, so {file} must go from not_built "
                                    "in the queue's splats.toml.")
@@ -165,8 +153,8 @@ def functions(queue: Queue, out: Path, arch: Arch, src: Path, files: list[str]) 
                           limit=settings.limit("tool"), code=Exit.BUILD)
         found = {plain(name) for name in
                  re.findall(r"^[0-9a-f]+ [tTwW] (\S+)$", listed.output, re.M)}
-        if file in partly(queue):
-            found &= set(partly(queue)[file])
+        if file in asked.partly:
+            found &= set(asked.partly[file])
         elif file in single_objects.built_as(queue):    # other sources are in there, too
             found = defined((src / file).read_text("utf-8"), found)
         if not found:

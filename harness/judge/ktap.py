@@ -1,13 +1,9 @@
-"""Reads the KTAP that KUnit prints to the kernel log.
+"""Reads the KTAP that KUnit prints to the kernel log, between other lines.
 
-In:  console lines (time stamps allowed, other kernel lines in between allowed).
-Out: Report: suites with their cases, and what is incomplete about them.  A case
-     with parameters counts as many executed cases as parameters were run.
-Unlike kunit.py's parser it keeps skips apart from passes and tells a run that ended
-early from one that was never there.
+In:  console lines.  Out: Report: suites with their cases, and what is incomplete. A case with
+     parameters counts as many executed cases as parameters were run.
+Unlike kunit.py's parser it tells a run that ended early from one that was never there.
 """
-
-from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
@@ -17,8 +13,7 @@ _STAMP = re.compile(r"^(?:<\d+>)?\[ *\d+\.\d+\](?:\[ *[TC]\d+\])? ")
 _RESULT = re.compile(r"^( *)(ok|not ok) (\d+)(?: -)? ?(.*)$")
 _PLAN = re.compile(r"^( *)1\.\.(\d+)$")
 _SUBTEST = re.compile(r"^( *)# Subtest: (.*)$")
-_FAILED_AT = re.compile(r"(?:EXPECTATION|ASSERTION) FAILED at (\S+)")
-_FAILED_IN = re.compile(r"^ *# (\w+): (?:EXPECTATION|ASSERTION) FAILED at ")
+_FAILED_AT = re.compile(r"^(?: *# (\w+): )?.*?(?:EXPECTATION|ASSERTION) FAILED at (\S+)")
 _SKIP = re.compile(r"\s*# SKIP\b ?(.*)$", re.I)
 INDENT = 4
 
@@ -75,87 +70,85 @@ def finished(line: str) -> str:
     return _result(match)[0] if match and match[1] else ""
 
 
-class Follower:
-    """Follows a run line by line: which cases have failed so far.
+class Reader:
+    """Reads a run line by line, from its first KTAP line on.
 
-    failed holds "suite.case" from the first check that failed on, and
-    "suite.case.parameter" from the result line of that parameter on.
+    failed holds "suite.case" from the first check that failed on, and "suite.case.parameter"
+    from the result line of that parameter on.
     """
 
     def __init__(self) -> None:
-        self.suite = self.case = ""
+        self.report = Report()
         self.failed: list[str] = []
+        self.suite: Suite | None = None
+        self.case = ""                       # the one with parameters that is running
+        self.params: list[Case] = []         # of it
+        self.failed_at = ""                  # first check that failed since the last result
 
     def feed(self, raw: str) -> None:
         line = strip(raw)
-        if match := _SUBTEST.match(line):
-            if len(match[1]) // INDENT == 1:
-                self.suite, self.case = match[2].strip(), ""
-            else:
-                self.case = match[2].strip()
-        elif match := _FAILED_IN.match(line):
-            self._add(f"{self.suite}.{match[1]}")
-        elif (match := _RESULT.match(line)) and match[1]:
-            name, status, _ = _result(match)
-            if status == "failed":
-                inner = len(match[1]) // INDENT > 1
-                self._add(f"{self.suite}.{self.case}.{name}" if inner else f"{self.suite}.{name}")
+        if match := _FAILED_AT.match(line):
+            self.failed_at = self.failed_at or match[2]
+            if match[1] and self.suite:
+                self._fail(f"{self.suite.name}.{match[1]}")
+        elif match := _PLAN.match(line):
+            depth = len(match[1]) // INDENT
+            if depth == 0:
+                self.report.plan = int(match[2])
+            elif depth == 1 and self.suite:
+                self.suite.plan = int(match[2])
+        elif match := _SUBTEST.match(line):
+            depth = len(match[1]) // INDENT
+            if depth == 1:
+                self._begin(match[2].strip())
+            elif depth == 2:
+                self.case, self.params = match[2].strip(), []
+        elif match := _RESULT.match(line):
+            name, status, reason = _result(match)
+            reason = self.failed_at if status == "failed" else reason
+            self.failed_at = ""
+            self._end(len(match[1]) // INDENT, name, status, reason)
 
-    def _add(self, name: str) -> None:
+    def _begin(self, name: str) -> Suite:
+        self.suite, self.params = Suite(name), []
+        self.report.suites.append(self.suite)
+        return self.suite
+
+    def _end(self, depth: int, name: str, status: str, reason: str) -> None:
+        """A result: of a suite (depth 0), a case, or a parameter."""
+        suite = self.suite
+        if depth == 0:
+            if suite is None or suite.name != name:
+                suite = self._begin(name)      # skipped as a whole, without a body
+            suite.status = status
+            if status == "skipped" and not suite.leaves:
+                suite.leaves.append(Case(name, status, reason))
+            self.suite = None
+        elif depth == 1 and suite:
+            case = Case(f"{suite.name}.{name}", status, reason)
+            suite.results += 1
+            suite.leaves += self.params or [case]
+            if status == "failed":
+                self._fail(case.name)
+                if self.params and all(item.status != "failed" for item in self.params):
+                    suite.leaves.append(case)   # every parameter passed and the case did not
+            self.params, self.case = [], ""
+        elif depth == 2 and suite:
+            self.params.append(Case(f"{suite.name}.{self.case}.{name}", status, reason))
+            if status == "failed":
+                self._fail(self.params[-1].name)
+
+    def _fail(self, name: str) -> None:
         if name not in self.failed:
             self.failed.append(name)
 
 
 def parse(lines: Iterable[str]) -> Report:
-    """Parses one run: everything from its first KTAP line on."""
-    report = Report()
-    suite: Suite | None = None
-    params: list[Case] = []          # parameters of the case that is running
-    subtest = ""                     # name of that case
-    failed_at = ""                   # first check that failed since the last result
-    for raw in lines:
-        line = strip(raw)
-        if (match := _FAILED_AT.search(line)) and not failed_at:
-            failed_at = match[1]
-        elif match := _PLAN.match(line):
-            depth = len(match[1]) // INDENT
-            if depth == 0:
-                report.plan = int(match[2])
-            elif depth == 1 and suite:
-                suite.plan = int(match[2])
-        elif match := _SUBTEST.match(line):
-            depth = len(match[1]) // INDENT
-            if depth == 1:
-                suite = Suite(match[2].strip())
-                report.suites.append(suite)
-                params = []
-            elif depth == 2:
-                subtest, params = match[2].strip(), []
-        elif match := _RESULT.match(line):
-            depth = len(match[1]) // INDENT
-            name, status, reason = _result(match)
-            if status == "failed":
-                reason = failed_at
-            failed_at = ""
-            if depth == 0:
-                if suite is None or suite.name != name or suite.status is not None:
-                    suite = Suite(name)      # skipped as a whole, without a body
-                    report.suites.append(suite)
-                suite.status = status
-                if status == "skipped" and not suite.leaves:
-                    suite.leaves.append(Case(name, status, reason))
-                suite = None
-            elif depth == 1 and suite:
-                suite.results += 1
-                suite.leaves += params or [Case(f"{suite.name}.{name}", status, reason)]
-                if status == "failed" and all(case.status != "failed" for case in params):
-                    # Every parameter passed and the case did not: that counts once more.
-                    suite.leaves += [Case(f"{suite.name}.{name}", status, reason)] if params else []
-                params, subtest = [], ""
-            elif depth == 2 and suite:
-                params.append(Case(f"{suite.name}.{subtest}.{name}", status, reason))
-    _check(report)
-    return report
+    reader = Reader()
+    for line in lines:
+        reader.feed(line)
+    _check(reader.report)
+    return reader.report
 
 
 def _check(report: Report) -> None:

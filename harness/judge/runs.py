@@ -1,19 +1,16 @@
 """A run: what was built, booted and asked for, as it is saved beside the console.
 
-In:  run.json of a run's folder.
-Out: Run; save(), load(). Lanes, mutants and benchmarks all make such records, and each can be
-judged again (judge.judge_folder) from its folder alone.
+In:  run.json of a run's folder.  Out: Run. Lanes, mutants and benchmarks make such records; each
+     can be judged again from its folder alone.
 """
-
-from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from ..core import records
-from ..core.errors import Exit, HarnessError
+from ..core import Exit, HarnessError, records
+from . import selftests
 from .torture import Wanted
 
 FILE = "run.json"
@@ -27,7 +24,10 @@ class Suite:
     min_cases: int               # least number of executed cases
     skips: tuple[str, ...] = ()  # globs for the cases that must be skipped, without the suite
     why: str = ""                # why they must
-    after_boot: int = 1          # runs after boot
+    again: bool = True           # after boot, too
+
+    def __post_init__(self) -> None:
+        selftests.check_skips(self.skips, self.why)
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,6 @@ def read(data: Any) -> Run:
 
 
 def load(folder: Path) -> Run:
-    """The run in a folder."""
     try:
         return read(json.loads((folder / FILE).read_text()))
     except (OSError, ValueError, AttributeError, HarnessError) as error:

@@ -1,22 +1,18 @@
 """The kernel's own selftests: which are run in the guest, and how that is judged.
 
-In:  a list like proof/selftests/selftests.toml, whose header says what it holds; console lines
-     of the runner proof/selftests/selftests.c.
-Out: the runner's list of steps; for each program pass, fail, skip or "known" (only cases
-     failed that the list says must fail), and what is wrong.
+In:  a list like proof/selftests/selftests.toml; console lines of selftests.c.
+Out: the runner's steps; for each program pass, fail, skip or "known" (only cases failed that
+     the list says must fail), and what is wrong.
 """
-
-from __future__ import annotations
 
 import fnmatch
 import re
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Iterable
+from typing import Iterable
 
 from ..core import records, settings
-from ..core.errors import Exit, HarnessError
 
 _STEPS = ("mount", "write", "swap")
 SKIP = 4                         # exit value of a selftest that was skipped
@@ -28,12 +24,17 @@ _CASE = re.compile(r"\s*(not ok|ok) \d+(?: -)?(?: (.*))?$")
 _DIRECTIVE = re.compile(r"\s*# (SKIP|XFAIL)\b:? ?", re.I)
 
 
+def check_skips(patterns: tuple[str, ...], why: str) -> None:
+    if bool(patterns) != bool(why):
+        raise ValueError("cases that must be skipped or fail, and why, go together")
+
+
 @dataclass(frozen=True)
 class Run:
     """One program with its arguments."""
 
     program: str                 # target/name arguments
-    limit_s: int
+    limit_s: int = 0             # 0: that of the list
     user: int = 0
     before: tuple[str, ...] = ()
     skips: tuple[str, ...] = ()
@@ -41,28 +42,56 @@ class Run:
     fails: tuple[str, ...] = ()
     why_fails: str = ""
 
+    def __post_init__(self) -> None:
+        check_skips(self.skips, self.why)
+        check_skips(self.fails, self.why_fails)
+        _check_steps(self.before)
+
     @property
     def file(self) -> str:
         return self.program.split()[0]
 
 
 @dataclass(frozen=True)
-class Listed:
-    """The list of the programs."""
+class LeftOut:
+    programs: tuple[str, ...]
+    why: str
 
+
+@dataclass(frozen=True)
+class Listed:
     targets: tuple[str, ...]
     copied: tuple[str, ...]
     cflags: str
     make: tuple[str, ...]
     setup: tuple[str, ...]
     limit_s: int                 # of a program that has none of its own
-    runs: tuple[Run, ...]
-    left_out: dict[str, str]     # program -> reason
+    run: tuple[Run, ...]
+    left_out: tuple[LeftOut, ...]
+
+    def __post_init__(self) -> None:
+        _check_steps(self.setup)
+        if not all(item.why for item in self.left_out):
+            raise ValueError("a [[left_out]] says why")
+        programs = Counter([*(item.program for item in self.run), *self.not_run])
+        twice = [name for name, count in programs.items() if count > 1] \
+            or sorted({*self.built} & {*self.not_run})
+        if twice:
+            raise ValueError(f"listed twice: {', '.join(twice)}")
 
     @property
     def built(self) -> list[str]:
         """The programs to build, target/name."""
-        return list(dict.fromkeys(item.file for item in self.runs))
+        return list(dict.fromkeys(item.file for item in self.run))
+
+    @property
+    def not_run(self) -> list[str]:
+        return [name for item in self.left_out for name in item.programs]
+
+    @property
+    def runs(self) -> tuple[Run, ...]:
+        """With their limits."""
+        return tuple(replace(item, limit_s=item.limit_s or self.limit_s) for item in self.run)
 
 
 @dataclass
@@ -74,48 +103,14 @@ class Ran:
     cases: list[tuple[str, str]] = field(default_factory=list)   # name, ok, not ok or skip
 
 
-def _wrong(path: Path, what: str) -> HarnessError:
-    return HarnessError(Exit.USAGE, f"{path}: {what}.")
-
-
-def _check_steps(path: Path, lines: Iterable[str]) -> None:
+def _check_steps(lines: Iterable[str]) -> None:
     for line in lines:
         if line.split(" ")[0] not in _STEPS:
-            raise _wrong(path, f"the step {line!r} must begin with one of {', '.join(_STEPS)}")
-
-
-def _run(path: Path, entry: dict[str, Any], limit_s: int) -> Run:
-    found = records.make(Run, {"limit_s": limit_s, **entry}, f"a [[run]] in {path}")
-    for patterns, why in ((found.skips, found.why), (found.fails, found.why_fails)):
-        if bool(patterns) != bool(why):
-            raise _wrong(path, f"{found.program}: cases that must be skipped or fail, and why, go "
-                         "together")
-    _check_steps(path, found.before)
-    return found
-
-
-@dataclass(frozen=True)
-class LeftOut:
-    programs: list[str]
-    why: str
+            raise ValueError(f"the step {line!r} must begin with one of {', '.join(_STEPS)}")
 
 
 def load(path: Path) -> Listed:
-    """Reads the list."""
-    data = settings.toml(path)
-    runs = tuple(_run(path, entry, data.get("limit_s", 0)) for entry in data.pop("run", []))
-    entries = [records.make(LeftOut, entry, f"a [[left_out]] in {path}")
-               for entry in data.pop("left_out", [])]
-    left_out = {name: entry.why for entry in entries for name in entry.programs}
-    if not all(left_out.values()):
-        raise _wrong(path, "a [[left_out]] says why")
-    twice = [name for name, count in Counter(item.program for item in runs).items() if count > 1]
-    twice += sorted({item.file for item in runs} & set(left_out))
-    if twice:
-        raise _wrong(path, f"listed twice: {', '.join(twice)}")
-    found = records.make(Listed, data, str(path), runs=runs, left_out=left_out)
-    _check_steps(path, found.setup)
-    return found
+    return records.make(Listed, settings.toml(path), str(path))
 
 
 def steps(listed: Listed) -> str:
@@ -128,7 +123,7 @@ def steps(listed: Listed) -> str:
 
 def unlisted(listed: Listed, known: Iterable[str]) -> list[str]:
     """What is wrong with the list, if the Makefiles know these programs."""
-    names, known = {*listed.built, *listed.left_out}, set(known)
+    names, known = {*listed.built, *listed.not_run}, set(known)
     return [*(f"{name} is not in the list" for name in sorted(known - names)),
             *(f"{name} is in the list, but no Makefile knows it" for name in sorted(names - known))]
 

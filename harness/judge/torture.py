@@ -1,15 +1,9 @@
 """Long tests that run in a lane: torture modules and programs.
 
-In:  harness/data/torture.toml (the tests, and how their lines are read), what a lane
-     asks for, the lines of a console.
-Out: the guest's steps and the modules and programs they need; for each test its totals,
-     its length in guest seconds, its tables, and what is wrong with it.
-A torture module prints its totals and its own verdict when it is unloaded, a program at
-its end. That line is what counts: without it the test has failed, whatever else the
-console shows.
+In:  data/torture.toml, what a lane asks for (Wanted), console lines.
+Out: the guest's steps; a Result for each test. Its last line, with its totals and its own
+     verdict, is what counts: without it the test has failed.
 """
-
-from __future__ import annotations
 
 import fnmatch
 import functools
@@ -17,9 +11,10 @@ import re
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from typing import Iterable
+from typing import Any, Iterable
 
 from ..core import records, settings
+from ..core.report import text_table
 from . import ktap, selftests
 
 _SECONDS = re.compile(r"\[ *(\d+\.\d+)\]")
@@ -30,10 +25,10 @@ class Kind:
     """One test of torture.toml."""
 
     name: str
-    begin: str
-    end: str
-    progress: str
-    totals: dict[str, str]
+    begin: re.Pattern[str]
+    end: re.Pattern[str]
+    progress: re.Pattern[str]
+    totals: dict[str, re.Pattern[str]] = field(default_factory=dict)
     module: str = ""
     needs: str = ""
     program: str = ""
@@ -41,9 +36,9 @@ class Kind:
     good: str = "SUCCESS"
     zero: tuple[str, ...] = ()
     lost: tuple[str, ...] = ()
-    added: dict[str, str] = field(default_factory=dict)
-    verdicts: str = ""
-    tables: tuple[str, ...] = ()
+    added: dict[str, re.Pattern[str]] = field(default_factory=dict)
+    verdicts: re.Pattern[str] | None = None
+    tables: tuple[re.Pattern[str], ...] = ()
     programs: str = ""
 
     @property
@@ -63,6 +58,9 @@ class Wanted:
     skips: tuple[str, ...] = ()  # globs for the verdicts that must be "skip"
     why: str = ""                # why they must
     programs: tuple[selftests.Run, ...] = ()     # the selftests that it runs, in their order
+
+    def __post_init__(self) -> None:
+        selftests.check_skips(self.skips, self.why)
 
 
 @dataclass(frozen=True)
@@ -103,18 +101,25 @@ class Result:
         ended = f"ended with {self.ended} after " if self.ended else ""
         lines = [f"{self.test}: {ended}{self.seconds:.0f} s; {', '.join(parts)}"]
         for table in self.tables:
-            widths = [max(map(len, column)) for column in zip(*table)]
-            lines += ["  " + "  ".join([row[0].ljust(widths[0]),
-                                        *map(str.rjust, row[1:], widths[1:])]) for row in table]
+            lines += ["  " + line for line in text_table(table).splitlines()]
         return "\n".join(lines)
 
 
 @functools.cache
 def kinds() -> dict[str, Kind]:
-    """The tests that there are."""
     data = settings.toml(settings.DATA / "torture.toml")
-    return {name: records.make(Kind, entry, f"{name} of torture.toml", name=name)
+    return {name: records.make(Kind, _as_usual(entry) | entry, f"{name} of torture.toml", name=name)
             for name, entry in data.items()}
+
+
+def _as_usual(entry: dict[str, Any]) -> dict[str, str]:
+    """What follows from `lines`, if it is given."""
+    if not (word := entry.pop("lines", "")):
+        return {}
+    said = f"{PurePosixPath(entry['program']).stem}: {word}-"
+    usual = {"begin": said + "BEGIN", "end": said + r"END,(\d+)", "good": "0"}
+    return usual if "programs" in entry else \
+        usual | {"verdicts": word + r"-VERDICT,(\w+),(\w+),(\w+),(.*)"}
 
 
 def chosen(wanted: Iterable[Wanted]) -> list[Kind]:
@@ -146,33 +151,27 @@ def steps(wanted: Iterable[Wanted]) -> str:
     return "".join(line + "\n" for line in lines)
 
 
-@functools.cache
-def _progress() -> list[tuple[str, re.Pattern[str]]]:
-    return [(name, re.compile(kind.progress)) for name, kind in kinds().items()]
-
-
 def progress(line: str) -> str | None:
     """What a console line says about how far a test is, if it is such a line."""
-    for name, pattern in _progress():
-        if found := pattern.search(line):
+    for name, kind in kinds().items():
+        if found := kind.progress.search(line):
             return f"{name}: {found[1]}"
     return None
 
 
 def _sections(kind: Kind, lines: list[str]) -> list[Section]:
-    begin, end = re.compile(kind.begin), re.compile(kind.end)
     sections: list[Section] = []
     now = 0.0
     for line in lines:
         text = ktap.strip(line)
         if stamp := _SECONDS.match(line):
             now = float(stamp[1])
-        if begin.search(text):
+        if kind.begin.search(text):
             sections.append(Section(now))
         if not sections or sections[-1].ended is not None:
             continue
         sections[-1].lines.append(text)
-        if found := end.search(text):
+        if found := kind.end.search(text):
             sections[-1].ended = now
             sections[-1].verdict = found[1]
     return sections
@@ -182,7 +181,7 @@ def _count(kind: Kind, sections: list[Section], result: Result) -> None:
     """Adds up the totals of the sections."""
     for name, pattern in kind.totals.items():
         for section in sections:
-            found = re.findall(pattern, " ".join(section.lines))
+            found = pattern.findall(" ".join(section.lines))
             if not found:
                 result.problems.append(f"the total {name!r} is missing")
                 continue
@@ -190,7 +189,7 @@ def _count(kind: Kind, sections: list[Section], result: Result) -> None:
             result.totals[name] = result.totals.get(name, 0) + sum(map(int, groups))
     for name, pattern in kind.added.items():
         found = [int(number) for section in sections
-                 for number in re.findall(pattern, "\n".join(section.lines))]
+                 for number in pattern.findall("\n".join(section.lines))]
         if found:
             result.totals[name] = sum(found)
     if kind.lost and all(name in result.totals for name in kind.lost):
@@ -201,7 +200,7 @@ def _count(kind: Kind, sections: list[Section], result: Result) -> None:
 def said(test: str, lines: Iterable[str]) -> list[Said]:
     """The verdicts that a test printed in console lines; TEST.end where it has only that one."""
     kind = kinds()[test]
-    found = [re.search(kind.verdicts or kind.end, line) for line in lines]
+    found = [(kind.verdicts or kind.end).search(line) for line in lines]
     if not kind.verdicts:
         return [Said(f"{test}.end", "pass" if match[1] == kind.good else "fail", match[1])
                 for match in found if match]
@@ -228,7 +227,7 @@ def _judge_verdicts(asked: Wanted, verdicts: list[Said], result: Result) -> None
 def _tables(kind: Kind, lines: list[str]) -> list[list[list[str]]]:
     """The lines that match a table's pattern; its groups are the columns."""
     tables = []
-    for pattern in map(re.compile, kind.tables):
+    for pattern in kind.tables:
         rows = [list(match.groups()) for match in map(pattern.search, lines) if match]
         if rows:
             tables.append([list(pattern.groupindex), *rows])
@@ -236,7 +235,6 @@ def _tables(kind: Kind, lines: list[str]) -> list[list[list[str]]]:
 
 
 def judge(asked: Wanted, lines: list[str]) -> Result:
-    """Judges one test; lines are the kernel's own."""
     kind, result = kinds()[asked.test], Result(asked.test)
     sections = _sections(kind, lines)
     if not sections:

@@ -1,21 +1,15 @@
-"""Reads lanes: the configurations that are built and booted (lanes/*.toml).
+"""Reads lanes: the configurations that are built and booted.
 
-In:  a Queue, lanes/NAME.toml, and lanes.toml of the queue's folder, if there is one.
-Out: Lane; names(queue), load(name, queue) -> Lane.  Times are host seconds,
-     memory is MiB.
-What each key of a lane's file means is said in the header of lanes/x86_64.toml.
+In:  a Queue, lanes/NAME.toml (lanes/x86_64.toml says what the keys mean), lanes.toml of the queue.
+Out: Lane. Times are host seconds, memory is MiB.
 """
 
-from __future__ import annotations
-
-import difflib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..core import records, settings
-from ..core.errors import Exit, HarnessError
-from ..core.queues import Queue, merged
+from ..core import Exit, HarnessError, Queue, look_up, records, settings
+from ..core.queues import merged
 from ..build.arches import Arch, Kernel, arch
 from ..judge import selftests, torture
 from ..judge.runs import Suite
@@ -28,21 +22,30 @@ WHEN = ("check", "all")      # ./run check; ./run check --all only
 @dataclass(frozen=True)
 class Lane:
     name: str
-    proves: str
-    arch: Arch
-    cpus: int                    # that the guest has
-    boot_cpus: int               # online at boot; the guest's init adds the others after the
-                                 # first run
-    memory_mib: int
-    cmdline: str                 # extra kernel parameters
-    boot_limit_s: float          # boot, all runs of every suite, torture
-    suites: tuple[Suite, ...]
     kernel: Kernel               # its own, or that of the lane whose kernel it boots
-    when: str = "check"          # one of WHEN
-    torture: tuple[Wanted, ...] = ()
+    suites: tuple[Suite, ...]
+    torture: tuple[Wanted, ...]
+    acpi: Path | None            # source of a table that QEMU adds to its own
+    proves: str
+    cpus: int                    # that the guest has
+    memory_mib: int
+    boot_limit_s: float          # boot, all runs of every suite, torture
+    boot_cpus: int = 0           # online at boot; the guest's init adds the others after the
+                                 # first run. 0: all
+    cmdline: str = ""            # extra kernel parameters
+    when: str = WHEN[0]
     icount: bool = False         # the guest's clock counts instructions
     qemu: tuple[str, ...] = ()   # more arguments for QEMU
-    acpi: Path | None = None     # source of a table that QEMU adds to its own
+
+    def __post_init__(self) -> None:
+        if self.when not in WHEN:
+            raise ValueError(f"when must be one of {', '.join(WHEN)}")
+        if not 1 <= self.boot_cpus <= self.cpus:
+            raise ValueError("boot_cpus must be from 1 to cpus")
+
+    @property
+    def arch(self) -> Arch:
+        return self.kernel.arch
 
 
 def _wrong(path: Path, what: str) -> HarnessError:
@@ -59,7 +62,6 @@ class Differences:
 
 
 def differences(queue: Queue) -> Differences:
-    """What the queue's lanes.toml says."""
     path = queue.dir / "lanes.toml"
     data = settings.toml(path) if path.is_file() else {}
     found = Differences(data.pop("left_out", {}), data.pop("config", {}), data.pop("lane", {}))
@@ -77,59 +79,18 @@ def names(queue: Queue, folder: Path = LANES) -> list[str]:
 
 def load(name: str, queue: Queue, folder: Path = LANES) -> Lane:
     """Reads lanes/NAME.toml; an unknown name is a usage error that lists the lanes."""
-    known = names(queue, folder)
     if why := differences(queue).left_out.get(name):
         raise HarnessError(Exit.USAGE, f"the lane {name} is not for {queue.name}: {why}.")
-    if name not in known:
-        near = difflib.get_close_matches(name, known, 1)
-        hint = f" (did you mean {near[0]}?)" if near else ""
-        raise HarnessError(Exit.USAGE, f"there is no lane {name!r}{hint}; the lanes are: "
-                           f"{', '.join(known)}.")
+    look_up("lane", name, names(queue, folder))
     return read(folder / f"{name}.toml", queue)
-
-
-@dataclass(frozen=True)
-class Keys:
-    """The keys of a lane's file."""
-
-    proves: str
-    cpus: int
-    memory_mib: int
-    boot_limit_s: int
-    when: str = WHEN[0]
-    kernel: str = ""
-    arch: str = ""
-    boot_cpus: int = 0
-    cmdline: str = ""
-    kunitconfig: str = ""
-    suite: tuple[dict[str, Any], ...] = ()
-    torture: tuple[dict[str, Any], ...] = ()
-    config: dict[str, Any] = field(default_factory=dict)
-    icount: bool = False
-    qemu: tuple[str, ...] = ()
-    acpi: str = ""
 
 
 _OF_A_KERNEL = ("arch", "kunitconfig", "config")     # come with `kernel`, if a lane has that
 
 
-def _check_skips(path: Path, entry: Suite | Wanted) -> None:
-    if bool(entry.skips) != bool(entry.why):
-        raise _wrong(path, "skips and why go together: say why these cases must be skipped")
-
-
-def _suite(path: Path, entry: dict[str, Any]) -> Suite:
-    found = records.make(Suite, entry, f"a [[suite]] in {path}")
-    _check_skips(path, found)
-    return found
-
-
 def _torture(path: Path, entry: dict[str, Any], queue: Queue) -> Wanted:
-    known = torture.kinds()
-    kind = known.get(entry.get("test", ""))
-    if not kind:
-        raise _wrong(path, f"the torture test {entry.get('test')!r} is unknown; known are: "
-                     f"{', '.join(known)}")
+    look_up(f"torture test for {path.name}", entry.get("test", ""), torture.kinds())
+    kind = torture.kinds()[entry["test"]]
     programs = selftests.load(queue.file(settings.REPO / kind.programs)).runs \
         if kind.programs else ()
     found = records.make(Wanted, entry, f"a [[torture]] in {path}", programs=programs)
@@ -139,12 +100,10 @@ def _torture(path: Path, entry: dict[str, Any], queue: Queue) -> Wanted:
                          f"({', '.join(kind.numbers)}), not {name}")
     if found.skips and not kind.verdicts:
         raise _wrong(path, f"{kind.name} has no verdicts that could be skipped")
-    _check_skips(path, found)
     return found
 
 
 def _own_kernel(path: Path, data: dict[str, Any], queue: Queue) -> Kernel:
-    """The kernel that the lane file describes."""
     if "arch" not in data:
         raise _wrong(path, "the key 'arch' is missing (or 'kernel', the lane whose kernel it "
                      "boots)")
@@ -175,22 +134,17 @@ def _other_kernel(path: Path, data: dict[str, Any], queue: Queue) -> Kernel:
 def read(path: Path, queue: Queue) -> Lane:
     """Reads one lane file, for the queue, and checks that it says all it must."""
     data = merged(settings.toml(path), differences(queue).lane.get(path.stem, {}))
-    keys = records.make(Keys, data, str(path))
-    if keys.when not in WHEN:
-        raise _wrong(path, f"when must be one of {', '.join(WHEN)}")
-    boot_cpus = data.get("boot_cpus", keys.cpus)
-    if not 1 <= boot_cpus <= keys.cpus:
-        raise _wrong(path, "boot_cpus must be from 1 to cpus")
-    acpi = settings.REPO / keys.acpi if keys.acpi else None
+    kernel = (_other_kernel if "kernel" in data else _own_kernel)(path, data, queue)
+    data = {name: item for name, item in data.items() if name not in (*_OF_A_KERNEL, "kernel")}
+    suites, asked, table = data.pop("suite", ()), data.pop("torture", ()), data.pop("acpi", "")
+    acpi = settings.REPO / table if table else None
     if acpi and not acpi.is_file():
-        raise _wrong(path, f"acpi names {keys.acpi}, which is no file of this repository")
-    kernel = _other_kernel(path, data, queue) if keys.kernel else _own_kernel(path, data, queue)
-    return Lane(
-        name=path.stem, proves=keys.proves, arch=kernel.arch, cpus=keys.cpus, boot_cpus=boot_cpus,
-        memory_mib=keys.memory_mib, cmdline=keys.cmdline, boot_limit_s=keys.boot_limit_s,
-        suites=tuple(_suite(path, entry) for entry in keys.suite), kernel=kernel, when=keys.when,
-        torture=tuple(_torture(path, entry, queue) for entry in keys.torture),
-        icount=keys.icount, qemu=keys.qemu, acpi=acpi)
+        raise _wrong(path, f"acpi names {table}, which is no file of this repository")
+    return records.make(
+        Lane, {"boot_cpus": data.get("cpus"), **data}, str(path), name=path.stem, kernel=kernel,
+        acpi=acpi,
+        suites=tuple(records.make(Suite, entry, f"a [[suite]] in {path}") for entry in suites),
+        torture=tuple(_torture(path, entry, queue) for entry in asked))
 
 
 def choose(queue: Queue, named: list[str], everything: bool) -> list[Lane]:

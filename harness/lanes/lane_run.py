@@ -1,12 +1,9 @@
 """Runs one lane: builds its kernel, boots it, judges what came out.
 
-In:  a Lane, a kernel tree with the facts about it (TreeInfo), a Progress.
-Out: a run folder build/<queue>/runs/<lane>[-<variant>]/ and its Verdict.
-The folder holds config, qemu-cmd, console.log, exit, run.json (what was asked for
-and from which source) and verdict.json; that of the run before is kept as NAME.old.
+In:  a Lane, a kernel tree (TreeInfo), a Progress.
+Out: Verdict; build/<queue>/runs/<lane>[-<variant>]/: config, qemu-cmd, console.log, exit, run.json,
+     verdict.json. The folder of the run before is kept as NAME.old.
 """
-
-from __future__ import annotations
 
 import re
 import shutil
@@ -17,16 +14,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Callable
 
-from ..core import proc, settings
-from ..core.errors import Exit, HarnessError
+from ..core import Exit, HarnessError, Part, Progress, Queue, proc, settings
 from ..core.files import check_disk
-from ..core.progress import Progress
-from ..core.queues import Queue
-from ..core.report import Part
 from ..fetch import host_packages
-from ..queue import series
-from ..queue.tree import TreeInfo
-from ..build import kernel_build, kernel_module
+from ..queue import TreeInfo, series
+from ..build import kernel_build
 from ..guest import initramfs, qemu
 from ..judge import judge, kcsan, ktap, runs, selftests, torture
 from ..judge.runs import Run
@@ -68,8 +60,7 @@ def guest_dir() -> Path:
 
 def cmdline(lane: Lane, glob: str | None) -> str:
     """Kernel parameters for a run of the lane's suites and torture tests."""
-    runs = [suite.name for suite in lane.suites for _ in range(suite.after_boot)]
-    words = ["harness.suites=" + ",".join(runs)]
+    words = ["harness.suites=" + ",".join(suite.name for suite in lane.suites if suite.again)]
     if lane.boot_cpus < lane.cpus:
         words.append(f"maxcpus={lane.boot_cpus} harness.online=1")
     if torture.steps(lane.torture):
@@ -101,8 +92,8 @@ def torture_entries(lane: Lane, info: TreeInfo, out: Path) -> tuple[initramfs.En
                                "lane must set the option of that module to \"m\".")
     for kind in torture.chosen(lane.torture):
         if kind.source:
-            made = kernel_module.make(lane.kernel, info.path, out, settings.REPO / kind.source,
-                                      kind.module, out / f"torture-{kind.name}")
+            made = kernel_build.module(lane.kernel, info.path, out, settings.REPO / kind.source,
+                                       kind.module, out / f"torture-{kind.name}")
             files += [made.with_name(name) for name in (kind.needs, kind.module) if name]
         if kind.program:
             source = settings.REPO / kind.program
@@ -142,7 +133,7 @@ def accelerated(lane: Lane, spec: qemu.BootSpec) -> qemu.BootSpec:
     if spec.icount:
         return spec
     trial = replace(spec, cmdline="kunit.enable=0")
-    return replace(spec, accel=qemu.probe_kvm(trial, settings.BUILD / "kvm-probe.json"))
+    return replace(spec, accel=qemu.probe_kvm(trial))
 
 
 _COUNTED = re.compile(r"Ran \d+ tests: (.*)$", re.M)
@@ -230,8 +221,6 @@ def part(lane: Lane, info: TreeInfo, progress: Progress) -> Part:
     verdict = ran.verdict
     failed = verdict.failed or (1 if verdict.code != Exit.OK else 0)
     runs = [f"{count} cases {name}" for name, count in verdict.runs.items()]
-    if len(runs) > 2:
-        runs = [f"{sum(verdict.runs.values())} cases in {len(runs)} runs"]
     ran_all = ", ".join([*runs, *(item.test for item in verdict.torture)])
     print("\n".join(f"  {line}" for line in verdict.text().splitlines()), flush=True)
     return Part(ran.name, verdict.code, verdict.passed, failed, verdict.skipped,

@@ -1,23 +1,17 @@
-"""Builds the kernel's own selftests outside of the kernel's tree.
+"""Builds the kernel's own selftests from copies: their Makefiles write where they are.
 
-In:  the list of the programs (selftests.Listed), a Kernel, its tree and its build folder
-     (configured), a folder of its own for the build.
+In:  selftests.Listed, a Kernel, its tree and build folder, a folder for the build.
 Out: the programs; the guest's entries for them. FOLDER.log holds make's output.
-They are built from copies, since their Makefiles write into the folders they are in.
 """
 
-from __future__ import annotations
-
 import json
-import os
 import re
 import shutil
 import stat
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from ..core import proc, settings
-from ..core.errors import Exit, HarnessError
+from ..core import Exit, HarnessError
 from ..build import kconfig, kernel_build
 from ..build.arches import Kernel
 from ..guest import initramfs
@@ -55,7 +49,7 @@ def make(listed: Listed, kernel: Kernel, tree: Path, out: Path, folder: Path) ->
     """Builds the programs in FOLDER: {target/path: file}. Nothing is run if nothing changed."""
     source = kernel_build.source_state(tree)
     state = json.dumps([source, listed.targets, listed.copied, listed.cflags, listed.make,
-                        listed.built, list(listed.left_out)])
+                        listed.built, listed.not_run])
     stamp, log = folder / "built.json", folder.with_name(folder.name + ".log")
     files = {name: folder / "bin" / name for name in listed.built}
     if stamp.exists() and stamp.read_text() == state and not source.endswith("-dirty") \
@@ -66,13 +60,7 @@ def make(listed: Listed, kernel: Kernel, tree: Path, out: Path, folder: Path) ->
     _copy(listed, tree, folder / "source")
 
     def run(argv: list[Any]) -> str:
-        made = proc.run(["make", *argv], step=f"build of the selftests for {kernel.name}",
-                        limit=settings.limit("objects"), env=kernel_build.REPRODUCIBLE, log=log,
-                        check=False)
-        if made.returncode:
-            raise HarnessError(Exit.BUILD, f"build of the selftests for {kernel.name} failed; its "
-                               f"output is in {log}.\n{kernel_build.first_errors(made.output)}")
-        return made.output
+        return kernel_build.make(argv, f"build of the selftests for {kernel.name}", "objects", log).output
 
     run(["-C", tree, f"O={out}", *kconfig.make_args(kernel), "headers"])
     known, argvs = [], []
@@ -86,7 +74,7 @@ def make(listed: Listed, kernel: Kernel, tree: Path, out: Path, folder: Path) ->
         said = run([f"--eval={_KNOWN}: ; @echo {_KNOWN} {_PROGRAMS}", *common, _KNOWN])
         found = re.search(rf"^{_KNOWN}(.*)$", said, re.M)
         known += [f"{target}/{name}" for name in (found[1].split() if found else ())]
-        argvs.append([f"-j{(os.cpu_count() or 1) + 1}", *common, *(
+        argvs.append([kernel_build.jobs(), *common, *(
             path for name, path in files.items() if PurePosixPath(name).parts[0] == target)])
     if problems := selftests.unlisted(listed, known):
         raise HarnessError(Exit.TEST, "the list of selftests and the kernel's Makefiles differ: "

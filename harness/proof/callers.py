@@ -1,17 +1,13 @@
 """The audit of callers: who makes a cross-CPU call with preemption disabled, and why.
 
 In:  the patched kernel tree, proof/callers/ (SmPL scripts, calls.toml, the table callers.md).
-Out: report Parts. Coccinelle's hits and the table must be the same: a hit without a verdict
-     fails, and so does a verdict without a hit. Times are seconds.
+Out: a Part: Coccinelle's hits and the table must be the same.
 
-A hit is (file, function, what pins, call), without line numbers, so that the table does not
-change with every patch. A call that Coccinelle's parser does not see at all is a hit too.
-Which functions make calls, directly or through others, is read with regular expressions.
-Coccinelle gets only the functions with both something that pins and such a call: the whole
-audit takes 50 s of CPU time like that, and many times as long with whole files.
+A hit is (file, function, what pins, call). A call that Coccinelle's parser does not see at all is a
+hit too. Which functions make calls, directly or through others, is read with regular expressions,
+and Coccinelle gets only the functions with both something that pins and such a call: 50 s of CPU
+time, and many times as long with whole files.
 """
-
-from __future__ import annotations
 
 import os
 import re
@@ -22,13 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Iterable, Iterator
 
-from ..core import proc, records, report, settings
-from ..core.errors import Exit, HarnessError
+from ..core import Exit, HarnessError, Part, Progress, proc, records, report, settings
 from ..core.git import git
-from ..core.progress import Progress
-from ..core.report import Part
-from ..fetch import host_packages
-from ..fetch.linux_source import Options
+from ..fetch import Options, host_packages
 from ..queue import tree
 
 FOLDER = settings.REPO / "proof/callers"
@@ -101,18 +93,15 @@ class Kind:
 
     @property
     def words(self) -> set[str]:
-        """A function without any of them has no hit."""
         return {"guard", "scoped_guard"} if self.guard else set(self.pin)
 
 
 def kinds(path: Path = FOLDER / "pins.toml") -> list[Kind]:
-    """All kinds of pinning."""
     return [records.make(Kind, entry, f"{name} of {path}", name=name)
             for name, entry in settings.toml(path).items()]
 
 
 def words(path: Path = FOLDER / "calls.toml") -> Words:
-    """What to look for."""
     return records.make(Words, settings.toml(path), str(path))
 
 
@@ -196,31 +185,15 @@ def blank(text: str) -> str:
     return _NO_CODE.sub(lambda found: re.sub(r"[^\n]", " ", found[0]), text)
 
 
-def directives(lines: list[str]) -> list[bool]:
-    """Which lines of blanked C text belong to a preprocessor directive."""
-    found, goes_on = [], False
-    for line in lines:
-        found.append(goes_on or line.lstrip().startswith("#"))
-        goes_on = found[-1] and line.endswith("\\")
-    return found
+# The body of a function in blanked C text, by the style of the kernel: braces in the first column.
+_BODY = re.compile(r"(?<!\\\n)^\{(?:.*\}[ \t]*$|(?s:.*?)^\})", re.M)
+# What goes from a body of which nothing is needed: all but preprocessor directives, and the lines.
+_EMPTIED = re.compile(r"(^[ \t]*#(?:.*\\\n)*.*$)|.", re.M)
 
 
-def bodies(plain: list[str]) -> Iterator[tuple[int, int]]:
-    """(first line, line after the last) of each function's body in blanked C text, by the style
-    of the kernel: braces in the first column. What is not balanced, as with #ifdef around one of
-    the braces, is left out."""
-    start, depth = -1, 0
-    for number, (line, directive) in enumerate(zip(plain, directives(plain))):
-        if directive:
-            continue
-        if start < 0 and line.startswith("{"):
-            start, depth = number, 0
-        if start >= 0:
-            depth += line.count("{") - line.count("}")
-            if line.startswith("}") or (start == number and not depth):
-                if not depth:
-                    yield start, number + 1
-                start = -1
+def bodies(plain: str) -> Iterator[re.Match[str]]:
+    """Each body; not what is not balanced, as with #ifdef around one of the braces."""
+    return (body for body in _BODY.finditer(plain) if body[0].count("{") == body[0].count("}"))
 
 
 _HEAD = re.compile(r"\b(\w+)\s*\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\)\s*"
@@ -232,14 +205,10 @@ def functions(text: str) -> Iterator[tuple[str, str]]:
     """(name, body) of each function in C text, and of each macro with arguments. What stands
     between braces in the first column and has no parameters, as a struct, is none."""
     whole = blank(text)
-    plain = whole.split("\n")
-    for first, end in bodies(plain):
-        above = first
-        while above and plain[above - 1].strip() and plain[above - 1][0] not in "}#":
-            above -= 1
-        head = _HEAD.search("\n".join(plain[above:first]))
-        if head:
-            yield head[1], "\n".join(plain[first:end])
+    for body in bodies(whole):
+        above = whole[whole.rfind("\n\n", 0, body.start()) + 1:body.start()]
+        if head := _HEAD.search(above):
+            yield head[1], body[0]
     for macro in _MACRO.finditer(whole):
         yield macro[1], macro[2]
 
@@ -253,15 +222,13 @@ def has_all(text: str, needed: Iterable[set[str]]) -> bool:
 def slim(text: str, *needed: set[str]) -> str:
     """C text with the same lines, but nothing in the bodies of functions that lack a word of one
     of the sets: there is nothing to be found in them, and to parse them takes most of the time."""
-    lines = text.split("\n")
-    plain = blank(text).split("\n")
-    keep = directives(plain)
-    for first, end in bodies(plain):
-        if end - first > 2 and not has_all("\n".join(lines[first:end]), needed):
-            lines[first] = "{"
-            for number in range(first + 1, end - 1):
-                lines[number] = plain[number] if keep[number] else ""
-    return "\n".join(lines)
+    plain, parts, done = blank(text), [], 0
+    for body in bodies(plain):
+        start, end = body.span()
+        if body[0].count("\n") > 1 and not has_all(text[start:end], needed):
+            parts += [text[done:start + 1], _EMPTIED.sub(r"\1", plain[start + 1:end - 1])]
+            done = end - 1
+    return "".join([*parts, text[done:]])
 
 
 def written(text: str, names: Iterable[str]) -> list[tuple[int, str]]:
@@ -309,35 +276,26 @@ def pinned_script(asked: Iterable[Kind], family: Iterable[str], calls: Iterable[
     return "\n".join(rules)
 
 
-@dataclass(frozen=True)
-class Makers:
-    """Functions that make cross-CPU calls."""
+# Functions that make cross-CPU calls: (file, function) of static ones, ("", function) of others.
+Makers = frozenset[tuple[str, str]]
 
-    everywhere: frozenset[str]
-    in_file: frozenset[tuple[str, str]]     # (file, function) of static ones
 
-    @property
-    def names(self) -> set[str]:
-        """All their names."""
-        return {*self.everywhere, *(function for _, function in self.in_file)}
+def names_of(makers: Makers) -> set[str]:
+    return {function for _, function in makers}
 
-    def has(self, file: str, name: str, own: set[str]) -> bool:
-        """Whether a function that is called in a file is one of them, not another one of the same
-        name; own are the functions that the file defines for itself."""
-        return (file, name) in self.in_file if name in own else name in self.everywhere
 
-    def plus(self, found: Iterable[tuple[str, str]], texts: dict[str, str],
-             ignored: Iterable[str]) -> Makers:
-        """With these (file, function), as far as their callers are asked for."""
-        everywhere, in_file = set(self.everywhere), set(self.in_file)
-        for file, function in found:
-            if function in ignored or not function.isidentifier():
-                continue
-            if function in static_ones(file, texts[file]):
-                in_file.add((file, function))
-            else:
-                everywhere.add(function)
-        return Makers(frozenset(everywhere), frozenset(in_file))
+def is_maker(makers: Makers, file: str, name: str, own: set[str]) -> bool:
+    """Whether a function that is called in a file is one of them, not another one of the same
+    name; own are the functions that the file defines for itself."""
+    return (file if name in own else "", name) in makers
+
+
+def plus(makers: Makers, found: Iterable[tuple[str, str]], texts: dict[str, str],
+         ignored: Iterable[str]) -> Makers:
+    """With these (file, function), as far as their callers are asked for."""
+    return makers | {(file if function in static_ones(file, texts[file]) else "", function)
+                     for file, function in found
+                     if function not in ignored and function.isidentifier()}
 
 
 _CALLED = re.compile(r"(?<![\w.>])(\w+)\s*\(")
@@ -347,11 +305,11 @@ def one_step(texts: dict[str, str], makers: Makers) -> set[tuple[str, str]]:
     """(file, function) of those that call one of the makers."""
     found = set()
     for file, text in texts.items():
-        if not has_all(text, [makers.names]):
+        if not has_all(text, [names_of(makers)]):
             continue
         own = static_ones(file, text)
         found |= {(file, name) for name, body in functions(text)
-                  if any(called != name and makers.has(file, called, own)
+                  if any(called != name and is_maker(makers, file, called, own)
                          for called in set(_CALLED.findall(body)))}
     return found
 
@@ -422,26 +380,25 @@ def audit(src: Path, spatch: Spatch, asked: Words, pinning: list[Kind],
     texts = {file: text for file, text in _grep(src, asked.family, asked).items()
              if written(text, asked.family)}
     calls, hits = calls_in(spatch, texts, asked)
-    makers = Makers(frozenset(name for name in (*asked.family, *asked.wrappers) if ":" not in name),
-                    frozenset((file, name) for wrapper in asked.wrappers
-                              for file, colon, name in [wrapper.partition(":")] if colon))
+    makers = Makers((file, name) for word in (*asked.family, *asked.wrappers)
+                    for file, _, name in [word.rpartition(":")])
     direct = {(line[0], line[1]) for line in calls}
     for _ in range(STEPS):
-        texts |= _grep(src, makers.names, asked)
-        makers = makers.plus(direct | one_step(texts, makers), texts, asked.not_asked)
-    texts |= _grep(src, makers.names, asked)
+        texts |= _grep(src, names_of(makers), asked)
+        makers = plus(makers, direct | one_step(texts, makers), texts, asked.not_asked)
+    texts |= _grep(src, names_of(makers), asked)
     texts |= {BEFORE + file: text for file, text in before.items()}
-    needed = makers.names, pin_words(pinning)
+    needed = names_of(makers), pin_words(pinning)
     texts = {file: slim(text, *needed) for file, text in texts.items() if has_all(text, needed)}
     texts = {file: text for file, text in texts.items() if has_all(text, needed)}
-    lines = spatch.run("pinned", pinned_script(pinning, asked.family, makers.names), texts)
+    lines = spatch.run("pinned", pinned_script(pinning, asked.family, names_of(makers)), texts)
 
     own = {file: static_ones(file, text) for file, text in texts.items()}
 
     def pinned(chosen: Iterable[list[str]]) -> set[Hit]:
         found = {(Hit(line[0].removeprefix(BEFORE), *line[1:4]), line[0]) for line in chosen}
         return {hit for hit, file in found
-                if makers.has(hit.file, hit.call, own[file]) and hit.function != hit.call}
+                if is_maker(makers, hit.file, hit.call, own[file]) and hit.function != hit.call}
 
     old = [line for line in lines if line[0].startswith(BEFORE)]
     hits |= pinned(line for line in lines if line not in old)

@@ -1,21 +1,16 @@
 """Edits of C sources: what a mutant changes, said so that it fits more than one kernel.
 
-In:  a file like proof/mutants/edits/NAME.toml, the text of a source file.
-Out: Edit; load() -> the edits of a mutant, changed() -> the text with an edit made.
-An edit names a file, a function in it (or "struct NAME"; nothing for what is outside of all), the
-lines that are there and the lines that come in their place. The lines must be in the function
-exactly once: an edit that fits nowhere, or in two places, is an error.
+In:  a file like proof/mutants/edits/NAME.toml, sources.  Out: the sources with the edits made.
+An edit names a file, a function ("struct NAME"; nothing for what is outside of all), the lines
+that are there, exactly once, and those that come in their place.
 """
-
-from __future__ import annotations
 
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Iterable
 
-from ..core import records, settings
-from ..core.errors import Exit, HarnessError
+from ..core import Exit, HarnessError, records, settings
 
 
 @dataclass(frozen=True)
@@ -27,7 +22,6 @@ class Edit:
 
 
 def load(path: Path) -> list[Edit]:
-    """The edits of a file."""
     entries = settings.toml(path).get("edit", [])
     found = [records.make(Edit, entry, f"an [[edit]] in {path}") for entry in entries]
     if not found or not all(edit.old.endswith("\n") for edit in found):
@@ -77,6 +71,5 @@ def made(edits: Iterable[Edit], tree: Path) -> dict[str, str]:
 
 
 def apply(edits: Iterable[Edit], tree: Path) -> None:
-    """Makes the edits in a tree, all or none."""
     for file, text in made(edits, tree).items():
         (tree / file).write_text(text, "utf-8")

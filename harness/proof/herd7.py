@@ -1,12 +1,8 @@
 """herd7, which runs litmus tests: gets it, starts it, reads what it says.
 
-In:  data/herd.toml, a litmus test, the folder with the kernel's memory model.
-Out: Herd (how to start it, its version), Outcome of one test.
-If herd7 is not on PATH, its Debian package is unpacked below build/fetched/herd with the
-libraries that it needs, and started through their loader; nothing is installed.
+In:  data/herd.toml, a litmus test, the folder with the kernel's memory model.  Out: Herd, Outcome.
+If herd7 is not on PATH, its Debian package is unpacked below build/, not installed.
 """
-
-from __future__ import annotations
 
 import re
 import shutil
@@ -14,8 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..core import proc, settings
-from ..core.errors import Exit, HarnessError
+from ..core import Exit, HarnessError, proc, settings
 from ..fetch import apt
 
 CONFIG = "linux-kernel.cfg"         # in the folder of the memory model

@@ -1,13 +1,9 @@
-"""The kunit.py commands that the comment of the series' kunitconfig gives, run as they stand there.
+"""The kunit.py commands in the comment of the series' kunitconfig, run as they stand there.
 
 In:  options of the verb.  Out: a Part for each command.
-Its build folder, .kunit in the tree, is removed after each. Where this machine's KVM does not work,
-which kunit.py asks for first, QEMU gets to see no `-accel kvm`.
+QEMU gets to see no `-accel kvm`, which kunit.py asks for first: KVM that is there can hang.
 """
 
-from __future__ import annotations
-
-import json
 import os
 import re
 import shlex
@@ -15,12 +11,9 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from ..core import proc, settings
-from ..core.errors import Exit
-from ..core.progress import Progress
-from ..core.report import Part, guarded
-from ..fetch import host_packages
-from ..fetch.linux_source import Options
+from ..core import Exit, Part, Progress, proc, settings
+from ..core.report import guarded
+from ..fetch import Options, host_packages
 from ..judge import judge as consoles
 from ..queue import tree
 
@@ -58,36 +51,31 @@ def arch(command: list[str]) -> str:
 
 def verdict(name: str, output: str, returncode: int, seconds: float) -> Part:
     """kunit.py must succeed, count passed tests, none other, and its kernel report nothing."""
-    summary = _TESTED.findall(output)
-    counts = {key: int(value) for key, value in _COUNT.findall(summary[-1][1] if summary else "")}
+    summary = (_TESTED.findall(output) or [("", "")])[-1][1]
+    counts = {key: int(value) for key, value in _COUNT.findall(summary)}
     passed = counts.pop("passed", 0)
-    others = ", ".join(f"{value} {key}" for key, value in counts.items())
+    why = [f"{value} {key}" for key, value in counts.items()]
     failed = sum(value for key, value in counts.items() if key != "skipped")
-    skipped = counts.get("skipped", 0)
-    splats = [line for line in output.splitlines() if consoles.splat(line)]
-    if returncode or not passed or others or splats:
-        why = "; ".join(filter(None, [
-            others, f"exit code {returncode}" if returncode else "",
-            "" if summary else "it printed no summary", *splats[:1]]))
-        return Part(name, Exit.TEST, passed, max(failed, 1), skipped, seconds, why)
-    return Part(name, Exit.OK, passed, 0, 0, seconds)
+    why += [f"exit code {returncode}"] * bool(returncode)
+    why += ["it printed no summary"] * (not summary)
+    why += [line for line in output.splitlines() if consoles.splat(line)][:1]
+    bad = bool(why or not passed)
+    return Part(name, Exit.TEST if bad else Exit.OK, passed, max(failed, int(bad)),
+                counts.get("skipped", 0), seconds, "; ".join(why))
 
 
-def run(command: list[str], path: Path, kvm: bool, progress: Progress) -> Part:
-    """One command, in the tree."""
+def run(command: list[str], path: Path, progress: Progress) -> Part:
     name = f"kunit.py {arch(command)}"
     log = settings.BUILD / f"kunit.py-{arch(command)}.log"
     with tempfile.TemporaryDirectory() as folder:
-        search = os.environ["PATH"]
-        if not kvm:
-            qemu = Path(folder) / f"qemu-system-{EMULATED.get(arch(command), arch(command))}"
-            qemu.write_text(WITHOUT_KVM)
-            qemu.chmod(0o755)
-            search = f"{folder}:{search}"
+        qemu = Path(folder) / f"qemu-system-{EMULATED.get(arch(command), arch(command))}"
+        qemu.write_text(WITHOUT_KVM)
+        qemu.chmod(0o755)
         try:
             result = proc.run(command, step=name, cwd=path, limit=settings.limit("build"), log=log,
                               on_line=lambda line: progress.tick(line[:60]), check=False,
-                              code=Exit.TEST, env={"PATH": search, "PYTHONDONTWRITEBYTECODE": "1"})
+                              code=Exit.TEST, env={"PATH": f"{folder}:{os.environ['PATH']}",
+                                                   "PYTHONDONTWRITEBYTECODE": "1"})
         finally:
             console = path / BUILT_IN / "test.log"
             text = console.read_text("utf-8", "replace") if console.is_file() else ""
@@ -95,21 +83,12 @@ def run(command: list[str], path: Path, kvm: bool, progress: Progress) -> Part:
     return verdict(name, result.output + text, result.returncode, result.seconds)
 
 
-def kvm_works() -> bool:
-    """Whether a guest of this machine was seen to come up under KVM, see qemu.probe_kvm()."""
-    try:
-        return json.loads((settings.BUILD / "kvm-probe.json").read_text())["accel"] == "kvm"
-    except (FileNotFoundError, ValueError, KeyError):
-        return False
-
-
 def parts(opts: Options, progress: Progress) -> list[Part]:
-    """All commands of the series' kunitconfig."""
     progress.phase("kunit.py, as the series' kunitconfig says")
     path = tree.ensure_tree(opts, progress).path
     found: list[Part] = []
     for command in commands((path / KUNITCONFIG).read_text("utf-8")):
         host_packages.need("build", "boot", arch(command))
         found += guarded(f"kunit.py {arch(command)}", progress,
-                         lambda: run(command, path, kvm_works(), progress))
+                         lambda: run(command, path, progress))
     return found

@@ -1,35 +1,24 @@
 """The litmus tests in proof/litmus/: their verdicts, and whether they fit the kernel.
 
-In:  proof/litmus/NAME.litmus with its twin NAME-broken.litmus, the kernel tree (its
-     tools/memory-model and the sources that the tests model), herd7.
-Out: parts(opts, progress): one Part for the memory model on the kernel's own tests, one
-     for what is modelled, one for each test with its twin. dangling(...): complaints about
-     what is modelled and is not there.
+In:  NAME.litmus with its twin NAME-broken.litmus, the kernel tree, herd7.
+Out: Parts: the memory model on the kernel's own tests, what is modelled, each test with its twin.
 
 A test's comment says `Result: Never` (`Sometimes` in a twin), and in lines like
-`Models: kernel/smp.c: csd_unlock() smp_store_release` what it models: a function, and
-what must stand in it. So the test and the source cannot drift apart unnoticed, and a
-barrier that is dropped or weakened is found.
+`Models: kernel/smp.c: csd_unlock() smp_store_release` what must stand in which function: a
+barrier that is dropped or weakened there is found.
 """
-
-from __future__ import annotations
 
 import re
 import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable, Iterable
+from typing import Callable, Iterable, Sequence
 
-from ..core import report, settings
-from ..core.errors import Exit, HarnessError
-from ..core.queues import Queue
+from ..core import Exit, HarnessError, Part, Progress, Queue, report, settings
 from ..core.git import git
-from ..core.progress import Progress
-from ..core.report import Part
-from ..fetch.linux_source import Options
-from ..queue import tree
-from ..queue.tree import TreeInfo
+from ..fetch import Options
+from ..queue import TreeInfo, tree
 from . import herd7
 
 TWIN = "-broken"
@@ -162,52 +151,26 @@ def judge(head: Header, outcome: herd7.Outcome) -> list[str]:
     return complaints
 
 
-def one(name: str, known: dict[str, Path], tool: herd7.Herd, model: Path, logs: Path) -> Part:
-    """Runs a test and its twin."""
+def part(name: str, tests: Sequence[Path], note: Callable[[list[str]], str], tool: herd7.Herd,
+         model: Path, logs: Path) -> Part:
+    """Runs some tests, and judges each by what its head says; note: what to say of the verdicts."""
     start = time.monotonic()
-    notes, complaints = [], []
-    code = Exit.TEST
-    failed = 0
-    for stem in (name, name + TWIN):
+    code, failed, complaints, said = Exit.TEST, 0, [], []
+    for path in tests:
         try:
-            path = known[stem]
-            outcome = herd7.run(tool, path, model, logs / f"{stem}.txt")
+            outcome = herd7.run(tool, path, model, logs / f"{path.stem}.txt")
             found = judge(header(path.read_text("utf-8")), outcome)
-            notes.append(outcome.text())
-        except KeyError:
-            found = [f"{stem}{SUFFIX} is not there"]
+            said.append(outcome.text())
         except HarnessError as error:
             found, code = [error.message], error.code
         failed += bool(found)
         complaints += found
-    return report.judged(f"litmus {name}", complaints, "; twin ".join(notes), start, 2, failed, code)
-
-
-def own_tests(tool: herd7.Herd, model: Path, progress: Progress) -> Part:
-    """The kernel's own litmus tests: whether this herd7 and this memory model fit."""
-    start = time.monotonic()
-    complaints, passed = [], 0
-    for path in sorted((model / "litmus-tests").glob(f"*{SUFFIX}")):
-        progress.tick(path.stem)
-        wanted = re.search(r"Result: (\w+)", path.read_text("utf-8"))
-        try:
-            outcome = herd7.run(tool, path, model)
-        except HarnessError as error:
-            complaints.append(error.message)
-            continue
-        if wanted and outcome.verdict == wanted[1]:
-            passed += 1
-        else:
-            complaints.append(f"herd7 {tool.version} says {outcome.verdict} on the kernel's own "
-                              f"{path.name}")
-    if not passed and not complaints:
-        complaints.append(f"{model} has no litmus tests of its own")
-    return report.judged("memory model", complaints, f"herd7 {tool.version} agrees with the kernel's "
-                         "own tests", start, passed + len(complaints), len(complaints))
+    if not tests:
+        complaints.append(f"{model} has no tests")
+    return report.judged(name, complaints, note(said), start, len(tests), failed, code)
 
 
 def names_part(info: TreeInfo) -> Part:
-    """The Part for the check of what is modelled."""
     start = time.monotonic()
     return report.judged("litmus names", names_agree(info), f"{len(tests(files(info.queue)))} tests, each with a "
                          "twin; the kernel has what they model", start)
@@ -227,9 +190,14 @@ def parts(opts: Options, progress: Progress) -> list[Part]:
     if not (model / herd7.CONFIG).is_file():
         raise HarnessError(Exit.TEST, f"{model} is not there, so there is no memory model to judge "
                            "with; give a kernel tree that has it.")
-    made.append(own_tests(tool, model, progress))
     known = files(opts.queue)
+    logs = opts.queue.build / "runs/prove/litmus"
+    progress.tick("the kernel's own tests")
+    made.append(part("memory model", sorted((model / "litmus-tests").glob(f"*{SUFFIX}")),
+                     lambda said: f"herd7 {tool.version} agrees with the kernel's own tests", tool,
+                     model, logs / "own"))
     for name in tests(known):
         progress.tick(name)
-        made.append(one(name, known, tool, model, opts.queue.build / "runs/prove/litmus"))
+        two = [known.get(stem, Path(stem + SUFFIX)) for stem in (name, name + TWIN)]
+        made.append(part(f"litmus {name}", two, "; twin ".join, tool, model, logs))
     return made

@@ -1,31 +1,21 @@
 """Runs the mutants: builds each, boots it, and sees whether it is noticed.
 
-In:  names of mutants (all if none), options.
-Out: an Outcome for each, a table, run folders build/<queue>/runs/mutants/NAME/.
-The kernels are built in copies of the lanes' build folders, out/mutants-LANE, so that the
-lanes' own stay as they are; each mutant is a change in the tree for as long as its
-build lasts.
+In:  mutants, options.  Out: a Part for each, run folders build/<queue>/runs/mutants/NAME/.
+The kernels are built in copies of the lanes' build folders, out/mutants-LANE; each mutant is a
+change in the tree for as long as its build lasts.
 """
-
-from __future__ import annotations
 
 import filecmp
 import json
 import re
-import shutil
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
-from ..core import proc, report, settings
-from ..core.errors import Exit, HarnessError
-from ..core.files import check_disk
-from ..core.progress import Progress
-from ..core.report import Part
-from ..core.queues import Queue
-from ..fetch.linux_source import Options
-from ..queue import tree
-from ..queue.tree import TreeInfo
+from ..core import Exit, HarnessError, Part, Progress, Queue, proc, settings
+from ..core.files import check_disk, new_folder
+from ..fetch import Options
+from ..queue import TreeInfo, tree
 from ..build import kernel_build
 from ..guest import qemu
 from ..judge import judge, runs
@@ -34,36 +24,8 @@ from . import edits, mutants
 from .mutants import Mutant, Table, Watch
 
 
-@dataclass(frozen=True)
-class Outcome:
-    mutant: Mutant
-    code: Exit
-    text: str            # how it was caught, or why it was not
-    seconds: float = 0.0
-
-    @property
-    def part(self) -> Part:
-        good = self.code == Exit.OK
-        return Part(self.mutant.name, self.code, int(good), int(not good), 0, self.seconds,
-                    self.text)
-
-
 class Caught(Exception):
     """Ends a boot as soon as there is nothing more to learn from it."""
-
-
-class Steps:
-    """How far it has come: phases of their own, or ticks of the phase that is on."""
-
-    def __init__(self, progress: Progress, phases: bool) -> None:
-        self.progress, self.phases = progress, phases
-
-    def begin(self, title: str) -> None:
-        self.progress.phase(title) if self.phases else self.progress.tick(title)
-
-    def done(self, text: str) -> None:
-        if self.phases:
-            self.progress.done(text)
 
 
 def reduced(lane: lane_files.Lane, mutant: Mutant) -> lane_files.Lane:
@@ -75,7 +37,7 @@ def reduced(lane: lane_files.Lane, mutant: Mutant) -> lane_files.Lane:
         asked = lane.torture[0]
         return replace(lane, suites=(), torture=(replace(
             asked, params=mutant.params, seconds=mutant.seconds or asked.seconds),))
-    return replace(lane, torture=(), suites=tuple(replace(suite, after_boot=0)
+    return replace(lane, torture=(), suites=tuple(replace(suite, again=False)
                                                   for suite in lane.suites))
 
 
@@ -103,12 +65,9 @@ def copied(queue: Queue, lane: lane_files.Lane) -> Path:
             and filecmp.cmp(own / ".config", out / ".config", shallow=False):
         return own
     check_disk(own, "build")
-    shutil.rmtree(own, ignore_errors=True)
-    new = own.with_name(own.name + ".new")
-    shutil.rmtree(new, ignore_errors=True)
-    proc.run(["cp", "-a", out, new], step=f"copy of {out}", limit=settings.limit("copy"))
-    (new / "built.json").unlink(missing_ok=True)
-    new.rename(own)
+    with new_folder(own) as new:
+        proc.run(["cp", "-a", f"{out}/.", new], step=f"copy of {out}", limit=settings.limit("copy"))
+        (new / "built.json").unlink(missing_ok=True)
     return own
 
 
@@ -146,9 +105,8 @@ def wrong_kernel(console: str, made: kernel_build.BuildResult) -> str:
 
 
 def one(lane: lane_files.Lane, info: TreeInfo, table: Table, mutant: Mutant,
-        progress: Progress) -> Outcome:
-    """Builds the mutant, boots it, and says whether it was caught as it should be."""
-    start = time.monotonic()
+        progress: Progress) -> tuple[Exit, str]:
+    """Builds the mutant and boots it: whether it was caught as it should be, and how."""
     out = copied(info.queue, lane)
     with tree.changed(info, lambda path: edits.apply(mutant.edits, path)):
         made = kernel_build.build(lane.kernel, info.path, out, progress, [lane.arch.target],
@@ -166,81 +124,59 @@ def one(lane: lane_files.Lane, info: TreeInfo, table: Table, mutant: Mutant,
         watch.end(guest_run(lane, info, mutant, made, folder, on_line).timed_out)
     except Caught:
         pass
-    seconds = time.monotonic() - start
-    others = "; ".join(dict.fromkeys(watch.others))
     record = {"mutant": mutant.name, "boot_s": round(time.monotonic() - began, 1),
               "caught": watch.caught, "others": watch.others}
     (folder / "mutant.json").write_text(json.dumps(record, indent=1) + "\n")
     console = (folder / "console.log").read_text(errors="replace")
     if wrong := wrong_kernel(console, made):
-        return Outcome(mutant, Exit.BOOT, wrong, seconds)
+        return Exit.BOOT, wrong
     if watch.caught:
-        return Outcome(mutant, Exit.OK, watch.caught, seconds)
-    if others:
-        return Outcome(mutant, Exit.TEST, f"not caught by {mutant.caught_by}, but: {others}",
-                       seconds)
-    return Outcome(mutant, Exit.TEST, "SURVIVED: the run passed as if nothing was broken", seconds)
+        return Exit.OK, watch.caught
+    if watch.others:
+        return Exit.TEST, f"not caught by {mutant.caught_by}, but: " \
+            + "; ".join(dict.fromkeys(watch.others))
+    return Exit.TEST, "SURVIVED: the run passed as if nothing was broken"
+
+
+def part(mutant: Mutant, code: Exit, text: str, seconds: float = 0) -> Part:
+    good = code == Exit.OK
+    return Part(f"mutant {mutant.name}", code, int(good), int(not good), 0, seconds,
+                f"{' '.join(mutant.invariant)}: {text}")
 
 
 def of_lane(lane: lane_files.Lane, chosen: list[Mutant], info: TreeInfo, table: Table,
-            progress: Progress, steps: Steps) -> list[Outcome]:
-    """The mutants of one lane."""
+            progress: Progress) -> list[Part]:
     lane_run.need(lane)
-    steps.begin(f"lane {lane.name}: its kernel, and the cases without a mutant")
+    progress.phase(f"lane {lane.name}: its kernel, and the cases without a mutant")
     made = kernel_build.build(lane.kernel, info.path, lane_run.out_folder(info.queue, lane), progress)
     wrong = without(lane, info, made, table, chosen, progress)
     bad = [name for name, text in wrong.items() if text]
-    steps.done(f"FAILED: those of {', '.join(bad)}" if bad else "all pass")
-    outcomes = []
+    progress.done(f"FAILED: those of {', '.join(bad)}" if bad else "all pass")
+    parts = []
     for mutant in chosen:
-        steps.begin(f"{mutant.name}: {mutant.breaks}")
-        if wrong[mutant.name]:
-            outcome = Outcome(mutant, Exit.TEST,
-                              f"its cases fail without it: {wrong[mutant.name]}")
-        else:
-            try:
-                outcome = one(lane, info, table, mutant, progress)
-            except HarnessError as error:
-                outcome = Outcome(mutant, error.code, error.message)
-        steps.done(outcome.text.splitlines()[0] if outcome.code == Exit.OK
-                   else f"FAILED: {outcome.text}")
-        outcomes.append(outcome)
-    return outcomes
+        progress.phase(f"{mutant.name}: {mutant.breaks}")
+        start = time.monotonic()
+        try:
+            code, text = (Exit.TEST, f"its cases fail without it: {wrong[mutant.name]}") \
+                if wrong[mutant.name] else one(lane, info, table, mutant, progress)
+        except HarnessError as error:
+            code, text = error.code, error.message
+        progress.done(text.splitlines()[0] if code == Exit.OK else f"FAILED: {text}")
+        parts.append(part(mutant, code, text, time.monotonic() - start))
+    return parts
 
 
-def run(chosen: list[Mutant], table: Table, opts: Options, progress: Progress,
-        phases: bool) -> list[Outcome]:
-    """Runs the mutants, lane by lane."""
+def phases(chosen: list[Mutant]) -> int:
+    return len(chosen) + len({mutant.lane for mutant in chosen})
+
+
+def run(chosen: list[Mutant], table: Table, opts: Options, progress: Progress) -> list[Part]:
     info = tree.ensure_tree(opts, progress)
-    steps = Steps(progress, phases)
-    outcomes: list[Outcome] = []
+    parts: list[Part] = []
     for name in dict.fromkeys(mutant.lane for mutant in chosen):
         mine = [mutant for mutant in chosen if mutant.lane == name]
         try:
-            outcomes += of_lane(lane_files.load(name, opts.queue), mine, info, table, progress, steps)
+            parts += of_lane(lane_files.load(name, opts.queue), mine, info, table, progress)
         except HarnessError as error:      # the lane's own kernel cannot be had
-            outcomes += [Outcome(mutant, error.code, error.message) for mutant in mine]
-    return outcomes
-
-
-def text_table(outcomes: list[Outcome]) -> str:
-    """One line per mutant: mutant, invariant, caught by, seconds."""
-    rows = [("mutant", "invariant", "seconds", "caught by")]
-    for outcome in outcomes:
-        text = outcome.text.splitlines()[0]
-        rows.append((outcome.mutant.name, " ".join(outcome.mutant.invariant),
-                     f"{outcome.seconds:.0f}", text if outcome.code == Exit.OK
-                     else f"FAILED ({outcome.code.name}): {text}"))
-    return report.text_table(rows, 2, open_end=True)
-
-
-def subset_part(opts: Options, progress: Progress) -> Part:
-    """The part of ./run check."""
-    start = time.monotonic()
-    table = mutants.load(opts.queue)
-    outcomes = run(mutants.choose(table, [], True), table, opts, progress, phases=False)
-    print("\n".join(f"  {line}" for line in text_table(outcomes).splitlines()), flush=True)
-    parts = [outcome.part for outcome in outcomes]
-    return Part("mutants", report.exit_code(parts), sum(part.passed for part in parts),
-                sum(part.failed for part in parts), 0, time.monotonic() - start,
-                "the subset; ./run mutants has them all")
+            parts += [part(mutant, error.code, error.message) for mutant in mine]
+    return parts

@@ -1,32 +1,25 @@
 """The mutants: small edits that each break one thing, and what has to catch each.
 
-In:  proof/mutants/mutants.toml (its header says what each key means), the edits in
-     proof/mutants/edits/, what a queue has in their place, the console lines of a boot.
-Out: Mutant, load(); Watch, which says from the console whether a mutant was caught, and
-     how. Times are host seconds.
+In:  proof/mutants/, what a queue has in their place, the console lines of a boot.
+Out: Mutant, load(); Watch: whether a mutant was caught, and how. Times are host seconds.
 """
-
-from __future__ import annotations
 
 import fnmatch
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from ..core import records, settings
-from ..core.errors import Exit, HarnessError
-from ..core.queues import Queue
+from ..core import Exit, HarnessError, Queue, look_up, records, settings
 from ..judge import judge, ktap, torture
 from ..judge.runs import Run, Suite
 from ..lanes import lane_files
 from . import edits
 from .edits import Edit
 
-WAYS = ("case", "torture", "splat", "hang")
 SUBSET_LANE = "x86_64"           # that of all mutants of the subset
-_NEEDED = {"case": ("lane", "cases", "fails"), "torture": ("lane", "params", "fails"),
-           "splat": ("lane", "cases", "splat"), "hang": ("lane", "cases")}
+# What can catch a mutant, and the keys that go with it: all but `seconds` are needed.
+_KEYS = {"case": {"cases", "fails"}, "torture": {"params", "fails", "seconds"},
+         "splat": {"cases", "splat"}, "hang": {"cases"}}
 
 
 @dataclass(frozen=True)
@@ -35,23 +28,44 @@ class Mutant:
     edits: tuple[Edit, ...]
     breaks: str                  # one sentence
     invariant: tuple[str, ...]   # "I1" to "I12"
-    caught_by: str               # one of WAYS
+    caught_by: str               # a key of _KEYS
     limit_s: float               # of its boot
     lane: str = ""               # whose kernel it is built into
     cases: str = ""              # kunit.filter_glob of its boot
     fails: tuple[str, ...] = ()  # with "case": suite.case or suite.case.parameter, all of them;
                                  # with "torture": patterns for verdicts, each must find one
-    splat: str = ""              # with "splat": regex
+    splat: re.Pattern[str] | None = None     # with "splat"
     subset: bool = False         # part of ./run check
     params: str = ""             # with "torture": of the lane's torture test
     seconds: int = 0             # with "torture": how long it runs, 0 is as in the lane
     cmdline: str = ""            # kernel parameters
 
+    def __post_init__(self) -> None:
+        takes = _KEYS.get(self.caught_by)
+        if takes is None:
+            raise ValueError(f"caught_by must be one of {', '.join(_KEYS)}")
+        for key in ("breaks", "invariant", "lane", *sorted(takes - {"seconds"})):
+            if not getattr(self, key):
+                raise ValueError(f"it has no {key}")
+        for key in sorted(set().union(*_KEYS.values()) - takes):
+            if getattr(self, key):
+                raise ValueError(f"{key} does not go with caught_by = \"{self.caught_by}\"")
+        if wrong := [item for item in self.invariant if not re.fullmatch(r"I([1-9]|1[012])", item)]:
+            raise ValueError(f"it names {wrong[0]}; the invariants are I1 to I12")
+        if self.subset and self.lane != SUBSET_LANE:
+            raise ValueError(f"it is in the subset, so its lane must be {SUBSET_LANE}")
+
+
+@dataclass(frozen=True)
+class General:
+    limit_s: float
+    hang: tuple[re.Pattern[str], ...]      # what the kernel says of a task or CPU that hangs
+
 
 @dataclass(frozen=True)
 class Table:
     mutants: tuple[Mutant, ...]
-    hang: tuple[re.Pattern[str], ...]      # what the kernel says of a task or CPU that hangs
+    hang: tuple[re.Pattern[str], ...]
 
 
 def folder() -> Path:
@@ -60,30 +74,6 @@ def folder() -> Path:
 
 def _wrong(what: str) -> HarnessError:
     return HarnessError(Exit.USAGE, f"{folder() / 'mutants.toml'}: {what}.")
-
-
-def _mutant(queue: Queue, name: str, data: dict[str, Any], general: dict[str, Any]) -> Mutant:
-    found = records.make(Mutant, {"limit_s": general["limit_s"], **data}, f"mutant {name}", name=name,
-                         edits=tuple(edits.load(edit_file(queue, name))))
-    way = found.caught_by
-    if way not in WAYS:
-        raise _wrong(f"caught_by of {name} must be one of {', '.join(WAYS)}")
-    for key in ("breaks", "invariant", *_NEEDED[way]):
-        if not data.get(key):
-            raise _wrong(f"{name} has no {key}")
-    for key, owners in (("fails", ("case", "torture")), ("cases", tuple(set(WAYS) - {"torture"})),
-                        ("params", ("torture",)), ("seconds", ("torture",)), ("splat", ("splat",))):
-        if key in data and way not in owners:
-            raise _wrong(f"{key} of {name} does not go with caught_by = \"{way}\"")
-    if wrong := [item for item in found.invariant if not re.fullmatch(r"I([1-9]|1[012])", item)]:
-        raise _wrong(f"{name} names {wrong[0]}; the invariants are I1 to I12")
-    if found.subset and found.lane != SUBSET_LANE:
-        raise _wrong(f"{name} is in the subset, so its lane must be {SUBSET_LANE}")
-    try:
-        re.compile(found.splat)
-    except re.error as error:
-        raise _wrong(f"splat of {name} is no regex ({error})") from None
-    return found
 
 
 def edit_file(queue: Queue, name: str) -> Path:
@@ -99,30 +89,25 @@ def load(queue: Queue) -> Table:
     no sense for it, each with the reason.
     """
     data = queue.data(folder() / "mutants.toml")
-    general = data.pop("general", {})
+    general = records.make(General, data.pop("general", {}), "[general] of mutants.toml")
     left_out = data.pop("left_out", {})
     for name in left_out:
         if name not in data or not left_out[name]:
             raise _wrong(f"{name} is left out, but is no mutant, or no reason is given")
-    for key in ("hang", "limit_s"):
-        if key not in general:
-            raise _wrong(f"[general] has no {key}")
     there = {path.stem for path in (folder() / "edits").glob("*.toml")}
     for name in sorted(there ^ data.keys()):
         raise _wrong(f"{name} is in the table, but edits/{name}.toml is missing" if name not in there
                      else f"edits/{name}.toml is there, but not in the table")
-    mutants = tuple(_mutant(queue, name, entry, general) for name, entry in data.items()
-                    if name not in left_out)
-    return Table(mutants, tuple(re.compile(item) for item in general["hang"]))
+    mutants = tuple(records.make(Mutant, {"limit_s": general.limit_s, **entry}, f"mutant {name}",
+                                 name=name, edits=tuple(edits.load(edit_file(queue, name))))
+                    for name, entry in data.items() if name not in left_out)
+    return Table(mutants, general.hang)
 
 
 def choose(table: Table, names: list[str], subset: bool) -> list[Mutant]:
     """The mutants asked for, all if none is named; in the order of the table."""
-    known = {item.name: item for item in table.mutants}
     for name in names:
-        if name not in known:
-            raise HarnessError(Exit.USAGE, f"there is no mutant {name!r}; they are: "
-                               f"{', '.join(known)}.")
+        look_up("mutant", name, [item.name for item in table.mutants])
     return [item for item in table.mutants
             if (not names or item.name in names) and (not subset or item.subset)]
 
@@ -137,7 +122,7 @@ class Watch:
     def __init__(self, mutant: Mutant, hang: tuple[re.Pattern[str], ...]) -> None:
         self.mutant = mutant
         self.hang = hang
-        self.follower = ktap.Follower()
+        self.reader = ktap.Reader()
         self.caught = ""
         self.others: list[str] = []
         self.began = False           # the suite did
@@ -147,10 +132,10 @@ class Watch:
     def feed(self, line: str) -> bool:
         """Takes one more line; True once the mutant is caught as it should be."""
         text = ktap.strip(line).strip()
-        before = len(self.follower.failed)
-        self.follower.feed(line)
-        self.began = self.began or bool(self.follower.suite)
-        failed = self.follower.failed
+        failed = self.reader.failed
+        before = len(failed)
+        self.reader.feed(line)
+        self.began = self.began or bool(self.reader.report.suites)
         way = self.mutant.caught_by
         if way == "case" and set(self.mutant.fails) <= set(failed):
             self._catch(", ".join(self.mutant.fails))
@@ -170,7 +155,7 @@ class Watch:
     def _feed_verdict(self, text: str) -> None:
         """Takes a line of a torture test, if it is one."""
         for kind in torture.kinds().values():
-            if kind.progress and re.search(kind.begin, text):
+            if kind.begin.search(text):
                 self.began = True
             for item in torture.said(kind.name, [text]):
                 if item.status == "fail":
@@ -204,7 +189,7 @@ def asked(lane: lane_files.Lane, mutant: Mutant, **more) -> Run:
     if mutant.caught_by == "torture":
         wanted = {"torture": (torture.Wanted(lane.torture[0].test, 0),)}
     else:
-        wanted = {"suites": (Suite(mutant.cases.partition(".")[0], 1, after_boot=0),)}
+        wanted = {"suites": (Suite(mutant.cases.partition(".")[0], 1, again=False),)}
     return Run(lane.cpus, limit_s=mutant.limit_s, glob=mutant.cases, **wanted, **more)
 
 

@@ -1,16 +1,11 @@
-"""What is shown without booting: the steps of `./run prove`.
-
-In:  options (where the kernel comes from).  Out: exit code of the first failure.
-"""
-
-from __future__ import annotations
+"""What is shown without booting: the steps of `./run prove`."""
 
 from dataclasses import dataclass
 from typing import Callable, Iterable
 
-from ..core.progress import Progress
-from ..core.report import Part, guarded
-from ..fetch.linux_source import Options
+from ..core import Part, Progress
+from ..core.report import guarded
+from ..fetch import Options
 from . import callers, litmus, spin
 
 

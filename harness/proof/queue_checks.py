@@ -1,31 +1,23 @@
-"""Checks of the patch queue: those that ./run check makes before it boots anything.
+"""Checks of the patch queue, before anything is booted.
 
-In:  the queue (patches/<queue>/), the kernel tree, data/checkpatch.toml, objects.toml of the queue.
-Out: one Part per check. With quick, only those that compile nothing.
+In:  the queue, the kernel tree.  Out: Parts; with quick, only of what compiles nothing.
 """
-
-from __future__ import annotations
 
 import re
 import sys
 import tempfile
 import time
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
+from functools import partial
 from pathlib import Path
-from typing import Callable
+from typing import Iterable
 
-from ..core import proc, settings
-from ..core.errors import Exit, HarnessError
+from ..core import Exit, HarnessError, Part, Progress, Queue, proc, records, settings
 from ..core.git import git
-from ..core.progress import Progress
-from ..core.report import Part
-from ..core.queues import Queue
-from ..fetch import apt, host_packages
-from ..fetch.linux_source import Options
-from ..queue import export, releases, series, siblings, tree
-from ..queue.tree import TreeInfo
-from ..build import single_objects
+from ..fetch import Options, apt, host_packages
+from ..queue import TreeInfo, export, releases, series, siblings, tree
+from ..build import kconfig, single_objects
 from ..judge import badness
 from . import edits, litmus, mutants
 
@@ -39,25 +31,11 @@ class Result:
     skipped: bool = False
 
 
-@dataclass(frozen=True)
-class Check:
-    name: str
-    run: Callable[["Context"], Result]
-    builds: bool = False       # compiles parts of a kernel
-    needs_tree: bool = True
-
-
 @dataclass
 class Context:
-    """What the checks share."""
-
     opts: Options
     progress: Progress
-    tree: TreeInfo | None = None
-
-    @property
-    def folder(self) -> Path:
-        return self.opts.queue.dir
+    tree: TreeInfo | None = None       # before the checks that need none
 
     @property
     def ready(self) -> TreeInfo:
@@ -65,13 +43,13 @@ class Context:
         return self.tree
 
 
-def passed(detail: str) -> Result:
-    return Result(Exit.OK, detail)
+def skipped(why: str) -> Result:
+    return Result(Exit.OK, why, skipped=True)
 
 
 def verdict(complaints: list[str], detail: str, code: Exit = Exit.TEST) -> Result:
     """Passes with detail if there are no complaints."""
-    return Result(code, "\n".join(complaints)) if complaints else passed(detail)
+    return Result(code, "\n".join(complaints)) if complaints else Result(Exit.OK, detail)
 
 
 # --- without a tree
@@ -114,7 +92,7 @@ def cover_agrees(folder: Path) -> list[str]:
 
 
 def check_files(context: Context) -> Result:
-    folder = context.folder
+    folder = context.opts.queue.dir
     return verdict(files_agree(folder) + cover_agrees(folder),
                    f"{len(series.names(folder))} patches and the cover letter")
 
@@ -129,7 +107,7 @@ def check_am(context: Context) -> Result:
     if applied != info.tip_commit:
         return Result(Exit.APPLY, f"git am leads to {applied[:12]}, but the tree is at "
                       f"{info.tip_commit[:12]}; use ./run tree")
-    return passed(f"on Linux {info.kernel_version} ({info.source})")
+    return Result(Exit.OK, f"on Linux {info.kernel_version} ({info.source})")
 
 
 def without_positions(mail: bytes) -> bytes:
@@ -137,8 +115,9 @@ def without_positions(mail: bytes) -> bytes:
     return re.sub(rb"^(index [0-9a-f]+\.\.[0-9a-f]+|@@ [-+0-9, ]+ @@)", b"", mail, flags=re.M)
 
 
-def round_trip(info: TreeInfo, folder: Path) -> Result:
+def check_round_trip(context: Context) -> Result:
     """Exporting the tree gives the files of the queue again."""
+    info, folder = context.ready, context.opts.queue.dir
     rendered = export.render(info)
     there = {name: (folder / name).read_bytes() for name in series.names(folder)}
     exact = export.exported_on(folder) == info.kernel_version
@@ -159,15 +138,11 @@ def round_trip(info: TreeInfo, folder: Path) -> Result:
     return verdict(complaints, how)
 
 
-def check_round_trip(context: Context) -> Result:
-    return round_trip(context.ready, context.folder)
-
-
 def check_siblings(context: Context) -> Result:
     """Patches that another queue has, too, are the same, or their difference has a reason."""
     complaints, listed = siblings.complaints(context.opts.queue)
     if listed is None:
-        return Result(Exit.OK, "not compared with another queue", skipped=True)
+        return skipped("not compared with another queue")
     return verdict(complaints, f"{len(listed.same)} patches as in {listed.other}, "
                    f"{len(listed.adapted)} adapted, {len(listed.only)} only here")
 
@@ -176,7 +151,7 @@ def check_shared(context: Context) -> Result:
     """The tip has the files of shared/, byte for byte."""
     info, files = context.ready, siblings.shared_files()
     if not files:
-        return Result(Exit.OK, "there are none", skipped=True)
+        return skipped("there are none")
 
     def show(path: str) -> bytes | None:
         file = info.path / path     # the tree is clean, and at its tip
@@ -186,33 +161,45 @@ def check_shared(context: Context) -> Result:
                    f"{len(files)} file{'s' * (len(files) > 1)}, byte for byte")
 
 
-CHECKPATCH = {"option": ("name", "reason"), "message": ("type", "patch", "reason")}
+@dataclass(frozen=True)
+class Option:
+    name: str
+    reason: str
 
 
-def exceptions(kind: str, queue: Queue) -> list[dict[str, str]]:
-    """The entries of checkpatch.toml; each must say for what it is, and why."""
+@dataclass(frozen=True)
+class Message:
+    type: str
+    patch: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Exceptions:
+    """checkpatch.toml."""
+
+    option: tuple[Option, ...] = ()
+    message: tuple[Message, ...] = ()
+
+
+def exceptions(queue: Queue) -> Exceptions:
+    """What checkpatch may say; each entry must say for what it is, and why."""
     path = settings.DATA / "checkpatch.toml"
-    data = queue.data(path)
-    for table in data:
-        if table not in CHECKPATCH:
-            raise HarnessError(Exit.USAGE, f"{path} has an unknown table, {table}.")
-        for item in data[table]:
-            for key in CHECKPATCH[table]:
-                if not item.get(key):
-                    raise HarnessError(Exit.USAGE, f"{path}: an entry of {table} has no {key}, or "
-                                       f"an empty one: {item}.")
-    return data.get(kind, [])
+    found = records.make(Exceptions, queue.data(path), str(path))
+    for item in (*found.option, *found.message):
+        if not all(astuple(item)):
+            raise HarnessError(Exit.USAGE, f"{path}: something is empty in {item}.")
+    return found
 
 
-def judge_checkpatch(output: str, allowed: list[dict[str, str]]) -> tuple[list[str], int]:
+def judge_checkpatch(output: str, allowed: Iterable[Message]) -> tuple[list[str], int]:
     """Complaints in checkpatch's terse output, and how many were allowed."""
     complaints, spared = [], 0
     for line in output.splitlines():
         match = re.match(r"(?P<patch>.*?):\d+: (ERROR|WARNING|CHECK):(?P<type>\w+): ", line)
         if not match:
             continue
-        if any(item["type"] == match["type"] and item["patch"] in match["patch"]
-               for item in allowed):
+        if any(item.type == match["type"] and item.patch in match["patch"] for item in allowed):
             spared += 1
         else:
             complaints.append(line)
@@ -223,21 +210,20 @@ def check_checkpatch(context: Context) -> Result:
     queue = context.opts.queue
     files = series.patches(queue)
     host_packages.need("perl")
+    allowed = exceptions(queue)
     result = proc.run(["perl", "scripts/checkpatch.pl", "--strict", "--terse", "--show-types",
-                       "--color=never", *(item["name"] for item in exceptions("option", queue)),
-                       *files],
+                       "--color=never", *(item.name for item in allowed.option), *files],
                       step="checkpatch", limit=settings.limit("checkpatch"),
                       cwd=context.ready.path, check=False)
-    complaints, spared = judge_checkpatch(result.output, exceptions("message", queue))
+    complaints, spared = judge_checkpatch(result.output, allowed.message)
     # It ends with 0 for nothing to say and 1 for complaints. Anything else means that
     # it did not work, which must not look like a clean series.
     if result.returncode != (1 if complaints or spared else 0):
         return Result(Exit.TEST, f"checkpatch ended with {result.returncode}\n"
                       + proc.tail(result.output))
-    complaints = [line.removeprefix(f"{context.folder}/") for line in complaints]
-    return verdict(complaints, f"nothing to say on {len(files)} patches, but for {spared} reminders "
-                   "listed in checkpatch.toml" if spared else
-                   f"nothing to say on {len(files)} patches")
+    complaints = [line.removeprefix(f"{context.opts.queue.dir}/") for line in complaints]
+    return verdict(complaints, f"nothing to say on {len(files)} patches"
+                   + (f", but for {spared} reminders listed in checkpatch.toml" if spared else ""))
 
 
 def without_lines(output: str) -> Counter[str]:
@@ -321,13 +307,13 @@ def check_upstream(context: Context) -> Result:
     try:
         tarball = apt.upstream_tarball(queue.package, queue.suites, queue.version)
     except HarnessError as error:
-        return Result(Exit.OK, f"not to be had: {error.message.splitlines()[0]}", skipped=True)
+        return skipped(f"not to be had: {error.message.splitlines()[0]}")
     if tarball is None:
-        return Result(Exit.OK, "no suite offers the unpatched tarball", skipped=True)
+        return skipped("no suite offers the unpatched tarball")
     files = series.patches(queue)
     with releases.part_of_release(tarball.path, queue, files) as found:
         series.apply(queue, found.path, found.base, files, found.work)
-        return passed(f"on Linux {found.version} ({tarball.path.name})")
+        return Result(Exit.OK, f"on Linux {found.version} ({tarball.path.name})")
 
 
 def check_releases(context: Context) -> Result:
@@ -335,13 +321,21 @@ def check_releases(context: Context) -> Result:
     queue = context.opts.queue
     listed = releases.load(queue)
     if listed.series != releases.digest(queue):
-        return Result(Exit.OK, "of another state of the series, or not there; ./run check --releases "
-                      "makes it", skipped=True)
+        return skipped("of another state of the series, or not there; ./run check --releases makes it")
     good = sum(item.result == releases.APPLIES for item in listed.release)
-    return passed(f"git am took the series on {good} of {len(listed.release)} releases")
+    return Result(Exit.OK, f"git am took the series on {good} of {len(listed.release)} releases")
 
 
 # --- compiling
+
+
+def _compiled_anew(config: single_objects.Config, src: Path, objects: list[str],
+                   context: Context) -> Counter[str]:
+    """What the compilers say of the objects, of which none is there already."""
+    single_objects.configure(config, src)
+    for name in objects:
+        (config.out / name).unlink(missing_ok=True)
+    return single_objects.compile_objects(config, src, objects, context.progress.tick)
 
 
 def check_prefixes(config: single_objects.Config, context: Context) -> Result:
@@ -351,12 +345,7 @@ def check_prefixes(config: single_objects.Config, context: Context) -> Result:
     files = series.patches(info.queue)
     touched = series.touched(files)
     src = tree.worktree(info, "prefix", info.base_commit)
-    single_objects.configure(config, src)
-    wanted = single_objects.relevant(config, src, touched)
-    for name in wanted:
-        (config.out / name).unlink(missing_ok=True)
-    tick = context.progress.tick
-    before = single_objects.compile_objects(config, src, wanted, tick, True)
+    before = _compiled_anew(config, src, single_objects.relevant(config, src, touched), context)
     complaints, compiled = [], 0
     for number, commit in enumerate(series.commits(info.path, info.base_commit, info.tip_commit)):
         changed = single_objects.concerned(config.arch, series.touched([files[number]]))
@@ -369,12 +358,11 @@ def check_prefixes(config: single_objects.Config, context: Context) -> Result:
             single_objects.configure(config, src)
         wanted = single_objects.relevant(config, src, touched)
         try:
-            now = single_objects.compile_objects(config, src, wanted, tick, True)
+            now = single_objects.compile_objects(config, src, wanted, context.progress.tick)
         except HarnessError as error:
             return Result(Exit.BUILD, f"after {files[number].name}: {error.message}")
         complaints += [f"after {files[number].name}: {text}" for text in new_messages(now, before)]
-    wrong = single_objects.kconfig.missing(tuple(config.optional.items()),
-                                           (config.out / ".config").read_text())
+    wrong = kconfig.missing(tuple(config.optional.items()), (config.out / ".config").read_text())
     if wrong:
         complaints.append(f"with the whole series on, {', '.join(wrong)}")
     return verdict(complaints, f"{compiled} of {len(files)} prefixes matter here, {len(wanted)} "
@@ -385,15 +373,9 @@ def check_config(config: single_objects.Config, context: Context) -> Result:
     """The objects compile in the patched tree; W=1 says nothing that it did not on the base."""
     host_packages.need(*config.groups)
     info = context.ready
-    found = []
-    for commit in (info.base_commit, info.tip_commit):
-        src = tree.worktree(info, "prefix", commit)
-        single_objects.configure(config, src)
-        for name in config.objects:
-            (config.out / name).unlink(missing_ok=True)
-        found.append(single_objects.compile_objects(config, src, config.objects, context.progress.tick,
-                                                    True))
-    return verdict(new_messages(found[1], found[0]),
+    before, now = (_compiled_anew(config, tree.worktree(info, "prefix", commit), config.objects,
+                                  context) for commit in (info.base_commit, info.tip_commit))
+    return verdict(new_messages(now, before),
                    f"{len(config.objects)} objects; W=1 says nothing new", Exit.BUILD)
 
 
@@ -406,55 +388,44 @@ def check_compiled(context: Context) -> Result:
                     for path in left], "each file that the series touches", Exit.CONFIG)
 
 
-def all_checks(queue: Queue) -> list[Check]:
-    """The checks in their order."""
-    listed = [
-        Check("series and files", check_files, needs_tree=False),
-        Check("patches of two queues", check_siblings, needs_tree=False),
-        Check("table of releases", check_releases, needs_tree=False),
-        Check("git am, pristine tree", check_am),
-        Check("shared files", check_shared),
-        Check("round trip", check_round_trip),
-        Check("checkpatch", check_checkpatch),
-        Check("kernel-doc", check_kernel_doc),
-        Check("litmus names", check_litmus),
-        Check("mutants", check_mutants),
-        Check("splat patterns", check_splats),
-        Check("git am, upstream", check_upstream),
-        Check("compiled files", check_compiled),
-    ]
-    for config in single_objects.configs(queue):
-        run = check_prefixes if config.prefixes else check_config
-        listed.append(Check(config.name, lambda context, run=run, config=config:
-                            run(config, context), builds=True))
-    return listed
+BEFORE_A_TREE = (("series and files", check_files), ("patches of two queues", check_siblings),
+                 ("table of releases", check_releases))
+IN_THE_TREE = (
+    ("git am, pristine tree", check_am),
+    ("shared files", check_shared),
+    ("round trip", check_round_trip),
+    ("checkpatch", check_checkpatch),
+    ("kernel-doc", check_kernel_doc),
+    ("litmus names", check_litmus),
+    ("mutants", check_mutants),
+    ("splat patterns", check_splats),
+    ("git am, upstream", check_upstream),
+    ("compiled files", check_compiled),
+)
 
 
 def checks(quick: bool, opts: Options, progress: Progress) -> list[Part]:
     """Runs the checks and returns a Part for each; complaints are printed."""
     context = Context(opts, progress)
+    builds = [(config.name, partial(check_prefixes if config.prefixes else check_config, config))
+              for config in ([] if quick else single_objects.configs(opts.queue))]
     parts = []
-    for check in all_checks(opts.queue):
-        if quick and check.builds:
-            continue
+    for name, check in (*BEFORE_A_TREE, *IN_THE_TREE, *builds):
         start = time.monotonic()
-        progress.tick(check.name)
+        progress.tick(name)
+        needs_tree = (name, check) not in BEFORE_A_TREE
         try:
-            if check.needs_tree and context.tree is None:
+            if needs_tree and not context.tree:
                 context.tree = tree.ensure_tree(opts, progress)
-            result = check.run(context)
+            result = check(context)
         except HarnessError as error:
             result = Result(error.code, error.message)
-        parts.append(part(check.name, result, time.monotonic() - start))
-        if result.code != Exit.OK:
-            print(f"run: {check.name}: {result.detail}", file=sys.stderr, flush=True)
-            if check.needs_tree and context.tree is None:
+        good = result.code == Exit.OK
+        parts.append(Part(name, result.code, int(good and not result.skipped), int(not good),
+                          int(good and result.skipped), time.monotonic() - start,
+                          result.detail.splitlines()[0]))
+        if not good:
+            print(f"run: {name}: {result.detail}", file=sys.stderr, flush=True)
+            if needs_tree and not context.tree:
                 break       # without a tree the rest would say the same again
     return parts
-
-
-def part(name: str, result: Result, seconds: float) -> Part:
-    """The summary line of one check."""
-    good = result.code == Exit.OK
-    return Part(name, result.code, int(good and not result.skipped), int(not good),
-                int(good and result.skipped), seconds, result.detail.splitlines()[0])

@@ -1,30 +1,24 @@
 """Which calls a running kernel makes pinned, and whether the audit knows them.
 
 In:  lanes (those of proof/callers/record.toml if none), record.patch, the table callers.md.
-Out: report Parts: a site that was seen and is not in the table fails; run folders
-     build/<queue>/runs/LANE-record/, in them sites.txt.
+Out: Parts: a site that is not in the table fails; sites.txt in build/<queue>/runs/LANE-record/.
 
-record.patch makes the kernel print, once for each chain of callers, the calls that wait and were
-made with preemption or interrupts disabled on entry. A site is known if a function of its chain
-has a row in the table (not a converted one), and made the call that the row names.
+The kernel prints, once for each chain of callers, the calls that wait and were made with preemption
+or interrupts disabled. A site is known if a function of its chain has a row in the table (not a
+converted one), and made the call that the row names.
 """
 
-from __future__ import annotations
-
 import re
+import time
 from collections import defaultdict
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Iterable, Sequence
 
-from ..core import records, settings
-from ..core.errors import Exit
-from ..core.progress import Progress
-from ..core.report import Part, guarded
-from ..core.queues import Queue
-from ..fetch.linux_source import Options
-from ..queue import series, tree
-from ..queue.tree import TreeInfo
+from ..core import Exit, Part, Progress, Queue, records, report, settings
+from ..core.report import guarded
+from ..fetch import Options
+from ..queue import TreeInfo, series, tree
 from ..judge import judge
 from ..judge.judge import Verdict
 from ..lanes import lane_files, lane_run
@@ -51,7 +45,6 @@ class Words:
 
 
 def words(queue: Queue) -> Words:
-    """What is recorded, and how chains are read."""
     path = queue.file(callers.FOLDER / "record.toml")
     return records.make(Words, settings.toml(path), str(path))
 
@@ -115,7 +108,7 @@ def recording_tree(opts: Options, progress: Progress) -> TreeInfo:
     return replace(patched, path=tree.worktree(patched, "record", tip), tip_commit=tip)
 
 
-def judged(name: str, folder: Path, verdict: Verdict, seconds: float, rows: list[Row],
+def judged(name: str, folder: Path, verdict: Verdict, start: float, rows: list[Row],
            asked: Words) -> Part:
     """What a lane's kernel printed against the table."""
     console = (folder / "console.log").read_text(errors="replace").splitlines()
@@ -132,24 +125,22 @@ def judged(name: str, folder: Path, verdict: Verdict, seconds: float, rows: list
         wrong.append("no call was recorded at all")
     if verdict.code != Exit.OK:
         wrong.append(f"the lane failed: {verdict.text().splitlines()[0]}")
-    for line in wrong:
-        print(f"  {line}", flush=True)
-    code = verdict.code if verdict.code != Exit.OK else Exit.TEST if wrong else Exit.OK
-    return Part(f"record {name}", code, int(not wrong), len(wrong), 0, seconds,
-                f"{len(seen)} chains, sites seen: {len(good) + len(bad)}, "
-                f"not in the table: {len(bad)}")
+    return report.judged(f"record {name}", wrong,
+                         f"{len(seen)} chains, sites seen: {len(good)}, all in the table", start,
+                         failed=len(wrong), code=verdict.code or Exit.TEST)
 
 
 def one_lane(name: str, rows: list[Row], asked: Words, opts: Options, again: bool,
              progress: Progress) -> Part:
     """Builds and boots a lane with the patch, or takes its last run, and judges it."""
+    start = time.monotonic()
     if again:
         folder = opts.queue.build / "runs" / f"{name}-record"
-        return judged(name, folder, judge.judge_folder(folder), 0.0, rows, asked)
+        return judged(name, folder, judge.judge_folder(folder), start, rows, asked)
     lane = lane_files.load(name, opts.queue)
     lane = replace(lane, suites=(), cmdline=f"{lane.cmdline} kunit.enable=0".strip())
     ran = lane_run.run(lane, recording_tree(opts, progress), progress, variant="record")
-    return judged(name, ran.folder, ran.verdict, ran.build_s + ran.boot_s, rows, asked)
+    return judged(name, ran.folder, ran.verdict, start, rows, asked)
 
 
 def parts(names: Sequence[str], opts: Options, progress: Progress,

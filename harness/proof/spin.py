@@ -1,15 +1,10 @@
 """The model in proof/spin/: each variant is searched to the end, and judged.
 
-In:  proof/spin/smp.pml, proof/spin/spin.toml (what the variants are), spin, gcc.
-Out: parts(opts, progress): one Part for each variant, one for what no variant reached;
-     build/<queue>/runs/prove/spin/: spin.json (states, depth, seconds, MiB) and a folder
-     for each variant with pan's output.
-
-A variant without a mistake must be searched completely, without an error. A mutant must be
+In:  smp.pml, spin.toml (the variants), spin, gcc.
+Out: a Part for each variant, one for what no variant reached; build/<queue>/runs/prove/spin/.
+A variant without a mistake must be searched completely, without an error; a mutant must be
 rejected by the assertion of the invariant that spin.toml names, and by no other.
 """
-
-from __future__ import annotations
 
 import json
 import os
@@ -17,17 +12,12 @@ import re
 import shutil
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-from ..core import parallel, proc, records, report, settings
-from ..core.errors import Exit, HarnessError
-from ..core.progress import Progress
-from ..core.report import Part
-from ..fetch import host_packages
-from ..fetch.linux_source import Options
+from ..core import Exit, HarnessError, Part, Progress, parallel, proc, records, report, settings
+from ..fetch import Options, host_packages
 
 MODEL = settings.REPO / "proof/spin/smp.pml"
 DATA = settings.REPO / "proof/spin/spin.toml"
@@ -38,9 +28,14 @@ SAFETY = ("-DSAFETY", "-DNOCLAIM")
 # With no label that means progress in the model, each cycle is one without progress.
 CYCLES = ("-DNP",)
 
-_EXPECT = re.compile(r"ok|deadlock|cycle|I\d+")
-_DEFINE = re.compile(r"[A-Z][A-Z0-9_]*(=\d+)?")
-_NAME = re.compile(r"[a-z0-9-]+")
+# Of a variant: what must fit its fields.
+_FIT = {"name": r"[a-z0-9-]+", "expect": r"ok|deadlock|cycle|I\d+"}
+_DEFINE = r"[A-Z][A-Z0-9_]*(=\d+)?"
+# What pan says, and what that means; an assertion that is violated has a name.
+_MEANS = (("max search depth too small", "the depth bound was reached"),
+          ("out of memory|MEMLIM bound", "the memory bound was reached"),
+          (r"^pan:\d+: invalid end state", "deadlock"),
+          (r"^pan:\d+: non-progress cycle", "cycle"))
 _ERROR = re.compile(r"^pan:\d+: (.*?)(?: \(at depth \d+\))?$", re.M)
 _UNREACHED = re.compile(r"^\t(?:.*?:|-:)(\d+), state \d+, \"(.*)\"$", re.M)
 
@@ -58,6 +53,13 @@ class Variant:
     what: str
     cycles: bool = False    # look for cycles instead of bad ends
 
+    def __post_init__(self) -> None:
+        fits = [(getattr(self, key), pattern) for key, pattern in _FIT.items()]
+        for text, pattern in (*fits, *((text, _DEFINE) for text in self.defines)):
+            if not re.fullmatch(pattern, text):
+                raise ValueError(f"variant {self.name!r} has the wrong entry {text!r}; the first "
+                                 "lines of the file say what belongs there")
+
 
 @dataclass(frozen=True)
 class List:
@@ -66,35 +68,27 @@ class List:
     depth: int              # bound of all searches
     variant: tuple[Variant, ...]
 
+    def __post_init__(self) -> None:
+        names = {variant.name for variant in self.variant}
+        if not names or len(names) < len(self.variant):
+            raise ValueError("there must be variants, each with a name of its own")
+
 
 @dataclass(frozen=True)
 class Search:
     """What pan said. verdict: "ok", "deadlock", "cycle", "I1" ..., else why it is none of them."""
 
     verdict: str
-    states: int
-    transitions: int
-    depth: int
-    memory_mib: float
-    seconds: float                  # of the search alone
-    unreached: frozenset[str]       # "line: statement"
+    states: int = 0
+    transitions: int = 0
+    depth: int = 0
+    memory_mib: float = 0
+    seconds: float = 0              # of the search alone
+    unreached: frozenset[str] = frozenset()       # "line: statement"
 
 
-def load(path: Path) -> tuple[int, list[Variant]]:
-    """The depth bound and the variants; a mistake in the file is a usage error."""
-    found = records.make(List, settings.toml(path), str(path))
-    variants = list(found.variant)
-    for variant in variants:
-        wrong = [text for pattern, texts in ((_NAME, (variant.name,)), (_EXPECT, (variant.expect,)),
-                                             (_DEFINE, variant.defines))
-                 for text in texts if not pattern.fullmatch(text)]
-        if wrong:
-            raise HarnessError(Exit.USAGE, f"{path}: variant {variant.name!r} has the wrong entry "
-                               f"{wrong[0]!r}; the first lines of the file say what belongs there.")
-    names = [variant.name for variant in variants]
-    if not names or len(set(names)) != len(names):
-        raise HarnessError(Exit.USAGE, f"{path} must have variants, each with a name of its own.")
-    return found.depth, variants
+def load(path: Path) -> List:
+    return records.make(List, settings.toml(path), str(path))
 
 
 def read(output: str) -> Search:
@@ -103,26 +97,15 @@ def read(output: str) -> Search:
         found = re.search(pattern, output, re.M)
         return float(found[1]) if found else 0.0
 
-    error = _ERROR.search(output)
-    count = re.search(r"errors: (\d+)$", output, re.M)
-    if "max search depth too small" in output:
-        verdict = "the depth bound was reached"
-    elif "out of memory" in output or "MEMLIM bound" in output:
-        verdict = "the memory bound was reached"
-    elif error and error[1] == "invalid end state":
-        verdict = "deadlock"
-    elif error and error[1] == "non-progress cycle":
-        verdict = "cycle"
-    elif error and error[1].startswith("assertion violated"):
-        name = re.search(r"\bI\d+\b", error[1])
-        verdict = name[0] if name else error[1]
-    elif error:
-        verdict = error[1]
-    elif count and count[1] == "0" and "Search not completed" not in output \
-            and "Full statespace search for:" in output:
-        verdict = "ok"
-    else:
-        verdict = "pan did not come to its end"
+    error, count = _ERROR.search(output), re.search(r"errors: (\d+)$", output, re.M)
+    verdict = next((means for pattern, means in _MEANS if re.search(pattern, output, re.M)), "")
+    if not verdict and error:
+        name = re.search(r"^assertion violated.*?\b(I\d+)\b", error[1])
+        verdict = name[1] if name else error[1]
+    elif not verdict:
+        whole = count and count[1] == "0" and "Search not completed" not in output \
+            and "Full statespace search for:" in output
+        verdict = "ok" if whole else "pan did not come to its end"
     unreached = {f"{line}: {text}" for line, text in _UNREACHED.findall(output)}
     return Search(verdict, int(number(r"^\s*([\d.e+]+) states, stored")),
                   int(number(r"^\s*([\d.e+]+) transitions")), int(number(r"depth reached (\d+)")),
@@ -145,14 +128,9 @@ def never_reached(searches: list[Search]) -> list[str]:
 
 def search(variant: Variant, depth: int, where: Path, stop: threading.Event) -> Search:
     """Generates, compiles and runs one verifier in an empty folder."""
-    def on_line(line: str) -> None:
-        if stop.is_set():
-            raise HarnessError(Exit.INTERRUPTED, "interrupted.")
-
     def step(words: list[str | Path], name: str, limit: float, check: bool = True) -> proc.Result:
-        on_line("")
         return proc.run(words, step=f"{name} of {variant.name}", limit=limit, cwd=where,
-                        log=where / f"{name}.log", on_line=on_line, check=check, code=Exit.TEST)
+                        log=where / f"{name}.log", check=check, code=Exit.TEST, stop=stop)
 
     shutil.rmtree(where, ignore_errors=True)
     where.mkdir(parents=True)
@@ -172,29 +150,19 @@ def search(variant: Variant, depth: int, where: Path, stop: threading.Event) -> 
 
 
 def judge(variant: Variant, found: Search, start: float) -> Part:
-    """The Part for one variant."""
     counts = (f"{found.verdict}: {found.states} states, depth {found.depth}, "
               f"{found.memory_mib:.0f} MiB")
     wrong = [] if found.verdict == variant.expect else [f"expected {variant.expect}, got {counts}"]
     return report.judged(f"spin {variant.name}", wrong, counts, start)
 
 
-def one(variant: Variant, depth: int, folder: Path,
-        stop: threading.Event) -> tuple[Part, Search | None, dict[str, Any]]:
-    """One variant: its Part, what pan said, and the record for spin.json."""
+def one(variant: Variant, depth: int, folder: Path, stop: threading.Event) -> tuple[Part, Search]:
     start = time.monotonic()
     try:
         found = search(variant, depth, folder / variant.name, stop)
     except HarnessError as error:
-        seconds = time.monotonic() - start
-        part = report.died(f"spin {variant.name}", error.code, seconds, error.message)
-        return part, None, {"name": variant.name, "verdict": error.message}
-    seconds = time.monotonic() - start
-    record = {"name": variant.name, "defines": variant.defines, "expect": variant.expect,
-              "verdict": found.verdict, "states": found.states, "depth": found.depth,
-              "transitions": found.transitions, "memory_mib": found.memory_mib,
-              "seconds": round(seconds, 1), "seconds_search": found.seconds}
-    return judge(variant, found, start), found, record
+        found = Search(error.message)
+    return judge(variant, found, start), found
 
 
 def reached_part(searches: list[Search]) -> Part:
@@ -207,14 +175,15 @@ def reached_part(searches: list[Search]) -> Part:
 def parts(opts: Options, progress: Progress) -> list[Part]:
     """Runs all variants; raises if there is no spin."""
     host_packages.need("spin")
-    depth, variants = load(DATA)
+    listed = load(DATA)
     folder = opts.queue.build / "runs/prove/spin"
     folder.mkdir(parents=True, exist_ok=True)
-    # A verifier prints a line every few seconds, and ends itself then if it shall stop.
-    results = parallel.run([(variant.name, partial(one, variant, depth, folder)) for variant in variants],
+    results = parallel.run([(variant.name, partial(one, variant, listed.depth, folder))
+                            for variant in listed.variant],
                            min(AT_A_TIME, os.cpu_count() or 1), progress.tick,
                            lambda number, future: future.result())
-    (folder / "spin.json").write_text(json.dumps([record for _, _, record in results], indent=1)
-                                      + "\n", encoding="utf-8")
-    return [*(part for part, _, _ in results),
-            reached_part([found for _, found, _ in results if found])]
+    found = [search for _, search in results]
+    (folder / "spin.json").write_text(json.dumps(
+        [asdict(variant) | asdict(search) | {"unreached": sorted(search.unreached)}
+         for variant, search in zip(listed.variant, found)], indent=1) + "\n", encoding="utf-8")
+    return [*(part for part, _ in results), reached_part(found)]

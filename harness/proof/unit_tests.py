@@ -3,15 +3,10 @@
 In:  nothing.  Out: the Part; build/unit.log.
 """
 
-from __future__ import annotations
-
 import re
 import sys
 
-from ..core import proc, report, settings
-from ..core.errors import Exit
-from ..core.progress import Progress
-from ..core.report import Part
+from ..core import Exit, Part, Progress, proc, report, settings
 from ..fetch import host_packages
 
 _RAN = re.compile(r"^Ran (\d+) tests? in", re.M)

@@ -1,12 +1,9 @@
 """Writes the tree's commits back as patches.
 
 In:  build/<queue>/linux (commits after the base commit), the hand-kept cover letter.
-Out: patches/<queue>/NNNN-*.patch, series, and the end of the cover letter (its
-     subject's count, the kernel it is based on, the list of patches, the diffstat).
-Without a change in the tree the bytes stay the same.
+Out: patches/<queue>/NNNN-*.patch, series, the end of the cover letter: the same bytes, if nothing
+     has changed in the tree.
 """
-
-from __future__ import annotations
 
 import re
 import tempfile

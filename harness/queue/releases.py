@@ -6,8 +6,6 @@ Each release is put into a git tree of its own, with only the files that the pat
 series applies does not say that it builds or boots: `tested` of base.toml says that.
 """
 
-from __future__ import annotations
-
 import datetime
 import json
 import tempfile
@@ -17,12 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Iterator
 
-from ..core import proc, queues, records, report, settings
-from ..core.errors import Exit, HarnessError
+from ..core import (Exit, HarnessError, Part, Progress, Queue, proc, queues, records, report,
+                    settings)
 from ..core.files import check_disk
-from ..core.progress import Progress
-from ..core.queues import Queue
-from ..core.report import Part
 from ..fetch import apt, host_packages, linux_source
 from ..fetch.releases import Offer, Releases
 from . import series, tree

@@ -1,10 +1,8 @@
 """The queue's files, and putting them on a base commit with `git am`.
 
 In:  a folder with `series` (one patch file per line, # comments) and the mails.
-Out: the list of patches, their hash, the files they touch, the commit they lead to.
+Out: the patches, their hash, the files they touch, the commit they lead to.
 """
-
-from __future__ import annotations
 
 import hashlib
 import re
@@ -13,8 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Iterator
 
-from ..core.queues import Queue
-from ..core.errors import Exit, HarnessError
+from ..core import Exit, HarnessError, Queue
 from ..core.git import ask, git, identity
 from ..core.proc import Result
 

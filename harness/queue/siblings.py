@@ -1,13 +1,9 @@
 """What two queues have in common: patches that are the same, and files that both add.
 
-In:  compared.toml of a queue (which other queue it is compared with, and each of its patches
-     as `same`, `adapted` or `only`), the mails of both; the folder shared/ of the repository.
-Out: complaints; how many patches are the same, how many shared files there are.
+In:  compared.toml of a queue, the mails of both queues; shared/.  Out: complaints.
 A patch is known by its subject. Patches are the same if they change the same lines of the same
 files: context, line numbers and what the mails say besides may differ.
 """
-
-from __future__ import annotations
 
 import difflib
 import re
@@ -15,9 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Callable
 
-from ..core import queues, records, settings
-from ..core.errors import Exit, HarnessError
-from ..core.queues import Queue
+from ..core import Exit, HarnessError, Queue, queues, records, settings
 from . import series
 
 LIST = "compared.toml"
@@ -25,8 +19,6 @@ LIST = "compared.toml"
 
 @dataclass(frozen=True)
 class Compared:
-    """The list of a queue."""
-
     other: str                       # name of the other queue
     same: tuple[str, ...] = ()       # subjects
     adapted: dict[str, str] = field(default_factory=dict)    # subject -> why it is not the same
@@ -70,7 +62,6 @@ def changed_lines(mail: str) -> list[str]:
 
 
 def mails(queue: Queue) -> dict[str, str]:
-    """The text of each patch by its subject."""
     texts = [path.read_text("utf-8", "replace") for path in series.patches(queue)]
     return {subject(text): text for text in texts}
 

@@ -1,13 +1,8 @@
 """The git trees: Linux with the series as commits, and work trees at other commits.
 
-In:  Options (where the source comes from), the queue.
-Out: TreeInfo. build/<queue>/linux is a git tree: one base commit, then the series,
-     put on by git am. Its .git holds a record of what it was made from, so that it
-     can be used again as it is, and so that half-made trees are never taken for good.
-     build/<queue>/linux-base is a work tree of it at the base commit.
+In:  Options.  Out: TreeInfo; build/<queue>/linux: one base commit, then the series by git am. Its
+     .git holds a record of what it was made from: half-made trees are never taken for good.
 """
-
-from __future__ import annotations
 
 import json
 import shutil
@@ -16,13 +11,11 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Callable, Iterator
 
-from ..core.errors import Exit, HarnessError
-from ..core.files import check_disk
+from ..core import Exit, HarnessError, Progress, Queue
+from ..core.files import check_disk, new_folder
 from ..core.git import ask, git, identity
-from ..core.progress import Progress
-from ..core.queues import Queue
-from ..fetch import host_packages
-from ..fetch.linux_source import Options, find, unpack
+from ..fetch import Options, host_packages
+from ..fetch.linux_source import find, unpack
 from . import series
 
 RECORD = ".git/harness.json"
@@ -176,13 +169,9 @@ def mark_exported(tree: Path, record: Record, head: str) -> Record:
 
 def _make(tree: Path, opts: Options, files: list[Path], wanted: str, tick) -> Record:
     """Makes the tree under another name, and puts it in place when it is complete."""
-    folder = tree.parent
-    new = folder / "linux.new"
-    for left in folder.glob("linux.new*"):
-        shutil.rmtree(left) if left.is_dir() else left.unlink()
     tick("fetching the source")
     source = find(opts)
-    try:
+    with new_folder(tree) as new:
         tick(f"unpacking {source.name}")
         version = unpack(source, new, opts.queue.version)
         tick(f"committing Linux {version}")
@@ -192,16 +181,9 @@ def _make(tree: Path, opts: Options, files: list[Path], wanted: str, tick) -> Re
         git(new, "reset", "--hard", "--quiet", tip)
         record = Record(source.record(), version, base, tip, wanted)
         record.write(new)
-    except BaseException:
-        shutil.rmtree(new, ignore_errors=True)
-        raise
-    old = folder / "linux.old"
-    for left in (old, *(path for path in folder.glob("linux-*") if (path / ".git").is_file())):
-        shutil.rmtree(left, ignore_errors=True)     # work trees of the old tree
-    if tree.exists():
-        tree.rename(old)
-    new.rename(tree)
-    shutil.rmtree(old, ignore_errors=True)
+        for left in tree.parent.glob("linux-*"):
+            if (left / ".git").is_file():
+                shutil.rmtree(left, ignore_errors=True)     # a work tree of the old tree
     return record
 
 

@@ -1,13 +1,9 @@
 """The verb `bench`: Linux with and without the series beside other versions, measured."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
-from ..core import lock, settings
-from ..core.arguments import Parser
-from ..core.errors import Exit, HarnessError
-from ..fetch.linux_source import add_options, options
+from ..core import files, look_up, settings
+from ..fetch import options, parser
 from ..bench import plans
 from ..bench.measure import compare, limited, measure_all, read_rt
 
@@ -18,53 +14,43 @@ HELP = """\
 ./run bench --read FILE...
 
 Builds Linux without and with the series, and the versions of mainline that
-bench/bench.toml names, boots them under QEMU and measures: wake-up latency on a CPU that
-waits for a cross-CPU call, with each preemption model; the longest section with
-preemption off meanwhile (a second build, with the kernel's tracer); cost of the calls, TLB
-flushes, fork; what a process with more threads than CPUs gets done; CPU hotplug, also
-with a waiter that cannot run; grace periods. A version that cannot be fetched, or that
-lacks a preemption model, is left out, and the report says so.
-
-Most guests run in simulated time: QEMU counts instructions, and one is one
-nanosecond. So the figures depend neither on this machine nor on its load. The guest
-"tools" runs in real time: cyclictest beside hackbench and stress-ng, while a CPU is held;
-leave the machine alone meanwhile, or what it does is all that can be seen.
+bench/bench.toml names, boots them under QEMU and measures wake-up latencies, costs and more;
+bench/README.md says what, and how. A version that cannot be fetched, or that lacks a
+preemption model, is left out, and the report says so. Most guests run in simulated time, which
+depends neither on this machine nor on its load; the guest "tools" (cyclictest) runs in real
+time: leave the machine alone meanwhile.
 
 The result is in bench/results/DATE-BASE/: points.csv (every raw point), histograms.csv,
 summary.md (the targets, and tables), plots, and the differences of the configurations.
 
   --quick        the core of it: the queue's two kernels, fewer guests and boots
-  --arch ARCH    only this architecture; may be given several times
-  --kernel NAME  only this kernel of bench/bench.toml; may be given several times
-  --guest NAME   only this guest of bench/bench.toml; may be given several times
-  --boots N      of each guest with each kernel, instead of what bench/bench.toml says
-  --jobs N       boots at a time, instead of what bench/bench.toml says
-  --resume       after an interruption: boots of the same kernels with the same guests that
-                 came to their end are not done again
+  --arch ARCH, --kernel NAME, --guest NAME
+                 only this one of bench/bench.toml; each may be given several times
+  --boots N, --jobs N
+                 of each guest with each kernel; at a time: instead of what bench/bench.toml says
+  --resume       boots of the same kernels with the same guests that came to their end are not
+                 done again
   --compare A B  build and boot nothing: name what got worse by more than the spread from
                  result folder A to result folder B; exit code 1 if anything did
   --read FILE    build and boot nothing: sum up what bench/rt.c printed on a real machine
-                 (bench/README.md says how to get there)
 """
 
 
 def parse(args: list[str]):
-    parser = Parser("bench")
-    add_options(parser)
-    parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--arch", action="append", default=[])
-    parser.add_argument("--kernel", action="append", default=[])
-    parser.add_argument("--guest", action="append", default=[])
-    parser.add_argument("--boots", type=int)
-    parser.add_argument("--jobs", type=int)
-    parser.add_argument("--resume", action="store_true")
-    parser.add_argument("--compare", nargs=2, type=Path, metavar=("A", "B"))
-    parser.add_argument("--read", nargs="+", type=Path, metavar="FILE")
-    return parser.parse_args(args)
+    words = parser("bench")
+    words.add_argument("--quick", action="store_true")
+    words.add_argument("--arch", action="append", default=[])
+    words.add_argument("--kernel", action="append", default=[])
+    words.add_argument("--guest", action="append", default=[])
+    words.add_argument("--boots", type=int)
+    words.add_argument("--jobs", type=int)
+    words.add_argument("--resume", action="store_true")
+    words.add_argument("--compare", nargs=2, type=Path, metavar=("A", "B"))
+    words.add_argument("--read", nargs="+", type=Path, metavar="FILE")
+    return words.parse_args(args)
 
 
 def main(args: list[str]) -> int:
-    """The verb `bench`."""
     parsed = parse(args)
     if parsed.compare:
         return compare(*parsed.compare)
@@ -74,8 +60,6 @@ def main(args: list[str]) -> int:
     plan = limited(plans.read(opts.queue).of(""), parsed)
     known = list(dict.fromkeys(arch for item in plan.guest for arch in item.arches))
     for arch in parsed.arch:
-        if arch not in known:
-            raise HarnessError(Exit.USAGE, f"there is nothing to measure on {arch!r}; the "
-                               f"architectures are: {', '.join(known)}.")
-    with lock.build_folder(settings.BUILD, "bench"):
+        look_up("architecture to measure", arch, known)
+    with files.locked(settings.BUILD, "bench"):
         return measure_all(plan, opts, parsed, parsed.arch or known)

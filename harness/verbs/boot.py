@@ -3,14 +3,10 @@
 In:  an architecture.  Out: QEMU's end; the terminal is the guest's console.
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 
-from ..core.arguments import Parser
-from ..core.errors import Exit, HarnessError
-from ..core.progress import Progress
-from ..fetch.linux_source import add_options, options
+from ..core import Progress, look_up
+from ..fetch import options, parser
 from ..queue import tree
 from ..build import arches, kernel_build
 from ..guest import initramfs, qemu
@@ -26,15 +22,12 @@ boots it and gives a busybox shell in it (the tests do not run: ./run kunit does
 
 
 def main(args: list[str]) -> int:
-    parser = Parser("boot")
-    parser.add_argument("arch")
-    add_options(parser)
-    parsed = parser.parse_args(args)
+    words = parser("boot")
+    words.add_argument("arch")
+    parsed = words.parse_args(args)
     opts = options(parsed)
     known = [name for name in arches.arch_names() if name in lane_files.names(opts.queue)]
-    if parsed.arch not in known:
-        raise HarnessError(Exit.USAGE, f"there is no architecture {parsed.arch!r} to boot; known "
-                           f"are: {', '.join(known)}.")
+    look_up("architecture to boot", parsed.arch, known)
     lane = lane_files.load(parsed.arch, opts.queue)
     lane_run.need(lane)
     progress = Progress(2)

@@ -3,15 +3,11 @@
 In:  lane names (those with when = "check" if none), options.  Out: exit code of the first failure.
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 
-from ..core import queues, report
-from ..core.arguments import Parser
-from ..core.progress import Progress
+from ..core import Progress, queues, report
 from ..core.report import guarded
-from ..fetch.linux_source import Options, add_options, options
+from ..fetch import Options, options, parser
 from ..queue import releases, tree
 from ..lanes import lane_files, lane_run
 from ..proof import kunit_commands, mutant_runs, mutants, proofs, queue_checks, recorded_calls, unit_tests
@@ -22,19 +18,16 @@ HELP = """\
 
 The test command. In order: the harness's unit tests; the checks of the patch queue
 (series and files agree, it applies, round trip, checkpatch, kernel-doc, objects of every
-prefix, and that the patterns for kernel reports are no fewer than the kernel's own); the
-proofs that ./run prove makes, less those that take long; then lanes: kernel built, booted,
-KUnit suites run at boot and after boot, then torture tests if it has any; with --all, the
-calls that running kernels make with preemption disabled (./run help record), and the
-kunit.py commands of the series' kunitconfig, as they stand there.
+prefix and more); the proofs that ./run prove makes, less those that take long; then lanes:
+kernel built, booted, KUnit suites run at boot and after boot, then torture tests if it has any.
 The lanes are the ones whose file in lanes/ says when = "check", or the LANEs given. With
 lane x86_64 comes the subset of the mutants (./run help mutants).
 
 Without --queue, lanes or a source of your own, each other queue is checked, too: its patches,
 and one lane, x86_64.
 
-  --all     every lane: all preemption models, sanitizers, architectures, torture tests and
-            TLB tests; records, and the kunit.py commands
+  --all     every lane; then the calls that running kernels make with preemption disabled (./run
+            help record), and the kunit.py commands of the series' kunitconfig
   --quick   only what needs no kernel build
   --releases
             nothing of the above: git am of each queue (or the one named) on each release
@@ -44,24 +37,21 @@ and one lane, x86_64.
             releases.toml of the queue and the table in README.md. What cannot be had
             counts as skipped. Applied is not built or booted
 
-Prints a summary table and the line "N passed, N failed, N skipped", which counts unit
-tests, queue checks, litmus tests, the audit of callers (as one), executed KUnit cases (all
-runs), torture tests, mutants, and lanes whose calls were recorded. Goes on after a failure; the
+Prints a table and the line "N passed, N failed, N skipped". Goes on after a failure; the
 exit code is that of the first. Runs leave their files in build/<queue>/runs/.
 """
 
 def main(args: list[str]) -> int:
-    parser = Parser("check")
-    parser.add_argument("lanes", nargs="*")
-    much = parser.add_mutually_exclusive_group()
+    words = parser("check")
+    words.add_argument("lanes", nargs="*")
+    much = words.add_mutually_exclusive_group()
     much.add_argument("--all", action="store_true")
     much.add_argument("--quick", action="store_true")
     much.add_argument("--releases", action="store_true")
-    add_options(parser)
-    parsed = parser.parse_args(args)
+    parsed = words.parse_args(args)
     if parsed.releases:
         if parsed.lanes or parsed.linux or parsed.tarball:
-            parser.error("--releases takes no lane, and finds the sources itself")
+            words.error("--releases takes no lane, and finds the sources itself")
         named = [queues.load(parsed.queue)] if parsed.queue else list(releases.every().values())
         parts = releases.check(named, Progress(len(named)))
         print("\n" + releases.table(named, parts))
@@ -72,13 +62,15 @@ def main(args: list[str]) -> int:
     if parsed.quick:
         chosen = []
     steps = [] if parsed.quick else [step for step in proofs.STEPS if step.quick]
-    with_mutants = any(lane.name == mutants.SUBSET_LANE for lane in chosen)
+    table = mutants.load(opts.queue) \
+        if any(lane.name == mutants.SUBSET_LANE for lane in chosen) else None
+    broken = mutants.choose(table, [], True) if table else []
     recorded = recorded_calls.words(opts.queue).lanes if parsed.all else ()
     alone = parsed.queue or opts.given or parsed.lanes
     others = [] if alone else [Options(queues.load(name)) for name in queues.names()
                                if name != opts.queue.name]
-    progress = Progress(2 + len(steps) + len(chosen) + with_mutants + len(recorded) + parsed.all
-                        + len(others))
+    progress = Progress(2 + len(steps) + len(chosen) + mutant_runs.phases(broken) + len(recorded)
+                        + parsed.all + len(others))
 
     progress.phase("unit tests of the harness")
     parts = guarded("unit tests", progress, lambda: unit_tests.part(progress))
@@ -89,9 +81,8 @@ def main(args: list[str]) -> int:
         progress.phase(f"lane {lane.name}: {lane.proves}")
         parts += guarded(lane.name, progress, lambda: lane_run.part(
             lane, tree.ensure_tree(opts, progress), progress))
-    if with_mutants:
-        progress.phase("mutants: broken kernels must be noticed")
-        parts += guarded("mutants", progress, lambda: mutant_runs.subset_part(opts, progress))
+    if broken:
+        parts += guarded("mutants", progress, lambda: mutant_runs.run(broken, table, opts, progress))
     parts += recorded_calls.parts(recorded, opts, progress)
     if parsed.all:
         parts += kunit_commands.parts(opts, progress)
@@ -106,9 +97,6 @@ def main(args: list[str]) -> int:
             found += guarded(lane.name, progress, lambda: lane_run.part(
                 lane, tree.ensure_tree(other, progress), progress))
         parts += [replace(part, name=f"{name}: {part.name}") for part in found]
-    print()
-    print(report.table(parts))
-    if chosen:
-        print(f"Sources and verdicts of the lanes are in {opts.queue.build / 'runs'}.")
-    print(report.closing(parts))
-    return report.exit_code(parts)
+    where = opts.queue.build / "runs"
+    return report.finish(parts, f"Sources and verdicts of the lanes are in {where}."
+                         if chosen else "")

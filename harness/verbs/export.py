@@ -1,10 +1,6 @@
 """The verb `export`: writes the tree's commits back as patches."""
 
-from __future__ import annotations
-
-from ..core import queues
-from ..core.arguments import Parser
-from ..core.errors import Exit, HarnessError
+from ..core import Exit, HarnessError, Parser, queues
 from ..core.git import ask, git
 from ..queue.export import write
 from ..queue.tree import info, mark_exported, read_record, tree_path
@@ -20,7 +16,6 @@ on, and the number of patches in its subject are brought up to date.
 
 
 def main(args: list[str]) -> int:
-    """The verb `export`."""
     parser = Parser("export")
     parser.add_argument("--queue")
     queue = queues.load(parser.parse_args(args).queue)

@@ -1,10 +1,8 @@
 """The verb `judge`: judges the log of an earlier run again."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
-from ..core.errors import Exit, HarnessError
+from ..core import Exit, HarnessError
 from ..judge.judge import judge_folder
 
 HELP = """\

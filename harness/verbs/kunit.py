@@ -3,14 +3,10 @@
 In:  the lane, a pattern for cases, options.  Out: the verdict's exit code.
 """
 
-from __future__ import annotations
-
 import sys
 
-from ..core.arguments import Parser
-from ..core.errors import Exit, HarnessError
-from ..core.progress import Progress
-from ..fetch.linux_source import add_options, options
+from ..core import Exit, HarnessError, Progress
+from ..fetch import options, parser
 from ..queue import tree
 from ..lanes import lane_files, lane_run
 
@@ -32,12 +28,11 @@ Leaves build/<queue>/runs/LANE/ (LANE-base with --base): config, console.log, qe
 
 
 def main(args: list[str]) -> int:
-    parser = Parser("kunit")
-    parser.add_argument("lane")
-    parser.add_argument("glob", nargs="?")
-    parser.add_argument("--base", action="store_true")
-    add_options(parser)
-    parsed = parser.parse_args(args)
+    words = parser("kunit")
+    words.add_argument("lane")
+    words.add_argument("glob", nargs="?")
+    words.add_argument("--base", action="store_true")
+    parsed = words.parse_args(args)
     opts = options(parsed)
     lane = lane_files.load(parsed.lane, opts.queue)
     if parsed.glob and not lane.suites:

@@ -1,24 +1,18 @@
 """The verb `mutants`: breaks the series on purpose, and sees whether it is noticed."""
 
-from __future__ import annotations
-
-from ..core import report
-from ..core.arguments import Parser
-from ..core.progress import Progress
-from ..fetch.linux_source import add_options, options
+from ..core import Progress, report
+from ..fetch import options, parser
 from ..proof import mutants
-from ..proof.mutant_runs import run, text_table
+from ..proof.mutant_runs import phases, run
 
 HELP = """\
 ./run mutants [NAME...] [--subset] [--queue NAME] [--linux PATH | --tarball FILE]
 
 Shows that the suite notices broken kernels. A mutant is an edit (or a few) that breaks
 one thing in the series, in proof/mutants/edits/; proof/mutants/mutants.toml says which invariant
-that is, and which case, sanitizer, detector or torture test must catch it. First the
-named cases must pass without the mutant; then each mutant is built, and booted until it is caught.
-It passes if it is caught in the way the table names: one that survives, or is caught in
-another way only, is a failure. What only a weaker memory model than the host's would show
-has no mutant: the litmus tests and their broken twins are for that (./run prove).
+that is, and what must catch it. First the named cases must pass without the mutant; then each
+mutant is built, and booted until it is caught. One that survives, or is caught in another way
+than the table names, is a failure.
 
   --subset   only the five that are part of ./run check
 
@@ -28,19 +22,14 @@ build/<queue>/runs/mutants/.
 
 
 def main(args: list[str]) -> int:
-    parser = Parser("mutants")
-    parser.add_argument("names", nargs="*")
-    parser.add_argument("--subset", action="store_true")
-    add_options(parser)
-    parsed = parser.parse_args(args)
+    words = parser("mutants")
+    words.add_argument("names", nargs="*")
+    words.add_argument("--subset", action="store_true")
+    parsed = words.parse_args(args)
     opts = options(parsed)
     table = mutants.load(opts.queue)
     chosen = mutants.choose(table, parsed.names, parsed.subset)
-    progress = Progress(1 + len({mutant.lane for mutant in chosen}) + len(chosen))
+    progress = Progress(1 + phases(chosen))
     progress.phase("the kernel tree")
-    outcomes = run(chosen, table, opts, progress, phases=True)
-    print(text_table(outcomes))
-    parts = [outcome.part for outcome in outcomes]
-    print(f"Consoles are in {opts.queue.build / 'runs/mutants'}.")
-    print(report.closing(parts))
-    return report.exit_code(parts)
+    parts = run(chosen, table, opts, progress)
+    return report.finish(parts, f"Consoles are in {opts.queue.build / 'runs/mutants'}.")

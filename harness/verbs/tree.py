@@ -1,11 +1,7 @@
 """The verb `tree`: makes the git tree with the series on top, and says where it is."""
 
-from __future__ import annotations
-
-from ..core.arguments import Parser
-from ..core.errors import Exit
-from ..core.progress import Progress
-from ..fetch.linux_source import add_options, options
+from ..core import Exit, Progress
+from ..fetch import options, parser
 from ..queue import series
 from ..queue.tree import ensure_tree
 
@@ -13,10 +9,8 @@ HELP = """\
 ./run tree [--queue NAME] [--linux PATH | --tarball FILE] [--update] [--discard]
 
 Makes build/<queue>/linux, a git tree: one commit with the unpatched kernel (branch
-"base"), then every patch of the series as a commit put on with git am (branch
-"series"). Prints where it is and how to build it. A tree that is there already is
-used again; after a change in the patches only the files concerned are rewritten, so
-that an incremental build stays short.
+"base"), then every patch of the series as a commit (branch "series"). Prints where it is and how
+to build it. A tree that is there already is used again, and only what has changed is rewritten.
 
   --linux PATH    take Linux from your own clean git tree or unpacked source; it is
                   copied, never changed
@@ -29,12 +23,10 @@ Work on the series: commit in the tree, then ./run export.
 
 
 def main(args: list[str]) -> int:
-    """The verb `tree`."""
-    parser = Parser("tree")
-    add_options(parser)
-    parser.add_argument("--update", action="store_true")
-    parser.add_argument("--discard", action="store_true")
-    parsed = parser.parse_args(args)
+    words = parser("tree")
+    words.add_argument("--update", action="store_true")
+    words.add_argument("--discard", action="store_true")
+    parsed = words.parse_args(args)
     progress = Progress(1)
     progress.phase("the kernel tree")
     made = ensure_tree(options(parsed), progress, parsed.update, parsed.discard)

@@ -20,8 +20,8 @@
  *
  *   TLB-BEGIN
  *   TLB-INFO,<what>,<value>
- *   TLB-LAT,<operation>,<hold>,<rep>,<latency>
- *   TLB-DISCARD,<operation>,<hold>,<reason>        a try that shows nothing
+ *   BENCH,tlb_wakeup,<operation>,<hold>,<rep>,<latency>,1      tlb_wakeup_locked: may be pinned
+ *   BENCH-DISCARD,<operation>,<hold>,<reason>      a try that shows nothing
  *   TLB-BACKGROUND,<case>,<hold>,<done>,<wake-ups>,<greatest latency>     done: pages, huge pages
  *   TLB-LAT-MAX,<operation>,<hold>,<points>,<latency>
  *   TLB-STALE,<case>,ops=..,checked=..,faults=..,migrations=..,others=..,hotplugs=..,stale=..
@@ -601,13 +601,14 @@ static void lat_op(const struct op *op, uint64_t hold_ns)
 		const char *why = lat_try(op, hold_ns, &latency);
 
 		if (why) {
-			printf("TLB-DISCARD,%s,%llu,%s\n", op->name,
+			printf("BENCH-DISCARD,%s,%llu,%s\n", op->name,
 			       (unsigned long long)hold_ns, why);
 			continue;
 		}
 		/* The first is a warm-up. */
 		if (points++) {
-			printf("TLB-LAT,%s,%llu,%d,%llu\n", op->name,
+			printf("BENCH,tlb_wakeup%s,%s,%llu,%d,%llu,1\n",
+			       op->info ? "_locked" : "", op->name,
 			       (unsigned long long)hold_ns, points - 1,
 			       (unsigned long long)latency);
 			if (latency > max)

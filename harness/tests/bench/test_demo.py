@@ -18,7 +18,7 @@ from harness.tests.fixture import QUEUE
 
 INFO = TreeInfo(QUEUE, Path("linux"), "a" * 40, "b" * 40, "linux-source-6.12 6.12.0-1", "6.12.0",
                 "sha256 x")
-KERNELS = [Measured("base", "6.12.0", "", 1), Measured("series", "6.12.0 + series", "", 0)]
+KERNELS = [Measured("base", "6.12.0", ""), Measured("series", "6.12.0 + series", "")]
 POINTS = [Point("x86_64", kernel, 4, "wakeup", call, hold, "demo", 1, rep,
                 (hold - 20_000 if kernel == "base" else 1900) + rep, model)
           for model in ("full", "voluntary") for kernel in ("base", "series")

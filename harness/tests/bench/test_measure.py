@@ -35,9 +35,8 @@ CONSOLE = """\
 [    3.3] BENCH-DISCARD,own,wait,the hold was over before the waiter was moved
 [    3.3] BENCH-OK,2
 [    3.4] forks: BENCH,fork,fork_exit_wait,0,1,900000,20
-[    3.4] tlbtest: TLB-LAT,munmap,4000000,1,2100
-[    3.4] tlbtest: TLB-LAT,cow_fault,4000000,1,4000100
-[    3.4] tlbtest: TLB-VERDICT,lat,cow_fault,info,the page table lock is held
+[    3.4] tlbtest: BENCH,tlb_wakeup,munmap,4000000,1,2100,1
+[    3.4] tlbtest: BENCH,tlb_wakeup_locked,cow_fault,4000000,1,4000100,1
 [    3.4] flushes: BENCH,tlb_cost,madvise_1,3,1,1700,1
 [    3.4] flushes: BENCH,tlb_cost,madvise_1,3,2,1710,1
 [    3.4] crowd: BENCH,crowd,munmap,2,1,100000000,20000
@@ -126,7 +125,7 @@ class PlanTest(unittest.TestCase):
                 ('"x86_64: run tlbtest', '"x86: run tlbtest', "a step for x86,"),
                 ('build = "tracer"', 'build = "trace"', "not in [build]"),
                 ('kernels = ["base"', 'kernels = ["bass"', "bass, which is none"),
-                ('statistic = "mean"', 'statistic = "mode"', "must have one of median, mean"),
+                ('statistic = "mean"', 'statistic = "mode"', "must be one of median, mean"),
                 ('statistic = "least"\n', "", "must say why"),
                 ("limit = 1.2", "limt = 1.2", "limt"),
                 ("jobs = 2", "jobs = 0", "1 or more")):
@@ -155,12 +154,9 @@ class ReadTest(unittest.TestCase):
 
     def test_bad(self):
         for old, new, words in (
-                ("harness: success", "", "did not come to its end"),
-                ("harness: success", "BENCH-FAIL,the hog did not run", "the hog did not run"),
                 ("CLOCK,tsc", "CLOCK,hpet", "hpet"), ("BENCH-OK,2", "BENCH-OK,3", "made 6"),
                 ("single,1,1,8000", "single,1,1,x", "no sense"),
-                ("third,100000,1,2900", "third,100000,1,2x", "no sense"),
-                ("TLB-LAT,munmap,4000000,1,2100", "TLB-FAIL,mmap: no", "mmap: no")):
+                ("third,100000,1,2900", "third,100000,1,2x", "no sense")):
             with self.subTest(new), self.assertRaises(HarnessError) as caught:
                 self.assertIn(old, CONSOLE)
                 points.read(CONSOLE.replace(old, new), BOOT, WHERE)
@@ -263,7 +259,7 @@ class TargetsTest(unittest.TestCase):
     def test_statistic_of_each_target_is_that_of_the_data(self):
         """All is well by the median, and nothing by the mean."""
         plan = plans.read(QUEUE)
-        medians = {name: replace(limit, statistic="median") for name, limit in plan.target.items()}
+        medians = {name: replace(limit, statistic="median", why="") for name, limit in plan.target.items()}
         # Of two figures of the series that are compared, the one that must not be the greater.
         spoiled = {key: replace(stat, mean=1000 * stat.mean) if key.kernel == "series" and
                    (key.case == "third" or key.x != 100_000 and key.case != "offline_alone")
@@ -276,7 +272,7 @@ class TargetsTest(unittest.TestCase):
         self.assertEqual(met(medians), {True})
         for name, limit in medians.items():
             with self.subTest(name):
-                self.assertIn(False, met({**medians, name: replace(limit, statistic="mean")}))
+                self.assertIn(False, met({**medians, name: replace(limit, statistic="mean", why="w")}))
 
     def test_not_measured_is_not_met(self):
         found = summary.targets(plans.read(QUEUE), {}, "x86_64")
@@ -284,12 +280,12 @@ class TargetsTest(unittest.TestCase):
 
     def test_summary(self):
         plan = plans.read(QUEUE)
-        kernels = [Measured(item.name, f"Linux {item.name}", "a package", item.many_pinned)
+        kernels = [Measured(item.name, f"Linux {item.name}", "a package")
                    for item in plan.kernel]
         text = summary.summary(plan, made(GOOD), ["x86_64"], kernels, "Benchmarks", ["How."],
                                    ["7.3 was slow"])
         self.assertIn("| memory of a task, to that of the unpatched kernel | at most 1 times | met | "
-                      "worst 1.000 (memory task_bytes, 4 CPUs: 4096 bytes to 4096 bytes); 1 of 1", text)
+                      "worst 1.000 (memory task_bytes, 4 CPUs: 4096 to 4096); 1 of 1", text)
         self.assertIn("| 4 | `many` | 1 | 1.00 us | 1.00 us | 1.00 us | 1.02 us | 1.005 | 1.020 | "
                       "+5.0 ns | +20.0 ns |",
                       text)
@@ -301,7 +297,7 @@ class TargetsTest(unittest.TestCase):
 
     def test_peer_left_out(self):
         plan = plans.read(QUEUE)
-        kernels = [Measured(item.name, item.name, "", 0) for item in plan.kernel[:2]]
+        kernels = [Measured(item.name, item.name, "") for item in plan.kernel[:2]]
         values = {key: value for key, value in GOOD.items() if not key[0].startswith("7")}
         text = summary.summary(plan, made(values), ["x86_64"], kernels, "B", [], [])
         self.assertIn("not measured", text)
@@ -336,14 +332,12 @@ class CompareTest(unittest.TestCase):
 class VerbTest(unittest.TestCase):
     def test_percpu(self):
         text = "ffffffff83a00000 D __per_cpu_start\nffffffff83a2f000 D __per_cpu_end\n"
-        self.assertEqual(measure.percpu_bytes(text), 0x2f000)
-        self.assertEqual(measure.percpu_bytes("nothing"), 0)
         nm = "0000000000023740 0000000000000028 d cfd_data\n"
         self.assertEqual(measure.memory(text, nm), {"percpu_bytes": 0x2f000, "call_data_bytes": 0x28})
         self.assertEqual(measure.memory("nothing", "nothing"), {})
 
     def test_unknown_architecture(self):
-        error(self, Exit.USAGE, "nothing to measure on 'z80'", bench_verb.main, ["--arch", "z80"])
+        error(self, Exit.USAGE, "no architecture to measure 'z80'", bench_verb.main, ["--arch", "z80"])
 
     def test_unknown_kernel(self):
         error(self, Exit.USAGE, "no kernel '9.9'", bench_verb.main, ["--kernel", "9.9"])
@@ -392,7 +386,7 @@ class VerbTest(unittest.TestCase):
         def place(kernel, info):
             if kernel.name == "7.3":
                 raise HarnessError(Exit.FETCH, "no suite offers it.")
-            return Path(kernel.name), "", Measured(kernel.name, kernel.name, "", 0)
+            return Path(kernel.name), "", Measured(kernel.name, kernel.name, "")
 
         notes: list[str] = []
         with mock.patch.object(measure, "place", place):
@@ -426,14 +420,14 @@ class VerbTest(unittest.TestCase):
 class PlotTest(unittest.TestCase):
     def test_pictures(self):
         plan = plans.read(QUEUE)
-        kernels = [Measured(item.name, item.name, "", 0) for item in plan.kernel]
+        kernels = [Measured(item.name, item.name, "") for item in plan.kernel]
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
-            plots.draw_all(plan, made(GOOD), "x86_64", kernels, "sub", folder, folder)
+            plots.draw_all(made(GOOD), "x86_64", kernels, "sub", folder, folder)
             self.assertEqual({path.name for path in folder.glob("*.svg")},
                              {"latency-by-hold-x86_64.svg", "latency-by-cpus-x86_64.svg",
                               "cost-by-targets-x86_64.svg"})
-            plots.draw_all(plan, {}, "arm64", kernels, "sub", folder, folder)
+            plots.draw_all({}, "arm64", kernels, "sub", folder, folder)
             self.assertEqual(len(list(folder.glob("*.svg"))), 3)
 
 
@@ -444,7 +438,7 @@ class RunTest(unittest.TestCase):
         plan = plans.read(QUEUE)
         self.folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
         kernel = next(item for item in plan.kernel if item.name == BOOT.kernel)
-        ready = measure.Ready(kernel, QUEUE.name, Measured("series", "6.0 + series", "a package", 0),
+        ready = measure.Ready(kernel, QUEUE.name, Measured("series", "6.0 + series", "a package"),
                               arches.arch("x86_64"), Path("a"), Path("b"), self.folder, {}, {}, "0123abc")
         guest = replace(next(item for item in plan.guest if item.name == "main"), model=model)
         spec = qemu.BootSpec(ready.arch, Path("k"), None, "", 4, 256, 60)

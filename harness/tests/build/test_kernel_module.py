@@ -7,7 +7,7 @@ from pathlib import Path
 from unittest import mock
 
 from harness.core.errors import Exit, HarnessError
-from harness.build import arches, kernel_module
+from harness.build import arches, kernel_build
 
 
 class Module(unittest.TestCase):
@@ -26,8 +26,8 @@ class Module(unittest.TestCase):
             self.argv = argv
             (self.dir / "out" / makes).write_text("module")
             return mock.Mock(returncode=returncode, output="hold.c:1: error: no")
-        with mock.patch.object(kernel_module.proc, "run", run):
-            return kernel_module.make(self.kernel, self.dir / "tree", self.dir / "o", self.source,
+        with mock.patch.object(kernel_build.proc, "run", run):
+            return kernel_build.module(self.kernel, self.dir / "tree", self.dir / "o", self.source,
                                       "hold.ko", self.dir / "out")
 
     def test_the_repository_is_left_alone(self):
@@ -49,12 +49,12 @@ class Module(unittest.TestCase):
 
     def test_unchanged_file_keeps_its_time(self):
         source, target = self.source / "hold.c", self.dir / "target"
-        kernel_module.copy_if_changed(source, target)
+        kernel_build.copy_if_changed(source, target)
         os.utime(target, (2000, 2000))
-        kernel_module.copy_if_changed(source, target)
+        kernel_build.copy_if_changed(source, target)
         self.assertEqual(target.stat().st_mtime, 2000)
         source.write_text("changed")
-        kernel_module.copy_if_changed(source, target)
+        kernel_build.copy_if_changed(source, target)
         self.assertEqual(target.read_text(), "changed")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import io
 import os
+import re
 import unittest
 from unittest import mock
 
@@ -29,9 +30,10 @@ class Data(unittest.TestCase):
         with mock.patch.dict(os.environ, LIMIT_SCALE="much"), self.assertRaises(HarnessError):
             settings.limit("git")
 
-    def test_unknown_limit(self) -> None:
-        with self.assertRaises(HarnessError):
-            settings.limit("no such step")
+    def test_limits_that_the_code_names_are_there(self) -> None:
+        for path in CODE:
+            for name in re.findall(r'\blimit(?:=|\()"(\w+)"', path.read_text()):
+                settings.limit(name)
 
     def test_version_number_stands_in_no_code_and_no_data(self) -> None:
         versions = [queues.load(name).version for name in queues.names()]

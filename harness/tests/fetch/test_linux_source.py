@@ -191,7 +191,7 @@ class Fake(World):
         with self.lacking(), mock.patch.object(host_packages, "root_prefix", return_value=[]), \
                 contextlib.redirect_stderr(io.StringIO()):
             host_packages.need("g")
-        self.assertIn("--no-install-recommends install pkg", self.log.read_text())
+        self.assertIn("install --no-install-recommends pkg", self.log.read_text())
         self.assertTrue(host_packages.present("no-such-tool"))
 
     def test_missing_tool_that_cannot_be_installed(self) -> None:

@@ -13,6 +13,7 @@ import time
 import unittest
 from contextlib import redirect_stderr
 from pathlib import Path
+from unittest import mock
 
 from harness.core import settings
 from harness.core.errors import Exit, HarnessError
@@ -164,8 +165,8 @@ class KvmProbe(Fake):
         qemu.host_is = lambda arch: True
         os.environ["LIMIT_SCALE"], scale = "0.05", os.environ.get("LIMIT_SCALE")
         try:
-            with redirect_stderr(io.StringIO()):
-                return qemu.probe_kvm(spec, self.dir / "kvm.json", Path(device))
+            with redirect_stderr(io.StringIO()), mock.patch.object(settings, "BUILD", self.dir):
+                return qemu.probe_kvm(spec, Path(device))
         finally:
             qemu.host_is = host
             del os.environ["LIMIT_SCALE"]
@@ -192,7 +193,7 @@ class KvmProbe(Fake):
     def test_other_architecture(self):
         spec = dataclasses.replace(self.spec(FINE), arch=arches.arch("arm64"))
         if not qemu.host_is(spec.arch):
-            self.assertEqual(qemu.probe_kvm(spec, self.dir / "kvm.json", Path("/dev/null")), "tcg")
+            self.assertEqual(qemu.probe_kvm(spec, Path("/dev/null")), "tcg")
 
 
 if __name__ == "__main__":

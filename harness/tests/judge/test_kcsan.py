@@ -49,7 +49,7 @@ ONE = f"""\
 
 
 class Reports(unittest.TestCase):
-    rules = kcsan.rule(QUEUE)
+    rules = kcsan.rules(QUEUE)
 
     def read(self, text: str) -> list[kcsan.Race]:
         return kcsan.reports(text.splitlines(), self.rules)
@@ -66,7 +66,7 @@ class Reports(unittest.TestCase):
         self.assertEqual((race.functions, race.problem), ({"lonely", "caller"}, ""))
 
     def test_callers_of_a_known_function_do_not_count(self):
-        self.rules = 3, frozenset({"reader"})
+        self.rules = kcsan.Rules(3, frozenset({"reader"}), {}, frozenset())
         [race] = self.read(TWO)
         self.assertEqual(race.functions, {"reader", "writer", "middle", "third", "after"})
 
@@ -145,8 +145,8 @@ SYSCALL_DEFINE1(three, int, a)
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(self.SOURCE)
         for where, name, value in ((kcsan.proc, "run", lambda *words, **more: mock.Mock(output=self.NM)),
-                                   (kcsan, "not_built", lambda queue: self.not_built),
-                                   (kcsan, "partly", lambda queue: self.partly),
+                                   (kcsan, "rules", lambda queue: kcsan.Rules(
+                                       3, frozenset(), self.partly, self.not_built)),
                                    (kcsan.single_objects, "built_as", lambda queue: self.built_as)):
             patched = mock.patch.object(where, name, value)
             patched.start()
@@ -194,9 +194,9 @@ class Data(unittest.TestCase):
             self.assertIn(file, touched)
 
     def test_partly_touched_files_are_the_series(self):
-        self.assertTrue(kcsan.partly(QUEUE))
+        self.assertTrue(kcsan.rules(QUEUE).partly)
         touched = {path: path.read_text() for path in series.patches(QUEUE)}
-        for file, names in kcsan.partly(QUEUE).items():
+        for file, names in kcsan.rules(QUEUE).partly.items():
             diffs = "".join(text[text.index(f"diff --git a/{file} "):] for text in touched.values()
                             if f"diff --git a/{file} " in text)
             for name in names:

@@ -90,7 +90,7 @@ SCF_TORTURE_TEST = "m\"""")
                                                        {"online": 3}),))
         self.assertTrue(lane.kernel.modules)
         self.assertFalse(self.read(MINIMAL).kernel.modules)
-        self.assertIn("known are: scftorture",
+        self.assertIn("there is: scftorture",
                       self.refused(text.replace('"scftorture"', '"locktorture"')))
         self.assertIn("one of its totals", self.refused(text.replace("online = 3", "onlin = 3")))
         self.assertIn("go together", self.refused(
@@ -143,7 +143,7 @@ SCF_TORTURE_TEST = "m\"""")
             self.assertIn(name, caught.exception.message)
 
     def test_unknown_architecture(self):
-        self.assertIn("known are", self.refused(MINIMAL.replace("x86_64", "vax")))
+        self.assertIn("there is: x86_64", self.refused(MINIMAL.replace("x86_64", "vax")))
 
     def test_mistakes(self):
         self.assertIn("unknown", self.refused("colour = 1\n" + MINIMAL))

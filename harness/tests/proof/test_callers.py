@@ -160,19 +160,18 @@ class Source(unittest.TestCase):
     def test_makers(self) -> None:
         texts = {"a.c": "static void s(void)\n{\n}\nvoid g(void)\n{\n}\n",
                  "a.h": "static inline void h(void)\n{\n}\n"}
-        known = callers.Makers(frozenset({"on_each_cpu"}), frozenset())
-        makers = known.plus({("a.c", "s"), ("a.c", "g"), ("a.h", "h"), ("a.c", "stop"),
-                             ("a.c", "something else")}, texts, ["stop"])
-        self.assertEqual(makers.everywhere, {"g", "h", "on_each_cpu"})
-        self.assertEqual(makers.in_file, {("a.c", "s")})
-        self.assertEqual(makers.names, {"g", "h", "s", "on_each_cpu"})
-        self.assertTrue(makers.has("a.c", "s", {"s"}))
-        self.assertFalse(makers.has("b.c", "s", set()))
-        self.assertTrue(makers.has("b.c", "g", {"s"}))
-        self.assertFalse(makers.has("b.c", "g", {"g"}))
+        known = callers.Makers({("", "on_each_cpu")})
+        makers = callers.plus(known, {("a.c", "s"), ("a.c", "g"), ("a.h", "h"), ("a.c", "stop"),
+                                     ("a.c", "something else")}, texts, ["stop"])
+        self.assertEqual(makers, {("", "g"), ("", "h"), ("", "on_each_cpu"), ("a.c", "s")})
+        self.assertEqual(callers.names_of(makers), {"g", "h", "s", "on_each_cpu"})
+        self.assertTrue(callers.is_maker(makers, "a.c", "s", {"s"}))
+        self.assertFalse(callers.is_maker(makers, "b.c", "s", set()))
+        self.assertTrue(callers.is_maker(makers, "b.c", "g", {"s"}))
+        self.assertFalse(callers.is_maker(makers, "b.c", "g", {"g"}))
 
     def test_one_step(self) -> None:
-        makers = callers.Makers(frozenset({"g"}), frozenset({("a.c", "s")}))
+        makers = callers.Makers({("", "g"), ("a.c", "s")})
         texts = {"a.c": "static void s(void)\n{\n}\nvoid by_static(void)\n{\n\ts();\n}\n"
                         "void by_pointer(void)\n{\n\tops->s();\n\tops.g();\n}\n",
                  "b.c": "void other(void)\n{\n\ts();\n}\nvoid f(void)\n{\n\tg();\n}\n"

@@ -14,7 +14,7 @@ from harness.core import settings
 from harness.core.errors import Exit, HarnessError
 from harness.core.queues import Queue
 from harness.core.progress import Progress
-from harness.core.report import exit_code
+from harness.core.report import Part, exit_code, table
 from harness.queue import series, tree
 from harness.queue.tree import TreeInfo
 from harness.build import kernel_build
@@ -55,12 +55,12 @@ HANG = (re.compile("soft lockup"),)
 
 
 def a_mutant(caught_by: str = "case", **more) -> mutants.Mutant:
+    needed = {"case": {"cases": "smp.third_task", "fails": ("smp.right_cpus",)},
+              "torture": {"params": "mode=stale", "fails": ("stale.*",)},
+              "splat": {"cases": "smp.third_task"}, "hang": {"cases": "smp.third_task"}}[caught_by]
     return mutants.Mutant(**{
-        "name": "breaks-it", "edits": (), "breaks": "It.",
-        "invariant": ("I7",), "lane": "x86_64", "cases": "smp.third_task", "caught_by": caught_by,
-        "fails": (), "splat": "", "subset": False, "params": "", "seconds": 0, "cmdline": "",
-        "limit_s": 60,
-        **more})
+        "name": "breaks-it", "edits": (), "breaks": "It.", "invariant": ("I7",), "lane": "x86_64",
+        "caught_by": caught_by, "limit_s": 60, **needed, **more})
 
 
 def cases_of_series(queue: Queue) -> set[str]:
@@ -131,18 +131,18 @@ class Caught(unittest.TestCase):
 
     def test_torture(self) -> None:
         def caught(*fails: str) -> mutants.Watch:
-            return self.watch(a_mutant("torture", cases="", fails=fails), START + self.TLB)
+            return self.watch(a_mutant("torture", fails=fails), START + self.TLB)
         self.assertEqual(caught("stale.munmap_*").caught, "torture: stale.munmap_1")
         self.assertTrue(caught("stale.*").caught)
         for fails in (("stale.madvise_*",), ("stale.*", "lat.*")):
             seen = caught(*fails)
             self.assertEqual((seen.caught, seen.others), ("", ["torture: stale.munmap_1"]))
-        passes = self.watch(a_mutant("torture", cases="", fails=("stale.*",)),
+        passes = self.watch(a_mutant("torture", fails=("stale.*",)),
                             START + self.TLB.replace("fail", "pass"))
         self.assertEqual((passes.caught, passes.others), ("", []))
 
     def test_torture_that_has_its_last_verdict_only(self) -> None:
-        mutant = a_mutant("torture", cases="", fails=("scftorture.end",))
+        mutant = a_mutant("torture", fails=("scftorture.end",))
         end = "[    5.0] scftorture: --- End of test: FAILURE:  verbose=1 holdoff=0\n"
         self.assertEqual(self.watch(mutant, START + end).caught, "torture: scftorture.end")
         self.assertEqual(self.watch(mutant, START + end.replace("FAILURE", "SUCCESS")).caught, "")
@@ -156,7 +156,7 @@ class Caught(unittest.TestCase):
                 + "[    6.0] tlbtest: TLB-END,0\n[    7.0] harness: success\n")
 
         def wrong(console: str, *fails: str) -> list[str]:
-            return mutants.baseline(lane, console, "0", a_mutant("torture", cases="", fails=fails),
+            return mutants.baseline(lane, console, "0", a_mutant("torture", fails=fails),
                                     HANG)
         self.assertEqual(wrong(good, "stale.*"), [])
         self.assertEqual(wrong(good, "lat.munmap_1"), ["lat.munmap_1 was not run"])
@@ -169,8 +169,9 @@ class Caught(unittest.TestCase):
             return mutants.baseline(lane, console, "0", a_mutant(fails=fails), HANG)
         self.assertEqual(wrong(GOOD, "smp.third_task.many, wait", "smp.right_cpus"), [])
         self.assertTrue(wrong(BAD, "smp.right_cpus"))
-        self.assertTrue(wrong(GOOD.replace("ok 2 right_cpus", "ok 2 right_cpus # SKIP one CPU")))
-        self.assertTrue(wrong(GOOD + "[ 3.0] BUG: something\n"))
+        many = "smp.third_task.many, wait"
+        self.assertTrue(wrong(GOOD.replace("ok 2 right_cpus", "ok 2 right_cpus # SKIP one CPU"), many))
+        self.assertTrue(wrong(GOOD + "[ 3.0] BUG: something\n", many))
         self.assertEqual(wrong(GOOD, "smp.third_task.single"), ["smp.third_task.single was not run"])
 
     def test_without_a_mutant_nothing_may_catch_it(self) -> None:
@@ -286,7 +287,7 @@ class Files(World):
         self.assertIn("breaks-me is left out", self.wrong())
 
     def test_bad_entries(self) -> None:
-        for old, new, said in (('"case"', '"luck"', "caught_by of"), ('"case"', '"kasan"', "caught_by of"),
+        for old, new, said in (('"case"', '"luck"', "caught_by must"), ('"case"', '"kasan"', "caught_by must"),
                                ('"I1"', '"I13"', "I13"),
                                ("cases =", "glob =", "glob"), ('"case"', '"torture"', "no params"), ("fails =", "splat =", "splat"),
                                ('lane = "x86_64"\n', "", "no lane"),
@@ -330,7 +331,7 @@ class Files(World):
         self.assertEqual(caught.exception.code, Exit.APPLY)
         self.assertEqual(tree.ensure_tree(self.opts), info)
 
-    def outcomes(self, mutated: str, plain: str = GOOD) -> list[mutant_runs.Outcome]:
+    def outcomes(self, mutated: str, plain: str = GOOD) -> list[Part]:
         """A whole run, with consoles in the place of guests."""
         info = self.make_queue()
         table = mutants.load(self.world)
@@ -355,7 +356,7 @@ class Files(World):
                 mock.patch.object(mutant_runs.lane_run, "need", lambda lane: None), \
                 mock.patch.object(mutant_runs, "check_disk", lambda *words: None):
             found = mutant_runs.run(list(table.mutants), table, self.opts,
-                                    Progress(9, io.StringIO()), phases=True)
+                                    Progress(9, io.StringIO()))
         self.assertEqual((info.path / "kernel/other.c").read_text(), "other\n")
         self.built = built
         return found
@@ -364,22 +365,22 @@ class Files(World):
         found = self.outcomes(BAD)
         self.assertEqual([outcome.code for outcome in found], [Exit.OK])
         self.assertEqual(self.built, ["other\n", "broken\n"])
-        self.assertIn("case: smp.third_task.many, nowait", mutant_runs.text_table(found))
+        self.assertIn("case: smp.third_task.many, nowait", table(found))
 
     def test_a_survivor_is_a_failure(self) -> None:
         found = self.outcomes(GOOD)
-        self.assertEqual(exit_code([outcome.part for outcome in found]), Exit.TEST)
-        self.assertIn("SURVIVED", found[0].text)
+        self.assertEqual(exit_code(found), Exit.TEST)
+        self.assertIn("SURVIVED", found[0].note)
 
     def test_caught_in_another_way_is_a_failure(self) -> None:
         found = self.outcomes(GOOD.replace("ok 1 many", "not ok 1 many"))
         self.assertEqual(found[0].code, Exit.TEST)
-        self.assertIn("but: case smp.third_task.many, wait", found[0].text)
+        self.assertIn("but: case smp.third_task.many, wait", found[0].note)
 
     def test_nothing_is_caught_where_the_cases_fail_anyway(self) -> None:
         found = self.outcomes(BAD, plain=BAD)
         self.assertEqual(found[0].code, Exit.TEST)
-        self.assertIn("fail without it", found[0].text)
+        self.assertIn("fail without it", found[0].note)
         self.assertEqual(self.built, ["other\n"])
 
 
@@ -403,7 +404,7 @@ class Verb(unittest.TestCase):
     def test_guest_runs_the_torture_test_with_other_parameters(self) -> None:
         lane = dataclasses.replace(lane_files.load("x86_64", QUEUE),
                                    torture=(torture.Wanted("tlb", 60, "mode=stale"),))
-        mutant = a_mutant("torture", cases="", params="mode=lat reps=2", fails=("lat.*",))
+        mutant = a_mutant("torture", params="mode=lat reps=2", fails=("lat.*",))
         short = mutant_runs.reduced(lane, mutant)
         self.assertEqual(short.suites, ())
         self.assertEqual(torture.steps(short.torture).splitlines(),

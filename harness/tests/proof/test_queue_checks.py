@@ -90,15 +90,15 @@ class Queue(World):
         output = ("/q/0001-a.patch:7: WARNING:FILE_PATH_CHANGES: added file(s)\n"
                   "/q/0002-b.patch:9: CHECK:LONG_LINE: too long\n"
                   "total: 0 errors, 1 warnings, 1 checks, 9 lines checked\n")
-        allowed = [{"type": "FILE_PATH_CHANGES", "patch": "0001", "reason": "new"}]
+        allowed = [queue_checks.Message("FILE_PATH_CHANGES", "0001", "new")]
         self.assertEqual(queue_checks.judge_checkpatch(output, allowed),
                          (["/q/0002-b.patch:9: CHECK:LONG_LINE: too long"], 1))
-        allowed[0]["patch"] = "0002"
+        allowed = [queue_checks.Message("FILE_PATH_CHANGES", "0002", "new")]
         self.assertEqual(len(queue_checks.judge_checkpatch(output, allowed)[0]), 2)
 
     def test_an_exception_must_say_for_what_it_is(self) -> None:
-        self.assertTrue(queue_checks.exceptions("message", QUEUE))
-        self.assertTrue(queue_checks.exceptions("option", QUEUE))
+        self.assertTrue(queue_checks.exceptions(QUEUE).message)
+        self.assertTrue(queue_checks.exceptions(QUEUE).option)
         good = {"type": "LONG_LINE", "patch": "0002", "reason": "a table"}
         for kind, item in (("message", {**good, "patch": ""}), ("message", {**good, "type": ""}),
                            ("message", {**good, "reason": ""}), ("message", {"type": "LONG_LINE"}),
@@ -106,7 +106,7 @@ class Queue(World):
             with mock.patch.object(settings, "toml", lambda path, kind=kind, item=item:
                                    {"message": [good], kind: [item]}), \
                     self.assertRaises(HarnessError, msg=item):
-                queue_checks.exceptions("message", QUEUE)
+                queue_checks.exceptions(QUEUE)
 
     def test_checkpatch_has_no_options_but_those_of_the_data(self) -> None:
         context = self.context()
@@ -117,7 +117,8 @@ class Queue(World):
             return mock.Mock(output="", returncode=0)
         with mock.patch.object(queue_checks.proc, "run", run), \
                 mock.patch.object(queue_checks.host_packages, "need"), \
-                mock.patch.object(queue_checks, "exceptions", lambda kind, queue: []):
+                mock.patch.object(queue_checks, "exceptions",
+                                  lambda queue: queue_checks.Exceptions()):
             self.assertEqual(queue_checks.check_checkpatch(context).code, Exit.OK)
         # These make it say more, or say it in a way that can be read.
         self.assertEqual({word for word in ran if word.startswith("-")},

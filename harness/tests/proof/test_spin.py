@@ -189,7 +189,8 @@ class DataTest(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "spin.toml"
             path.write_text(text)
-            return spin.load(path)
+            listed = spin.load(path)
+            return listed.depth, list(listed.variant)
 
     def test_good(self):
         self.assertEqual(self.load(self.GOOD),
@@ -204,7 +205,7 @@ class DataTest(unittest.TestCase):
             self.assertEqual(caught.exception.code, Exit.USAGE)
 
     def test_the_file_and_the_model_agree(self):
-        _, variants = spin.load(spin.DATA)
+        variants = spin.load(spin.DATA).variant
         model = spin.MODEL.read_text()
         known = set(re.findall(r"^#\s*(?:ifn?def|elif !?defined\()\s*(\w+)", model, re.M))
         known -= {"NCPU", "NTASK", "HOTPLUG", "MENU", "STARVED"}
@@ -248,19 +249,12 @@ class RunTest(unittest.TestCase):
         self.assertNotIn("-DSAFETY", commands[1])
         self.assertIn("-l", commands[2])
 
-    def test_interrupted(self):
-        stop = threading.Event()
-        stop.set()
-        with self.assertRaises(HarnessError) as caught:
-            self.search(GOOD, stop)
-        self.assertEqual(caught.exception.code, Exit.INTERRUPTED)
-
     def test_a_tool_that_fails_is_one_failed_part(self):
         failing = mock.patch("harness.core.proc.run", side_effect=HarnessError(Exit.TEST, "gcc failed."))
         with tempfile.TemporaryDirectory() as folder, failing:
-            part, found, record = spin.one(variant(), 9, Path(folder), threading.Event())
-        self.assertEqual((part.code, part.failed, found), (Exit.TEST, 1, None))
-        self.assertEqual(record["verdict"], "gcc failed.")
+            part, found = spin.one(variant(), 9, Path(folder), threading.Event())
+        self.assertEqual((part.code, part.failed), (Exit.TEST, 1))
+        self.assertEqual(found.verdict, "gcc failed.")
 
     def test_without_spin(self):
         lacking = mock.patch("harness.fetch.host_packages.need",

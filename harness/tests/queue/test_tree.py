@@ -8,7 +8,6 @@ from unittest import mock
 
 from harness.core import git
 from harness.core.errors import Exit, HarnessError
-from harness.fetch import linux_source
 from harness.fetch.linux_source import Options
 from harness.queue import series, tree
 from harness.proof import queue_checks
@@ -172,8 +171,8 @@ class Trees(World):
         self.assertEqual(list(self.world.build.glob("linux*")), [])
 
     def test_disk_full(self) -> None:
-        with mock.patch.object(linux_source.shutil, "disk_usage",
-                               return_value=mock.Mock(free=1 << 29)):
+        with mock.patch("harness.core.files.shutil.disk_usage",
+                        return_value=mock.Mock(free=1 << 29)):
             message = self.refused(Exit.DISK, self.opts)
         self.assertIn("needs 4 GiB but only 0.5 GiB are free", message)
         self.assertEqual(list(self.world.build.glob("linux*")), [])

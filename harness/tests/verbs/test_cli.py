@@ -15,7 +15,7 @@ from pathlib import Path
 from unittest import mock
 
 from harness import cli
-from harness.core import lock, settings
+from harness.core import files, settings
 from harness.core.errors import Exit, HarnessError
 
 
@@ -80,7 +80,7 @@ class Verbs(unittest.TestCase):
 
     def test_two_runs_at_once(self) -> None:
         module = types.SimpleNamespace(main=lambda args: 0)
-        with lock.build_folder(settings.BUILD, "check"):
+        with files.locked(settings.BUILD, "check"):
             self.assertEqual(self.run_cli("demo", module=module), Exit.BUSY)
             self.assertEqual(self.run_cli("judge", "d", module=module), Exit.OK)
         self.assertIn(f"./run check (process {os.getpid()})", self.err.getvalue())
@@ -89,19 +89,19 @@ class Verbs(unittest.TestCase):
     def test_lock_does_not_outlive_a_killed_run(self) -> None:
         holder = subprocess.Popen(
             [sys.executable, "-c", "import sys, time; from pathlib import Path\n"
-             "from harness.core import lock\n"
-             "with lock.build_folder(Path(sys.argv[1]), 'x'):\n"
+             "from harness.core import files\n"
+             "with files.locked(Path(sys.argv[1]), 'x'):\n"
              "    print('held', flush=True); time.sleep(60)", str(self.build)],
             cwd=Path(cli.__file__).parent.parent, stdout=subprocess.PIPE, text=True)
         assert holder.stdout
         self.addCleanup(holder.stdout.close)
         self.assertEqual(holder.stdout.readline(), "held\n")
         with self.assertRaises(HarnessError):
-            with lock.build_folder(self.build, "y"):
+            with files.locked(self.build, "y"):
                 pass
         holder.kill()
         holder.wait()
-        with lock.build_folder(self.build, "y"):
+        with files.locked(self.build, "y"):
             pass
 
 
