@@ -11,7 +11,7 @@ What booting cannot show. proof/litmus/ has litmus tests, which herd7 judges wit
 of the kernel tree: each must be impossible (Never), its twin, in which one ordering is
 weakened, possible (Sometimes), and what a test relies on must be in the function of the kernel
 that it models. proof/spin/ has a model of the calls in Promela, of which spin searches all
-interleavings (not part of ./run check; takes 2 GiB of memory). proof/callers/ says of each
+interleavings (not part of ./run check; takes 1.4 GiB of memory). proof/callers/ says of each
 cross-CPU call that the kernel makes with preemption disabled why it does; Coccinelle's hits and
 the table callers.md must be the same.
 

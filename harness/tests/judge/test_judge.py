@@ -225,7 +225,7 @@ class Folder(unittest.TestCase):
             self.assertEqual((record["code"], record["facts"]["linux"]), ("OK", "6.0.0"))
 
     def test_a_record_is_what_was_saved(self):
-        run = runs.read({**RUN, "torture": [{"test": "storm", "seconds": 3, "skips": ["a"], "why": "w"}],
+        run = runs.read({**RUN, "torture": [{"test": "clockset", "seconds": 3, "skips": ["a"], "why": "w"}],
                          "touched": ["f"], "model": "none"})
         with tempfile.TemporaryDirectory() as name:
             runs.save(run, Path(name))

@@ -48,7 +48,7 @@ GOOD = START + """\
 [    2.100000] harness: success
 [    2.200000] reboot: Power down
 """
-CHECK = "[    1.15] # third_task: EXPECTATION FAILED at lib/tests/smp_kunit.c:1103\n"
+CHECK = "[    1.15] # third_task: EXPECTATION FAILED at lib/tests/smp_contention_kunit.c:103\n"
 BAD = GOOD.replace("ok 2 many", "not ok 2 many").replace("ok 1 third", "not ok 1 third") \
     .replace("ok 1 smp", "not ok 1 smp")
 HANG = (re.compile("soft lockup"),)
