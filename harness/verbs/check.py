@@ -23,8 +23,8 @@ kernel built, booted, KUnit suites run at boot and after boot, then torture test
 The lanes are the ones whose file in lanes/ says when = "check", or the LANEs given. With
 lane x86_64 comes the subset of the mutants (./run help mutants).
 
-Without --queue, lanes or a source of your own, each other queue is checked, too: its patches,
-and one lane, x86_64.
+Without --queue, lanes or a source of your own, each other queue is checked, too: what of its
+patches needs no compiler, and one lane, x86_64.
 
   --all     every lane; then the calls that running kernels make with preemption disabled (./run
             help record), and the kunit.py commands of the series' kunitconfig
@@ -90,7 +90,7 @@ def main(args: list[str]) -> int:
         name = other.queue.name
         progress.phase(f"queue {name}")
         found = guarded(f"queue {name}", progress, lambda: queue_checks.checks(
-            parsed.quick, other, progress))
+            True, other, progress))
         if not parsed.quick:
             lane = lane_files.load(mutants.SUBSET_LANE, other.queue)
             progress.tick(f"lane {lane.name}")
