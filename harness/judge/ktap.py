@@ -15,7 +15,14 @@ _PLAN = re.compile(r"^( *)1\.\.(\d+)$")
 _SUBTEST = re.compile(r"^( *)# Subtest: (.*)$")
 _FAILED_AT = re.compile(r"^(?: *# (\w+): )?.*?(?:EXPECTATION|ASSERTION) FAILED at (\S+)")
 _SKIP = re.compile(r"\s*# SKIP\b ?(.*)$", re.I)
+_COUNTED = re.compile(r"Testing complete\. Ran \d+ tests: (.*)$", re.M)
 INDENT = 4
+
+
+def kunit_py_counts(output: str) -> dict[str, int]:
+    """What the summary that kunit.py prints last counts, by its words; {} if there is none."""
+    found = _COUNTED.findall(output)
+    return {key: int(value) for key, value in re.findall(r"(\w+): (\d+)", found[-1] if found else "")}
 
 
 @dataclass

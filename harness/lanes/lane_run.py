@@ -5,7 +5,6 @@ Out: Verdict; build/<queue>/runs/<lane>[-<variant>]/: config, qemu-cmd, console.
      verdict.json. The folder of the run before is kept as NAME.old.
 """
 
-import re
 import shutil
 import stat
 import sys
@@ -136,9 +135,6 @@ def accelerated(lane: Lane, spec: qemu.BootSpec) -> qemu.BootSpec:
     return replace(spec, accel=qemu.probe_kvm(trial))
 
 
-_COUNTED = re.compile(r"Ran \d+ tests: (.*)$", re.M)
-
-
 def second_opinion(src: Path, console: str) -> dict[str, int]:
     """What the tree's own kunit.py counts in the run at boot; {}: it gives no summary.
 
@@ -148,9 +144,7 @@ def second_opinion(src: Path, console: str) -> dict[str, int]:
     parsed = proc.run([sys.executable, "-B", "tools/testing/kunit/kunit.py", "parse"],
                       step="kunit.py parse", cwd=src, limit=settings.limit("tool"), check=False,
                       stdin="\n".join(judge.at_boot(console.splitlines())) + "\n")
-    found = _COUNTED.search(parsed.output)
-    return {key: int(value) for key, value in
-            re.findall(r"(\w+): (\d+)", found[1] if found else "")}
+    return ktap.kunit_py_counts(parsed.output)
 
 
 def need(lane: Lane) -> None:

@@ -5,7 +5,6 @@ QEMU gets to see no `-accel kvm`, which kunit.py asks for first: KVM that is the
 """
 
 import os
-import re
 import shlex
 import shutil
 import tempfile
@@ -14,14 +13,12 @@ from pathlib import Path
 from ..core import Exit, Part, Progress, proc, settings
 from ..core.report import guarded
 from ..fetch import Options, host_packages
-from ..judge import judge as consoles
+from ..build import arches
+from ..judge import judge as consoles, ktap
 from ..queue import tree
 
 KUNITCONFIG = "lib/tests/smp.kunitconfig"
 BUILT_IN = ".kunit"
-EMULATED = {"arm64": "aarch64"}      # QEMU's name, where it has another one
-_TESTED = re.compile(r"Testing complete\. Ran (\d+) tests: (.*)")
-_COUNT = re.compile(r"(\w+): (\d+)")
 WITHOUT_KVM = """\
 #!/bin/sh
 # QEMU without the accelerators that it would try first
@@ -51,8 +48,8 @@ def arch(command: list[str]) -> str:
 
 def verdict(name: str, output: str, returncode: int, seconds: float) -> Part:
     """kunit.py must succeed, count passed tests, none other, and its kernel report nothing."""
-    summary = (_TESTED.findall(output) or [("", "")])[-1][1]
-    counts = {key: int(value) for key, value in _COUNT.findall(summary)}
+    counts = ktap.kunit_py_counts(output)
+    summary = bool(counts)
     passed = counts.pop("passed", 0)
     why = [f"{value} {key}" for key, value in counts.items()]
     failed = sum(value for key, value in counts.items() if key != "skipped")
@@ -68,7 +65,7 @@ def run(command: list[str], path: Path, progress: Progress) -> Part:
     name = f"kunit.py {arch(command)}"
     log = settings.BUILD / f"kunit.py-{arch(command)}.log"
     with tempfile.TemporaryDirectory() as folder:
-        qemu = Path(folder) / f"qemu-system-{EMULATED.get(arch(command), arch(command))}"
+        qemu = Path(folder) / arches.arch(arch(command)).qemu
         qemu.write_text(WITHOUT_KVM)
         qemu.chmod(0o755)
         try:

@@ -5,7 +5,7 @@ In:  lane names (those with when = "check" if none), options.  Out: exit code of
 
 from dataclasses import replace
 
-from ..core import Progress, queues, report
+from ..core import Part, Progress, queues, report
 from ..core.report import guarded
 from ..fetch import Options, options, parser
 from ..queue import releases, tree
@@ -72,6 +72,10 @@ def main(args: list[str]) -> int:
     progress = Progress(2 + len(steps) + len(chosen) + mutant_runs.phases(broken) + len(recorded)
                         + parsed.all + len(others))
 
+    def booted(lane: lane_files.Lane, its: Options) -> list[Part]:
+        return guarded(lane.name, progress, lambda: lane_run.part(
+            lane, tree.ensure_tree(its, progress), progress))
+
     progress.phase("unit tests of the harness")
     parts = guarded("unit tests", progress, lambda: unit_tests.part(progress))
     progress.phase("checks of the patch queue")
@@ -79,8 +83,7 @@ def main(args: list[str]) -> int:
     parts += proofs.run(steps, opts, progress)
     for lane in chosen:
         progress.phase(f"lane {lane.name}: {lane.proves}")
-        parts += guarded(lane.name, progress, lambda: lane_run.part(
-            lane, tree.ensure_tree(opts, progress), progress))
+        parts += booted(lane, opts)
     if broken:
         parts += guarded("mutants", progress, lambda: mutant_runs.run(broken, table, opts, progress))
     parts += recorded_calls.parts(recorded, opts, progress)
@@ -94,8 +97,7 @@ def main(args: list[str]) -> int:
         if not parsed.quick:
             lane = lane_files.load(mutants.SUBSET_LANE, other.queue)
             progress.tick(f"lane {lane.name}")
-            found += guarded(lane.name, progress, lambda: lane_run.part(
-                lane, tree.ensure_tree(other, progress), progress))
+            found += booted(lane, other)
         parts += [replace(part, name=f"{name}: {part.name}") for part in found]
     where = opts.queue.build / "runs"
     return report.finish(parts, f"Sources and verdicts of the lanes are in {where}."
