@@ -94,7 +94,8 @@ def load(queue: Queue) -> Table:
     for name in left_out:
         if name not in data or not left_out[name]:
             raise _wrong(f"{name} is left out, but is no mutant, or no reason is given")
-    there = {path.stem for path in (folder() / "edits").glob("*.toml")}
+    there = {path.stem for where in (folder() / "edits", queue.dir / "mutants")
+             for path in where.glob("*.toml")}
     for name in sorted(there ^ data.keys()):
         raise _wrong(f"{name} is in the table, but edits/{name}.toml is missing" if name not in there
                      else f"edits/{name}.toml is there, but not in the table")
