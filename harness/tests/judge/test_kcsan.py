@@ -5,7 +5,7 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
-from harness.core import settings
+from harness.core import queues
 from harness.core.errors import Exit, HarnessError
 from harness.queue import series
 from harness.build import arches
@@ -187,20 +187,24 @@ SYSCALL_DEFINE1(three, int, a)
 
 
 class Data(unittest.TestCase):
+    def setUp(self) -> None:
+        self.queues = [queues.load(name) for name in queues.names()]
+
     def test_files_that_are_not_built_are_touched(self) -> None:
-        touched = series.touched(series.patches(QUEUE))
-        data = QUEUE.data(settings.DATA / "splats.toml")["kcsan"]
-        for file in data["not_built"]:
-            self.assertIn(file, touched)
+        for queue in self.queues:
+            touched = series.touched(series.patches(queue))
+            for file in kcsan.rules(queue).not_built:
+                self.assertIn(file, touched)
 
     def test_partly_touched_files_are_the_series(self):
-        self.assertTrue(kcsan.rules(QUEUE).partly)
-        touched = {path: path.read_text() for path in series.patches(QUEUE)}
-        for file, names in kcsan.rules(QUEUE).partly.items():
-            diffs = "".join(text[text.index(f"diff --git a/{file} "):] for text in touched.values()
-                            if f"diff --git a/{file} " in text)
-            for name in names:
-                self.assertRegex(diffs, rf"\b{name}\b", file)
+        for queue in self.queues:
+            self.assertTrue(kcsan.rules(queue).partly)
+            texts = [path.read_text() for path in series.patches(queue)]
+            for file, names in kcsan.rules(queue).partly.items():
+                diffs = "".join(text[text.index(f"diff --git a/{file} "):] for text in texts
+                                if f"diff --git a/{file} " in text)
+                for name in names:
+                    self.assertRegex(diffs, rf"\b{name}\b", file)
 
 
 if __name__ == "__main__":
