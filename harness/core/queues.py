@@ -10,6 +10,8 @@ from typing import Any
 from . import records, settings
 from .errors import Exit, HarnessError
 
+HELP = "a folder of patches/, if not the default one"       # of --queue NAME
+
 
 @dataclass(frozen=True)
 class Tested:

@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ..core import records, settings
-from ..core.files import check_disk, new_folder
-from . import apt, linux_source
+from ..core.files import new_folder
+from . import linux_source
 
 RECORD = "harness.json"     # beside the tree: a tree without it is not complete
 
@@ -23,27 +23,18 @@ class Peer:
     source: str             # package with version
     checksum: str           # "sha256:..." of the package
 
-    def path(self, version: str) -> Path:
-        return folder(version) / "linux"
 
-
-def folder(version: str) -> Path:
-    return settings.fetched() / f"peer-{version}"
-
-
-def ensure(version: str, package: str, suites: tuple[str, ...]) -> Peer:
+def ensure(version: str, package: str, suites: tuple[str, ...]) -> tuple[Path, Peer]:
     """The peer's tree; fetched and unpacked if it is not there. FETCH if it cannot be had.
 
     What was unpacked once is used again: a newer release of the package would make
     figures of two runs differ for a reason that is not ours.
     """
-    record = folder(version) / RECORD
+    folder = settings.fetched() / f"peer-{version}"
+    record = folder / RECORD
     if not record.is_file():
-        check_disk(settings.fetched(), "source")
-        [path] = apt.fetch([package], suites, "apt-peers")
-        source = linux_source.Source("package", f"{package} {path.name.split('_')[1]}", str(path),
-                                     f"sha256:{apt.sha256(path)}")
-        with new_folder(folder(version)) as new:
+        source = linux_source.package(package, suites)
+        with new_folder(folder) as new:
             release = linux_source.unpack(source, new / "linux", version)
             (new / RECORD).write_text(json.dumps(asdict(Peer(release, source.name, source.checksum))))
-    return records.make(Peer, json.loads(record.read_text("utf-8")), str(record))
+    return folder / "linux", records.make(Peer, json.loads(record.read_text("utf-8")), str(record))

@@ -1,15 +1,4 @@
-"""The verb `export`: writes the tree's commits back as patches."""
-
-from dataclasses import replace
-
-from ..core import Exit, HarnessError, Parser, queues
-from ..core.git import ask, git
-from ..queue import series
-from ..queue.export import write
-from ..queue.tree import info, read_record
-
-HELP = """\
-./run export [--queue NAME]
+"""export: write the tree's commits back as patches.
 
 Writes the commits of build/<queue>/linux (all after its base commit) to patches/<queue>/
 as mails that git am takes, and rewrites `series`. The cover letter
@@ -17,11 +6,22 @@ as mails that git am takes, and rewrites `series`. The cover letter
 on, and the number of patches in its subject are brought up to date.
 """
 
+import argparse
+from dataclasses import replace
 
-def main(args: list[str]) -> int:
-    parser = Parser("export")
-    parser.add_argument("--queue")
-    queue = queues.load(parser.parse_args(args).queue)
+from ..core import Exit, HarnessError, queues
+from ..core.git import ask, git
+from ..queue import series
+from ..queue.export import write
+from ..queue.tree import info, read_record
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--queue", metavar="NAME", help=queues.HELP)
+
+
+def main(parsed: argparse.Namespace) -> int:
+    queue = queues.load(parsed.queue)
     path = queue.build / "linux"
     record = read_record(path)
     if record is None:
