@@ -103,8 +103,8 @@ def place(kernel: BenchKernel, info: tree.TreeInfo) -> tuple[Path, str, Measured
     """The source tree of a kernel, what it was made from if it is no git tree, and its names."""
     state, label, source = "", info.kernel_version, f"{info.source}, {info.checksum}"
     if kernel.source == "package":
-        peer = peers.ensure(kernel.version, kernel.package, kernel.suites)
-        path, state, label = peer.path(kernel.version), peer.checksum, peer.kernel_version
+        path, peer = peers.ensure(kernel.version, kernel.package, kernel.suites)
+        state, label = peer.checksum, peer.kernel_version
         source = f"{peer.source}, {peer.checksum}"
     elif kernel.source == "series":
         files = series.patches(info.queue)

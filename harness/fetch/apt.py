@@ -42,7 +42,6 @@ class Listed:
     name: str
     version: str    # Debian version
     suite: str
-    kind: str       # "Packages", or "Sources" of the source package
 
 
 def sha256(path: Path) -> str:
@@ -93,6 +92,7 @@ class Apt:
             raise HarnessError(Exit.FETCH, "there is no apt-get here to fetch anything with.")
         self.where = "the machine's suites" if suites is None else \
             ", ".join(suites) + (f" for {arch}" if arch else "")
+        self.suites = suites or ()
         self.options: list[str] = ["-q", "-o", "APT::Sandbox::User=root"]
         self.downloads = settings.fetched() / "downloads"
         self.downloads.mkdir(parents=True, exist_ok=True)
@@ -140,10 +140,10 @@ class Apt:
             raise HarnessError(Exit.FETCH, f"{what} could not be fetched from {self.where} ({why}).")
         return result.output
 
-    def listed(self, package: str) -> list[Listed]:
-        """Each version of the package, and of its source packages, in the lists."""
+    def listed(self, package: str, kind: str = "Packages") -> list[Listed]:
+        """Each version of the package in the lists; with "Sources", of the source packages behind it."""
         return [Listed(*found) for found in re.findall(
-            r"^ *(\S+) \| +(\S+) \| \S+ (\S+)/main .*?(Packages|Sources)$",
+            rf"^ *(\S+) \| +(\S+) \| \S+ (\S+)/main .*{kind}$",
             self.run("apt-cache", "madison", package).output, re.M)]
 
     def get(self, what: str, *command: str) -> Download:
@@ -169,8 +169,8 @@ class Apt:
 
     def sources(self, package: str, line: str) -> list[Listed]:
         """The source packages behind the package's versions of a kernel line, newest first."""
-        found = {replace(item, suite="") for item in self.listed(package)
-                 if item.kind == "Sources" and release(item.version, line)}
+        found = {replace(item, suite="") for item in self.listed(package, "Sources")
+                 if release(item.version, line)}
         return sorted(found, key=lambda item: release(item.version, line), reverse=True)
 
     def first_of(self, sources: list[Listed], part: str) -> Download:

@@ -5,22 +5,17 @@ Out: the newest version of each suite, and a sentence for each suite that has no
 """
 
 import functools
-import shutil
 
 from . import apt
 
 
 def newest(there: apt.Apt, package: str, line: str) -> tuple[dict[str, tuple[str, ...]], list[str]]:
     """Debian version -> the suites whose newest it is, newest first; and the sentences."""
-    if not shutil.which("apt-get"):
-        return {}, ["there is no apt-get here to fetch releases with."]
-    if not there.update():
-        return {}, ["apt is configured with no Debian mirror to fetch releases from."]
     order = functools.partial(apt.release, line=line)
     newest_of: dict[str, str] = {}
-    for suite, version in there.offered(package):
-        if order(version) > order(newest_of.get(suite, "")):
-            newest_of[suite] = version
+    for item in there.listed(package):
+        if order(item.version) > order(newest_of.get(item.suite, "")):
+            newest_of[item.suite] = item.version
     lacking = [f"{suite} does not offer {package}."
                if any(there.folder.glob(f"lists/*_dists_{suite}_*InRelease"))
                else f"the lists of {suite} could not be fetched."

@@ -18,8 +18,7 @@ LIBRARIES = ("lib*/*.so*", "lib*/*/*.so*", "usr/lib*/*.so*", "usr/lib*/*-linux-*
 def ensure(arch: Arch, packages: Sequence[str], programs: Sequence[str],
            suites: tuple[str, ...]) -> tuple[tuple[initramfs.Entry, ...], str]:
     """Entries and versions; fetched and unpacked first if need be. FETCH if they cannot be had."""
-    root, versions = apt.unpacked(f"tools-{arch.name}", list(packages), suites, arch.debian,
-                                  depends=True)
+    root, versions = apt.unpacked(f"tools-{arch.name}", list(packages), suites, arch.debian)
     return entries(root, programs), ", ".join(f"{name} {versions[name]}" for name in packages)
 
 

@@ -174,7 +174,6 @@ def unpack_rt(archive: Path, folder: Path) -> tuple[Path, ...]:
 
 def look_at_all(queue: Queue, progress: Progress) -> tuple[list[Release], list[str]]:
     """The series on each release that can be had, and a sentence for each that cannot."""
-    there = apt.Apt(True, queue.suites, f"apt-{queue.package}")
     found: list[Release] = []
     missing: list[str] = []
 
@@ -191,16 +190,16 @@ def look_at_all(queue: Queue, progress: Progress) -> tuple[list[Release], list[s
         missing.append(sentence)
         progress.done(f"not had: {sentence}")
 
-    def source(ending: str) -> apt.Download | None:
-        return there.first_of(there.source_files(queue.package, queue.version, ending))
+    def source(part: str) -> apt.Download:
+        return there.first_of(there.sources(queue.package, queue.version), part)
 
-    def on(name: str, file: apt.Download | None, suites: tuple[str, ...], rt: Rt) -> None:
-        for item in look(file.path, name or file.path.name, suites, queue, rt) if file else ():
+    def on(name: str, file: apt.Download, suites: tuple[str, ...], rt: Rt) -> None:
+        for item in look(file.path, name or file.path.name, suites, queue, rt):
             found.append(item)
             progress.done(f"{item.release}, {item.place}: {item.result}")
 
-    offers, lacking = attempt("lists of packages", lambda: newest(
-        there, queue.package, queue.version)) or ({}, [])
+    there = attempt("lists of packages", lambda: apt.Apt(queue.suites, sources=True))
+    offers, lacking = newest(there, queue.package, queue.version) if there else ({}, [])
     for sentence in lacking:
         lack(sentence)
     if not offers:
@@ -208,8 +207,9 @@ def look_at_all(queue: Queue, progress: Progress) -> tuple[list[Release], list[s
     with tempfile.TemporaryDirectory() as folder:
         archive = attempt("rt patches", lambda: source(apt.DEBIAN))
         rt = Rt(archive.version, unpack_rt(archive.path, Path(folder))) if archive else Rt()
-        if rt.patches:
-            offers.setdefault(rt.version, ())   # what they were made for, beside what is newest
+        # What they were made for, beside what is newest.
+        if rt.patches and any(item.version == rt.version for item in there.listed(queue.package)):
+            offers.setdefault(rt.version, ())
         for version, suites in offers.items():
             name = f"{queue.package} {version}"
             attempt(name, lambda: on(name, there.binary(queue.package, version), suites, rt))

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import io
-import os
 import shutil
 import tomllib
 from pathlib import Path
@@ -19,8 +17,7 @@ from harness.fetch.releases import newest
 from harness.proof import queue_checks
 from harness.queue import releases, series
 from harness.queue.releases import APPLIES, Release
-from harness.tests.fixture import MAKEFILE, World, script, sh
-from harness.verbs import check
+from harness.tests.fixture import MAKEFILE, FakeApt, World, sh, verb
 
 README = f"# x\n\n{releases.BEGIN}old\n{releases.END}\nend\n"
 MADISON = """\
@@ -29,6 +26,8 @@ linux-source-9.8 |   9.8.7-1 | http://mirror.example/debian-security stable-secu
 linux-source-9.8 |   9.8.7-1 | http://mirror.example/debian stable/main amd64 Packages
 linux-source-9.8 |   9.9.1-1 | http://mirror.example/debian stable/main amd64 Packages
      linux |   9.8.8-1 | http://mirror.example/debian stable/main Sources
+     linux |   9.8.7-1 | http://mirror.example/debian stable/main Sources
+     linux |   9.8.6-1 | http://mirror.example/debian stable/main Sources
 """
 RT = """\
 From: A Tester <a@invalid>
@@ -170,59 +169,24 @@ class DataFile(Fixture):
             queue_checks.check_releases(self.world)
 
 
-class AllReleases(Fixture):
-    """A fake apt stands in PATH."""
-
+class AllReleases(FakeApt, Fixture):
     def setUp(self) -> None:
         super().setUp()
-        patcher = mock.patch.dict(os.environ, PATH=f"{self.top / 'bin'}:{os.environ['PATH']}")
-        patcher.start()
-        self.addCleanup(patcher.stop)
         self.rt()
-        self.stanzas: dict[str, str] = {}
 
     def apt(self, get: str, madison: str = MADISON) -> None:
-        for name, text in (("madison", madison), ("showsrc", self.sources())):
-            (self.top / name).write_text(text)
-        show = "\n\n".join(self.stanzas.values())
-        (self.top / "show").write_text(show)
-        for version, stanza in self.stanzas.items():
-            (self.top / f"show={version}").write_text(stanza)
-        uris = "".join(f"echo \"'http://mirror.example/{name}/dists/{suite}/InRelease' x 0\"\n"
-                       for name, suite in (("debian", "stable"), ("debian-security", "stable-security")))
-        script(self.top / "bin/apt-get", f'case "$*" in *print-uris*) {uris} exit;; esac\n{get}\n')
-        script(self.top / "bin/apt-cache", f'cd {self.top}\nfor last; do :; done\ncase "$*" in '
-               '*madison*) cat madison;; *showsrc*) cat showsrc;; *show*=*) cat "show=${last#*=}";; '
-               "*) cat show;; esac 2>/dev/null\n")
-
-    def package(self, sublevel: int, **files: str) -> None:
-        """A real package of a release, in a folder from which the fake apt delivers."""
-        tarball, version = self.tarball(sublevel, **files), f"9.8.{sublevel}-1"
-        root, name = self.top / f"deb{sublevel}", f"linux-source-9.8_{version}_all.deb"
-        (root / "usr/src").mkdir(parents=True)
-        (root / "DEBIAN").mkdir()
-        (root / "DEBIAN/control").write_text(
-            f"Package: linux-source-9.8\nVersion: {version}\nArchitecture: all\n"
-            "Maintainer: t <t@invalid>\nDescription: t\n")
-        shutil.copy(tarball, root / "usr/src/linux-source-9.8.tar.xz")
-        sh("dpkg-deb", "--root-owner-group", "-b", root, self.top / name, cwd=self.top)
-        self.stanzas[version] = (
-            f"Package: linux-source-9.8\nSource: linux\nVersion: {version}\nFilename: pool/{name}\n"
-            f"SHA256: {hashlib.sha256((self.top / name).read_bytes()).hexdigest()}")
-
-    def sources(self) -> str:
         shutil.copy(self.top / "d.tar.xz", self.top / "linux_9.8.6-1.debian.tar.xz")
         if (self.top / "linux-9.8.7.tar.xz").exists():
             shutil.copy(self.top / "linux-9.8.7.tar.xz", self.top / "linux_9.8.7.orig.tar.xz")
-        made = []
         for version, file in (("9.8.8-1", "linux_9.8.8-1.debian.tar.xz"),
                               ("9.8.6-1", "linux_9.8.6-1.debian.tar.xz"),
                               ("9.8.8-1", "linux_9.8.8.orig.tar.xz"),
                               ("9.8.7-1", "linux_9.8.7.orig.tar.xz")):
-            path = self.top / file
-            digest = hashlib.sha256(path.read_bytes() if path.exists() else b"").hexdigest()
-            made.append(f"Package: linux\nVersion: {version}\nChecksums-Sha256:\n {digest} 7 {file}\n")
-        return "\n".join(made)
+            self.offer(f"linux={version}", file)
+        super().apt(get, madison)
+
+    def package(self, sublevel: int, **files: str) -> None:
+        self.deb(f"9.8.{sublevel}-1", self.tarball(sublevel, **files))
 
     # What the mirror has: two packages; of the sources the patches of 9.8.6, the tarball of 9.8.7.
     GET = """\
@@ -266,20 +230,19 @@ esac"""
             "*download\\ *)", "*download\\ *9.8.8-1) echo half > x.deb; echo 'E: broken pipe'; exit 100 ;;\n"
             "*diff-only*) exit 100 ;;\n*download\\ *)"),
             "\n".join(line for line in MADISON.splitlines() if "debian-security" in line or
-                      "9.8.7" in line))
+                      "9.8.7" in line or "Sources" in line))
         parts, log = self.run_all()
         self.assertEqual([item.source for item in releases.load(self.world).release],
                          ["linux-source-9.8 9.8.7-1", "linux_9.8.7.orig.tar.xz"])
         notes = [part.note for part in parts if part.skipped]
         self.assertEqual(notes, [
-            "rt patches: linux_9.8.8-1.debian.tar.xz could not be fetched (exit value 100).",
-            "linux-source-9.8 9.8.8-1: linux-source-9.8_9.8.8-1_all.deb could not be fetched (broken "
-            "pipe)."])
+            "rt patches: linux=9.8.8-1 could not be fetched from stable-security, stable (exit value "
+            "100).", "linux-source-9.8 9.8.8-1: linux-source-9.8=9.8.8-1 could not be fetched from "
+            "stable-security, stable (broken pipe)."])
 
     def test_suite_without_the_package_and_suite_without_lists(self) -> None:
         self.apt("exit 0", "\n".join(line for line in MADISON.splitlines() if "security" in line))
-        there = apt.Apt(True, ("stable-security", "stable", "gone"), "apt-x")
-        (there.folder / "lists").mkdir(parents=True)
+        there = apt.Apt(("stable-security", "stable", "gone"))
         (there.folder / "lists/m_dists_stable_InRelease").touch()
         self.assertEqual(newest(there, "linux-source-9.8", "9.8"), (
             {"9.8.8-1": ("stable-security",)},
@@ -294,9 +257,8 @@ esac"""
         self.assertIn("the lists of stable could not be fetched.", log)
 
     def test_no_apt(self) -> None:
-        with mock.patch("harness.fetch.releases.shutil.which", return_value=None):
-            self.assertEqual(newest(apt.Apt(True, ("s",)), "p", "9.8"),
-                             ({}, ["there is no apt-get here to fetch releases with."]))
+        with mock.patch("harness.fetch.apt.shutil.which", return_value=None):
+            self.assertIn("there is no apt-get here", self.run_all()[1])
 
     def test_disk(self) -> None:
         with mock.patch("harness.core.files.shutil.disk_usage", return_value=mock.Mock(free=1 << 20)):
@@ -310,7 +272,7 @@ esac"""
         self.package(8)
         self.package(7)
         self.apt(self.GET.format(top=self.top))
-        there = apt.Apt(True, self.world.suites, "apt-x")
+        there = apt.Apt(self.world.suites)
         for version in ("9.8.8-1", "9.8.7-1"):
             self.assertIn(version, there.binary("linux-source-9.8", version).path.name)
 
@@ -319,7 +281,7 @@ class Verb(Fixture):
     def test_takes_no_lane_and_no_source(self) -> None:
         for args in (["x86_64"], ["--tarball", "t"], ["--quick"], ["--all"]):
             with self.assertRaises(HarnessError) as caught:
-                check.main(["--releases", *args])
+                verb("check", "--releases", *args)
             self.assertEqual(caught.exception.code, Exit.USAGE)
 
 
