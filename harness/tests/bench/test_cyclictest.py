@@ -14,8 +14,7 @@ from harness.guest import debian_programs
 from harness.bench import cyclictest, plans, plots, points, summary
 from harness.bench.points import Boot, Key, Point, Stat
 from harness.bench.summary import Measured
-from harness.verbs import bench as bench_verb
-from harness.tests.fixture import QUEUE
+from harness.tests.fixture import QUEUE, verb
 
 BOOT = Boot("x86_64", "series", 4, "tools", 1, "tsc")
 STEPS = ["run clock", "run rt idle 8 0-1", "load stall hold_ms=100 gap_ms=100",
@@ -95,11 +94,11 @@ class ReadTest(unittest.TestCase):
             for text, code in ((CONSOLE, Exit.OK), (CONSOLE.replace(" 259 ", " 0 "), Exit.TEST)):
                 path.write_text(text)
                 with contextlib.redirect_stdout(io.StringIO()) as printed:
-                    self.assertEqual(bench_verb.main(["--read", str(path)]), code)
+                    self.assertEqual(verb("bench", "--read", str(path)), code)
                 self.assertIn("membarrier", printed.getvalue())
             path.write_text("nothing")
             with self.assertRaisesRegex(HarnessError, "no output of bench/rt.c"):
-                bench_verb.main(["--read", str(path)])
+                verb("bench", "--read", str(path))
 
     def test_csv(self):
         _, buckets = cyclictest.read(CONSOLE, BOOT, STEPS, Path("c"))

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from unittest import mock
 
+from harness import cli
 from harness.core import settings
 from harness.core.errors import Exit, HarnessError
 from harness.fetch import peers
@@ -20,8 +21,7 @@ from harness.lanes import lane_files
 from harness.bench import measure, plans, plots, points, summary
 from harness.bench.points import Boot, Key, Point, Stat
 from harness.bench.summary import Measured
-from harness.verbs import bench as bench_verb
-from harness.tests.fixture import QUEUE
+from harness.tests.fixture import QUEUE, verb
 
 WHERE = Path("console.log")
 BOOT = Boot("x86_64", "series", 4, "main", 2, "tsc")
@@ -324,8 +324,8 @@ class CompareTest(unittest.TestCase):
                                       ("ba", Exit.OK, "0 of 11 figures")):
                 printed = io.StringIO()
                 with contextlib.redirect_stdout(printed):
-                    self.assertEqual(bench_verb.main(["--compare", *(f"{name}/{folder}"
-                                                                     for folder in pair)]), code)
+                    self.assertEqual(verb("bench", "--compare", *(f"{name}/{folder}"
+                                                                   for folder in pair)), code)
                 self.assertIn(words, printed.getvalue())
 
 
@@ -337,10 +337,10 @@ class VerbTest(unittest.TestCase):
         self.assertEqual(measure.memory("nothing", "nothing"), {})
 
     def test_unknown_architecture(self):
-        error(self, Exit.USAGE, "no architecture to measure 'z80'", bench_verb.main, ["--arch", "z80"])
+        error(self, Exit.USAGE, "no architecture to measure 'z80'", verb, "bench", "--arch", "z80")
 
     def test_unknown_kernel(self):
-        error(self, Exit.USAGE, "no kernel '9.9'", bench_verb.main, ["--kernel", "9.9"])
+        error(self, Exit.USAGE, "no kernel '9.9'", verb, "bench", "--kernel", "9.9")
 
     def test_jobs(self):
         plan = replace(plans.read(QUEUE), boots=2)
@@ -372,10 +372,10 @@ class VerbTest(unittest.TestCase):
         self.assertEqual(measure.fewer(plan), f" ({tools.name}: 3)")
 
     def test_unknown_guest(self):
-        error(self, Exit.USAGE, "no guest 'zoo'", bench_verb.main, ["--guest", "zoo"])
+        error(self, Exit.USAGE, "no guest 'zoo'", verb, "bench", "--guest", "zoo")
 
     def test_limited(self):
-        parsed = bench_verb.parse(["--guest", "main", "--boots", "3", "--jobs", "1"])
+        parsed = cli.parser(cli.load("bench")).parse_args(["--guest", "main", "--boots", "3", "--jobs", "1"])
         plan = measure.limited(plans.read(QUEUE).of(""), parsed)
         self.assertEqual(([item.name for item in plan.guest], plan.boots, plan.jobs),
                          (["main"], 3, 1))
@@ -484,29 +484,29 @@ class ResumeTest(unittest.TestCase):
             self.assertIsNone(measure.earlier(spec, folder))
 
     def test_boots(self):
-        error(self, Exit.USAGE, "--boots", bench_verb.main, ["--boots", "0"])
-        error(self, Exit.USAGE, "--jobs", bench_verb.main, ["--jobs", "0"])
+        error(self, Exit.USAGE, "--boots", verb, "bench", "--boots", "0")
+        error(self, Exit.USAGE, "--jobs", verb, "bench", "--jobs", "0")
 
 
 class PeersTest(unittest.TestCase):
     def setUp(self):
         self.folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
-        (self.folder / "linux-source-9.9_9.9.1-1_all.deb").write_text("deb")
         self.asked = self.enterContext(mock.patch.object(
-            peers.apt, "fetch", return_value=list(self.folder.glob("*.deb"))))
+            peers.linux_source, "package", return_value=peers.linux_source.Source(
+                "package", "linux-source-9.9 9.9.1-1", "x.deb", "sha256:0")))
         self.enterContext(mock.patch.object(peers.settings, "fetched", lambda: self.folder / "f"))
-        self.enterContext(mock.patch.object(peers, "check_disk"))
         self.unpack = self.enterContext(mock.patch.object(peers.linux_source, "unpack"))
 
-    def ensure(self) -> peers.Peer:
+    def ensure(self) -> tuple[Path, peers.Peer]:
         return peers.ensure("9.9", "linux-source-9.9", ("unstable",))
 
     def test_complete_tree_is_used_again(self):
         self.unpack.side_effect = lambda made, dest, version: (dest.mkdir(parents=True), "9.9.1")[1]
         one, other = self.ensure(), self.ensure()
         self.assertEqual((one, self.asked.call_count), (other, 1))
-        self.assertEqual((one.kernel_version, one.source), ("9.9.1", "linux-source-9.9 9.9.1-1"))
-        self.assertTrue(one.path("9.9").is_dir())
+        path, peer = one
+        self.assertEqual((peer.kernel_version, peer.source), ("9.9.1", "linux-source-9.9 9.9.1-1"))
+        self.assertTrue(path.is_dir())
 
     def test_nothing_is_left_of_a_failure(self):
         self.unpack.side_effect = HarnessError(Exit.FETCH, "it is Linux 1.0")

@@ -16,7 +16,7 @@ from harness.fetch import apt
 from harness.queue import tree
 from harness.proof import herd7, litmus, proofs
 from harness.verbs import prove as prove_verb
-from harness.tests.fixture import QUEUE, World, script, sh
+from harness.tests.fixture import QUEUE, World, script, sh, verb
 
 OUTPUT = """\
 Test csd-a Allowed
@@ -333,7 +333,7 @@ class Prove(World):
                 mock.patch.object(prove_verb, "STEPS", proofs.STEPS[:1]), \
                 contextlib.redirect_stderr(io.StringIO()) as err, \
                 contextlib.redirect_stdout(io.StringIO()) as out:
-            self.assertEqual(prove_verb.main(["--linux", str(self.linux)]), Exit.FETCH)
+            self.assertEqual(verb("prove", "--linux", str(self.linux)), Exit.FETCH)
         self.assertIn("herd7 cannot be had.", err.getvalue())
         self.assertTrue(out.getvalue().endswith("1 passed, 1 failed, 0 skipped\n"))
 

@@ -22,8 +22,7 @@ from harness.guest import qemu
 from harness.judge import judge, runs, torture
 from harness.lanes import lane_files
 from harness.proof import edits, mutant_runs, mutants, queue_checks
-from harness.verbs import mutants as mutants_verb
-from harness.tests.fixture import QUEUE, World, sh
+from harness.tests.fixture import QUEUE, World, sh, verb
 
 START = """\
 [    0.000000] Linux version 6.0.0 (user@host)
@@ -394,7 +393,7 @@ class Verb(unittest.TestCase):
     def test_usage(self) -> None:
         for args in (["nonsense"], ["--frobnicate"]):
             with self.assertRaises(HarnessError) as caught:
-                mutants_verb.main(args)
+                verb("mutants", *args)
             self.assertEqual(caught.exception.code, Exit.USAGE)
 
     def test_guest_runs_the_torture_test_with_other_parameters(self) -> None:
