@@ -7,11 +7,11 @@ Out: bench/results/DATE-BASE/: points.csv, summary.md, config-differences.md, *.
 
 import datetime
 import re
-import stat
 import threading
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import Sequence
 
 from ..core import Exit, HarnessError, Progress, Queue, look_up, parallel, proc, settings
 from ..core.files import new_folder
@@ -19,7 +19,7 @@ from ..fetch import Options, host_packages, peers
 from ..queue import series, tree
 from ..build import kconfig, kernel_build
 from ..build.arches import Arch, Kernel
-from ..guest import debian_programs, initramfs, qemu
+from ..guest import initramfs, qemu
 from ..judge import judge, runs
 from ..judge.runs import Run
 from ..lanes import lane_files
@@ -50,7 +50,7 @@ class Ready:
     files: dict[str, Path]       # what steps name -> module or program
     memory: dict[str, int]       # bytes by what it is: see memory()
     build_id: str                # of the kernel
-    tools: tuple[initramfs.Entry, ...] = ()    # for guests with tools
+    tools: Sequence[initramfs.Entry] = ()    # for guests with tools
     accel: str = "tcg"           # of these
     build: str = ""              # of BenchPlan.builds; "": plain
 
@@ -136,9 +136,8 @@ def find_kernels(plan: BenchPlan, info: tree.TreeInfo, progress: Progress, notes
 
 def as_built(plan: BenchPlan, asked: Kernel, kernel: BenchKernel, way: str) -> Kernel:
     """What is to be built: `asked`, with the options of a build and with a name."""
-    options = {**dict(asked.options), **(plan.build[way] if way else {})}
     name = "-".join(filter(None, (asked.name, way, kernel.name)))
-    return replace(asked, name=name, options=tuple(options.items()))
+    return replace(asked, name=name, options=asked.options | (plan.build[way] if way else {}))
 
 
 def prepare(queue: Queue, plan: BenchPlan, arch: Arch, asked: Kernel, kernel: BenchKernel,
@@ -181,8 +180,8 @@ def with_tools(plan: BenchPlan, ready: list[Ready], notes: list[str]) -> list[Re
         plain = next((item for item in mine if not item.build), None)
         if plain and any(one.tools and arch.name in one.arches for one in plan.guest):
             try:
-                entries, versions = debian_programs.ensure(arch, plan.tools.packages, plan.tools.programs,
-                                                            plan.tools.suites)
+                entries, versions = initramfs.debian_programs(
+                    arch, plan.tools.packages, plan.tools.programs, plan.tools.suites)
                 accel = qemu.probe_kvm(qemu.BootSpec(arch, plain.image, initramfs.make(
                     arch, plain.folder / "guest"), "harness.reset=1", 2, 256, 60))
                 notes.append(f"{arch.name}: {versions}; guests with them: "
@@ -201,14 +200,14 @@ def boot_spec(plan: BenchPlan, job: Job) -> qemu.BootSpec:
     """What the job boots; makes its initial ramdisk."""
     ready, steps = job.ready, job.steps(plan)
     entries = [initramfs.directory("modules"),
-               initramfs.Entry(STEPS, stat.S_IFREG | 0o644, ("\n".join(steps) + "\n").encode())]
+               initramfs.file(STEPS, ("\n".join(steps) + "\n").encode())]
     for verb, name in dict.fromkeys(tuple(step.split()[:2]) for step in steps):
         if verb in ("load", "run"):
             where = f"modules/{name}.ko" if verb == "load" else f"bin/{name}"
             entries.append(initramfs.program(where, ready.files[name]))
     if job.guest.tools:
         entries += ready.tools
-    initrd = initramfs.make(ready.arch, ready.folder / "guest", tuple(entries))
+    initrd = initramfs.make(ready.arch, ready.folder / "guest", entries)
     words = (plan.cmdline[ready.arch.name], job.guest.words, f"harness.steps=/{STEPS}",
              "harness.reset=1")
     spec = qemu.BootSpec(
@@ -229,7 +228,7 @@ def earlier(spec: qemu.BootSpec, folder: Path) -> qemu.BootResult | None:
         value = (folder / "exit").read_text().strip()
     except FileNotFoundError:
         return None
-    return qemu.BootResult(value, 0.0, value == qemu.TIMEOUT, console)
+    return qemu.BootResult(value, 0.0, console)
 
 
 def run_job(job: Job, spec: qemu.BootSpec, steps: list[str], stop: threading.Event,

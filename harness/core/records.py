@@ -8,8 +8,10 @@ import re
 import types
 import typing
 from dataclasses import MISSING, fields, is_dataclass
+from pathlib import Path
 from typing import Any
 
+from . import settings
 from .errors import Exit, HarnessError
 
 T = typing.TypeVar("T")
@@ -55,6 +57,10 @@ def value(hint: Any, item: Any, where: str) -> Any:
             return re.compile(item)
         except (re.error, TypeError) as error:
             raise _wrong(f"{where} is no regex ({error})") from None
+    if hint is Path:                        # of this repository
+        if not (isinstance(item, str) and (settings.REPO / item).is_file()):
+            raise _wrong(f"{where} names {item}, which is no file of this repository")
+        return settings.REPO / item
     if origin is types.UnionType:           # X | None
         return None if item is None else value(args[0], item, where)
     if origin in (list, tuple):

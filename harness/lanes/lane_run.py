@@ -6,15 +6,13 @@ Out: Verdict; build/<queue>/runs/<lane>[-<variant>]/: config, qemu-cmd, console.
 """
 
 import shutil
-import stat
 import sys
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any, Callable, Sequence
 
 from ..core import Exit, HarnessError, Part, Progress, Queue, proc, settings
-from ..core.files import check_disk
 from ..fetch import host_packages
 from ..queue import TreeInfo, series
 from ..build import kernel_build
@@ -60,7 +58,7 @@ def guest_dir() -> Path:
 def cmdline(lane: Lane, glob: str | None) -> str:
     """Kernel parameters for a run of the lane's suites and torture tests."""
     words = ["harness.suites=" + ",".join(suite.name for suite in lane.suites if suite.again)]
-    if lane.boot_cpus < lane.cpus:
+    if lane.boot_cpus:
         words.append(f"maxcpus={lane.boot_cpus} harness.online=1")
     if torture.steps(lane.torture):
         words.append("harness.steps=/" + STEPS)
@@ -77,13 +75,12 @@ def full_glob(lane: Lane, glob: str | None) -> str | None:
     return f"{lane.suites[0].name if len(lane.suites) == 1 else '*'}.{glob}"
 
 
-def torture_entries(lane: Lane, info: TreeInfo, out: Path) -> tuple[initramfs.Entry, ...]:
+def torture_entries(lane: Lane, info: TreeInfo, out: Path) -> list[initramfs.Entry]:
     """What the guest needs for the lane's torture tests: steps, modules and programs."""
     steps = torture.steps(lane.torture)
     if not steps:
-        return ()
-    entries = [initramfs.Entry(STEPS, stat.S_IFREG | 0o644, steps.encode()),
-               initramfs.directory("modules")]
+        return []
+    entries = [initramfs.file(STEPS, steps.encode()), initramfs.directory("modules")]
     files = [out / name for name in torture.modules(lane.torture)]
     for path in files:
         if not path.is_file():
@@ -102,9 +99,7 @@ def torture_entries(lane: Lane, info: TreeInfo, out: Path) -> tuple[initramfs.En
             listed = selftests.load(info.queue.file(settings.REPO / kind.programs))
             entries += selftest_build.entries(listed, selftest_build.make(
                 listed, lane.kernel, info.path, out, out / f"torture-{kind.name}"))
-    entries += [initramfs.Entry(f"modules/{path.name}", stat.S_IFREG | 0o644, path.read_bytes())
-                for path in files]
-    return tuple(entries)
+    return entries + [initramfs.file(f"modules/{path.name}", path.read_bytes()) for path in files]
 
 
 def qemu_args(lane: Lane) -> tuple[str, ...]:
@@ -119,7 +114,7 @@ def qemu_args(lane: Lane) -> tuple[str, ...]:
 
 
 def boot_spec(lane: Lane, kernel: Path, glob: str | None = None,
-              extra: tuple[initramfs.Entry, ...] = ()) -> qemu.BootSpec:
+              extra: Sequence[initramfs.Entry] = ()) -> qemu.BootSpec:
     return qemu.BootSpec(arch=lane.arch, kernel=kernel,
                          initrd=initramfs.make(lane.arch, guest_dir(), extra),
                          cmdline=cmdline(lane, glob), smp=lane.cpus, memory_mib=lane.memory_mib,
@@ -151,7 +146,7 @@ def need(lane: Lane) -> None:
     """Sees to it that the tools for building and booting the lane are there."""
     own = ["selftests"] if any(kind.programs for kind in torture.chosen(lane.torture)) else []
     own += ["acpi"] if lane.acpi else []
-    host_packages.need("build", "boot", lane.arch.name, *own)
+    host_packages.need("build", lane.arch.name, *own)
 
 
 def facts(lane: Lane, info: TreeInfo, made: kernel_build.BuildResult,
@@ -171,8 +166,6 @@ def run(lane: Lane, info: TreeInfo, progress: Progress, *, variant: str = "",
     suffix = f"-{variant}" if variant else ""
     name = lane.name + suffix
     out = out_folder(info.queue, lane, suffix)
-    if not out.exists():
-        check_disk(out, "build")
     progress.tick("building")
     made = kernel_build.build(lane.kernel, info.path, out, progress)
     spec = accelerated(lane, boot_spec(lane, made.kernel, glob, torture_entries(lane, info, out)))
@@ -185,7 +178,7 @@ def run(lane: Lane, info: TreeInfo, progress: Progress, *, variant: str = "",
         suites=tuple(replace(suite, min_cases=1) if glob else suite for suite in lane.suites),
         touched=kcsan.functions(info.queue, out, lane.arch, info.path,
                                 series.touched(series.patches(info.queue)))
-        if ("KCSAN", "y") in lane.kernel.options else None,
+        if lane.kernel.options.get("KCSAN") == "y" else None,
         facts=facts(lane, info, made, spec) | {
             "series": series.digest(series.patches(info.queue)) if not variant else ""})
     runs.save(run, folder)

@@ -7,12 +7,11 @@ Out: the programs; the guest's entries for them. FOLDER.log holds make's output.
 import json
 import re
 import shutil
-import stat
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ..core import Exit, HarnessError
-from ..build import kconfig, kernel_build
+from ..build import kernel_build
 from ..build.arches import Kernel
 from ..guest import initramfs
 from ..judge import selftests
@@ -62,7 +61,7 @@ def make(listed: Listed, kernel: Kernel, tree: Path, out: Path, folder: Path) ->
     def run(argv: list[Any]) -> str:
         return kernel_build.make(argv, f"build of the selftests for {kernel.name}", "objects", log).output
 
-    run(["-C", tree, f"O={out}", *kconfig.make_args(kernel), "headers"])
+    run(["-C", tree, f"O={out}", *kernel.make_args, "headers"])
     known, argvs = [], []
     for target in listed.targets:
         bins = folder / "bin" / target
@@ -90,5 +89,5 @@ def entries(listed: Listed, files: dict[str, Path]) -> list[initramfs.Entry]:
     folders = {*listed.targets, *(str(PurePosixPath(name).parent) for name in files)}
     return [initramfs.directory(FOLDER), *(initramfs.directory(f"{FOLDER}/{name}")
                                            for name in sorted(folders)),
-            initramfs.Entry(f"{FOLDER}/list", stat.S_IFREG | 0o644, selftests.steps(listed).encode()),
+            initramfs.file(f"{FOLDER}/list", selftests.steps(listed).encode()),
             *(initramfs.program(f"{FOLDER}/{name}", path) for name, path in files.items())]

@@ -90,7 +90,7 @@ def caught(lane: lane_files.Lane, info: TreeInfo, mutant: Mutant, progress: Prog
     out = copied(info.queue, lane)
     with tree.changed(info, lambda path: edits.apply(mutant.edits, path)):
         made = kernel_build.build(lane.kernel, info.path, out, progress, [lane.arch.target],
-                                  configure=False)
+                                  configured=True)
     watch, others = Watch(mutant), []
 
     def on_line(line: str) -> None:

@@ -288,7 +288,7 @@ def check_prefixes(config: single_objects.Config, progress: Progress, info: Tree
         except HarnessError as error:
             raise HarnessError(Exit.BUILD, f"after {file.name}: {error.message}") from None
         complaints += [f"after {file.name}: {text}" for text in now - before]
-    wrong = kconfig.missing(tuple(config.optional.items()), (config.out / ".config").read_text())
+    wrong = kconfig.missing(config.optional, (config.out / ".config").read_text())
     if wrong:
         complaints.append(f"with the whole series on, {', '.join(wrong)}")
     return complaints, (f"{compiled} of {len(files)} prefixes matter here, {len(wanted)} objects; W=1 "

@@ -109,8 +109,8 @@ class PlanTest(unittest.TestCase):
         traced = measure.as_built(plan, asked, plan.kernel[0], "tracer")
         plain = measure.as_built(plan, asked, plan.kernel[0], "")
         self.assertEqual((plain.name, traced.name), ("demo-base", "demo-tracer-base"))
-        self.assertEqual(dict(plain.options), dict(asked.options))
-        self.assertEqual(dict(traced.options)["PREEMPT_TRACER"], "y")
+        self.assertEqual(plain.options, asked.options)
+        self.assertEqual(traced.options["PREEMPT_TRACER"], "y")
 
     def test_wrong(self):
         text = plans.PLAN.read_text()
@@ -446,7 +446,7 @@ class RunTest(unittest.TestCase):
         def boot(spec, folder, stop):
             (folder / "console.log").write_text(console)
             (folder / "exit").write_text("0\n")
-            return qemu.BootResult("0", 1.0, False, folder / "console.log")
+            return qemu.BootResult("0", 1.0, folder / "console.log")
 
         with mock.patch.object(measure.qemu, "boot", boot):
             return measure.run_job(measure.Job(ready, guest, 1), spec, STEPS, mock.Mock())

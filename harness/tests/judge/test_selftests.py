@@ -218,7 +218,7 @@ $(OUTPUT)/%:
         (mm / "Makefile").write_text(makefile)
         (self.dir / "out").mkdir(exist_ok=True)
         before = sorted(os.walk(tree))
-        kernel = arches.Kernel("k", arches.arch("x86_64"), ())
+        kernel = arches.Kernel("k", arches.arch("x86_64"), {})
         with mock.patch.object(selftest_build.kernel_build, "source_state", return_value="0123"):
             try:
                 return selftest_build.make(self.load(text), kernel, tree, self.dir / "out",

@@ -32,15 +32,14 @@ class Run(unittest.TestCase):
         (self.dir / ".config").write_text("CONFIG_SMP=y\n")
         lane = lane_files.load("x86_64", QUEUE)
         self.lane = dataclasses.replace(
-            lane, cpus=4, boot_cpus=4, suites=(Suite("smp", 4),),
+            lane, cpus=4, suites=(Suite("smp", 4),),
             kernel=dataclasses.replace(lane.kernel, arch=dataclasses.replace(lane.arch, qemu=str(qemu))))
-        made = kernel_build.BuildResult(self.dir, self.dir / "bzImage", self.dir / ".config", 1.5, True,
-                                        3, "0123abc", build_id=BUILD_ID)
+        made = kernel_build.BuildResult(self.dir, self.dir / "bzImage", 1.5, True, 3,
+                                        "0123abc", build_id=BUILD_ID)
         for where, name, value in (
                 (settings, "BUILD", self.dir / "build"),
                 (lane_run.kernel_build, "build", lambda *words: made),
                 (lane_run, "need", lambda lane: None),
-                (lane_run, "check_disk", lambda *words: None),
                 (lane_run.initramfs, "make", lambda *words: self.dir / "initrd"),
                 (lane_run.qemu, "probe_kvm", lambda *words: "tcg"),
                 (lane_run.series, "patches", lambda queue: []),

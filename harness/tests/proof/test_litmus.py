@@ -239,7 +239,7 @@ class Tool(World):
 
     def test_nowhere(self) -> None:
         with mock.patch.object(apt.shutil, "which", return_value=None):
-            self.assertIn("no suite of testing", self.fails(Exit.FETCH))
+            self.assertIn("no apt-get", self.fails(Exit.FETCH))
 
     def test_no_network(self) -> None:
         error = HarnessError(Exit.FETCH, "apt-get update failed")

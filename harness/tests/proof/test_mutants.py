@@ -331,7 +331,7 @@ class Files(World):
         info = self.make_queue()
         built: list[str] = []
 
-        def build(lane, src, out, progress, targets=None, configure=True):
+        def build(lane, src, out, progress, targets=None, configured=False):
             built.append((src / "kernel/other.c").read_text())
             out.mkdir(parents=True, exist_ok=True)
             (out / ".config").write_text("CONFIG_SMP=y\n")
@@ -345,7 +345,7 @@ class Files(World):
             runs.save(mutant_runs.asked(mutant_runs.reduced(lane, mutant), mutant), folder)
             for line in console.splitlines() if on_line else ():
                 on_line(line)
-            return qemu.BootResult("0", 1.0, False, folder / "console.log")
+            return qemu.BootResult("0", 1.0, folder / "console.log")
 
         with mock.patch.object(mutant_runs.kernel_build, "build", build), \
                 mock.patch.object(mutant_runs, "guest_run", guest), \
@@ -413,7 +413,7 @@ class Verb(unittest.TestCase):
                 mock.patch.object(mutant_runs.lane_run, "accelerated", lambda lane, spec: spec), \
                 mock.patch.object(mutant_runs.lane_run.initramfs, "make"):
             info = TreeInfo(QUEUE, Path("t"), "base", "tip", "a package", "6.0.0", "sha256:abc")
-            made = kernel_build.BuildResult(Path("o"), Path("k"), Path("c"), 1.5, True, 3, "0123",
+            made = kernel_build.BuildResult(Path("o"), Path("k"), 1.5, True, 3, "0123",
                                             build_id="0123abc")
             with tempfile.TemporaryDirectory() as name:
                 mutant_runs.guest_run(lane_files.load("x86_64", QUEUE), info,
