@@ -157,6 +157,11 @@ class FakeApt(World):
                f'exit;; esac\necho "apt-get $*" >> {self.log}\n{get}\n')
         script(self.bin / "apt-cache", f"cat {self.top}/madison")
 
+    def installs(self, path: Path) -> None:
+        """The fake: `apt-get install --download-only` puts that package where it is told to."""
+        self.apt('for word; do case "$word" in Dir::Cache::archives=*) cache=${word#*=};; esac; done\n'
+                 f'case "$*" in *install*) cp {path} "$cache/";; esac')
+
     def deb(self, version: str, tarball: Path) -> str:
         """A real package with that tarball, which the fake lists; its name."""
         root, name = self.top / f"deb-{version}", f"linux-source-9.8_{version}_all.deb"
