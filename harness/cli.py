@@ -2,7 +2,7 @@
 
 In:  the command line.  Out: the exit code.  A verb is a module of verbs/: its docstring is its
 help, whose first line, "VERB ARGUMENTS: what it does.", is that of the list of verbs;
-arguments(parser) adds its arguments; main(parsed) -> exit code does it.
+arguments(parser), if it has any, adds its own; main(parsed, Options) -> exit code does it.
 """
 
 import argparse
@@ -10,10 +10,12 @@ import importlib
 import signal
 import sys
 from contextlib import nullcontext
+from functools import partial
 from types import ModuleType
-from typing import NoReturn
+from typing import Callable, NoReturn
 
 from .core import Exit, HarnessError, files, look_up, proc, settings
+from .fetch import linux_source, options
 
 VERBS = ("demo", "bench", "check", "prove", "tree", "export", "boot", "kunit", "record", "mutants",
          "judge")
@@ -47,11 +49,21 @@ def load(name: str) -> ModuleType:
     return importlib.import_module(f".verbs.{name}", __package__)
 
 
-def parser(verb: ModuleType) -> Parser:
-    made = Parser(prog=f"./run {verb.__name__.split('.')[-1]}", description=verb.__doc__,
-                  allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter)
-    verb.arguments(made)
+def parser(name: str) -> Parser:
+    verb = load(name)
+    made = Parser(prog=f"./run {name}", description=verb.__doc__, allow_abbrev=False,
+                  formatter_class=argparse.RawDescriptionHelpFormatter)
+    if hasattr(verb, "arguments"):
+        verb.arguments(made)
+    if name != "judge":
+        linux_source.arguments(made, source=name != "export")
     return made
+
+
+def prepared(name: str, args: list[str]) -> Callable[[], int]:
+    """What does the verb; mistakes in the arguments come out at once."""
+    parsed = parser(name).parse_args(args)
+    return partial(load(name).main, parsed, options(parsed) if "queue" in parsed else None)
 
 
 def overview() -> str:
@@ -65,13 +77,12 @@ def dispatch(argv: list[str]) -> int:
     if name in ("help", "-h", "--help"):
         if len(args) > 1:
             raise HarnessError(Exit.USAGE, "help takes one verb; see ./run help.")
-        sys.stdout.write(parser(load(args[0])).format_help() if args and args[0] != "help" else
+        sys.stdout.write(parser(args[0]).format_help() if args and args[0] != "help" else
                          overview())
         return Exit.OK
-    verb = load(name)
-    parsed = parser(verb).parse_args(args)
+    run = prepared(name, args)
     with nullcontext() if name in UNLOCKED else files.locked(settings.BUILD, name):
-        return int(verb.main(parsed))
+        return int(run())
 
 
 def _interrupt(number: int, frame: object) -> None:

@@ -10,9 +10,9 @@ import os
 import re
 import tempfile
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Iterator
+from typing import Iterator, Sequence
 
 from ..core import Exit, HarnessError, Queue, proc, queues, settings
 from ..core.files import check_disk
@@ -44,22 +44,21 @@ class Source:
     path: str          # file or folder
     checksum: str      # "sha256:..." of a file, "git:..." of a commit, "stat:..." of a folder
 
-    def record(self) -> dict[str, str]:
-        return asdict(self)
 
-
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds what options() reads to a verb's arguments."""
-    parser.add_argument("--queue", metavar="NAME", help=queues.HELP)
-    group = parser.add_mutually_exclusive_group()
-    group.add_argument("--linux", type=Path, metavar="PATH", help="take Linux from your own clean git "
-                       "tree or unpacked source; it is copied, never changed")
-    group.add_argument("--tarball", type=Path, metavar="FILE", help="take it from "
-                       "linux-VERSION.tar.xz of kernel.org, or Debian's .orig.tar.xz")
+def arguments(parser: argparse.ArgumentParser, source: bool = True) -> None:
+    """Adds what options() reads: --queue, and with `source` --linux and --tarball."""
+    parser.add_argument("--queue", metavar="NAME", help="a folder of patches/, if not the default one")
+    if source:
+        group = parser.add_mutually_exclusive_group()
+        group.add_argument("--linux", type=Path, metavar="PATH", help="take Linux from your own clean "
+                           "git tree or unpacked source; it is copied, never changed")
+        group.add_argument("--tarball", type=Path, metavar="FILE", help="take it from "
+                           "linux-VERSION.tar.xz of kernel.org, or Debian's .orig.tar.xz")
 
 
 def options(parsed: argparse.Namespace) -> Options:
-    return Options(queues.load(parsed.queue), parsed.linux, parsed.tarball)
+    given = vars(parsed)
+    return Options(queues.load(given["queue"]), given.get("linux"), given.get("tarball"))
 
 
 def ways(version: str) -> str:
@@ -138,27 +137,26 @@ def _folder_stat(path: Path) -> str:
     return digest.hexdigest()[:32]
 
 
-def unpack(source: Source, dest: Path, version: str) -> str:
-    """Fills the empty folder dest and returns the kernel version: a release of `version`."""
-    check_disk(dest.parent, "tree")
+def unpack(source: Source, dest: Path, version: str, only: Sequence[str] = ()) -> str:
+    """Fills the new folder dest; the kernel version, which must be a release of `version`.
+
+    With only, of a package or tarball: its Makefile, and what it has of these paths.
+    """
+    if not only:
+        check_disk(dest.parent, "tree")
     dest.mkdir(parents=True, exist_ok=True)
     if source.kind == "folder":
         proc.run(["cp", "-a", "--reflink=auto", f"{source.path}/.", dest],
                  step=f"copying {source.path}", limit=settings.limit("copy"), code=Exit.FETCH)
     else:
+        words = ["--wildcards", "--no-wildcards-match-slash", "*/Makefile",
+                 *(f"*/{name}" for name in only)] if only else []
         with _tarball(source, dest.parent) as tarball:
-            _untar(tarball, dest)
+            # Files that are not in it are what tar calls an error.
+            proc.run(["tar", "-xf", tarball, "--strip-components=1", "--no-same-owner", "-C", dest,
+                      *words], step=f"unpacking {source.name}", limit=settings.limit("unpack"),
+                     check=not only, code=Exit.FETCH)
     return kernel_version(dest, source.name, version)
-
-
-def unpack_files(path: Path, dest: Path, paths: list[str], version: str) -> str:
-    """As unpack, of a package or tarball: only its Makefile and what it has of `paths`."""
-    dest.mkdir(parents=True)
-    with _tarball(Source("package", path.name, str(path), ""), dest.parent) as tarball:
-        # Files that are not in it are what tar calls an error.
-        _untar(tarball, dest, "--wildcards", "--no-wildcards-match-slash",
-               *(f"*/{name}" for name in ["Makefile", *paths]), check=False)
-    return kernel_version(dest, path.name, version)
 
 
 @contextmanager
@@ -179,9 +177,3 @@ def _tarball(source: Source, work: Path) -> Iterator[Path]:
         else:
             tarball = path
         yield tarball
-
-
-def _untar(path: Path, dest: Path, *words: str, check: bool = True) -> None:
-    proc.run(["tar", "-xf", path, "--strip-components=1", "--no-same-owner", "-C", dest, *words],
-             step=f"unpacking {path.name}", limit=settings.limit("unpack"), check=check,
-             code=Exit.FETCH)

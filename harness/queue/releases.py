@@ -140,8 +140,8 @@ def look(source: Path, name: str, suites: tuple[str, ...], queue: Queue, rt: Rt)
     files, today = series.patches(queue), datetime.date.today().isoformat()
     with tempfile.TemporaryDirectory(dir=queue.build, prefix="release-") as scratch:
         folder = Path(scratch) / "linux"
-        version = linux_source.unpack_files(source, folder, series.touched([*files, *rt.patches]),
-                                            queue.version)
+        version = linux_source.unpack(linux_source.Source("package", source.name, str(source), ""), folder,
+                                      queue.version, series.touched([*files, *rt.patches]))
         base = tree.commit_base(folder, version, queue.author)
 
         def result(commit: str) -> str:

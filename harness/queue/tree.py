@@ -91,7 +91,7 @@ def _same_source(record: Record, opts: Options, update: bool) -> bool:
     """Whether the tree was made from what is asked for now."""
     if not opts.given and record.source["kind"] == "package" and not update:
         return True
-    return find(opts).record() == record.source
+    return asdict(find(opts)) == record.source
 
 
 def _guard(tree: Path, record: Record, discard: bool) -> None:
@@ -161,7 +161,7 @@ def _make(tree: Path, opts: Options, files: list[Path], wanted: str, tick) -> Re
         tick("applying the series")
         tip = series.apply(opts.queue, new, base, files)
         git(new, "reset", "--hard", "--quiet", tip)
-        record = Record(source.record(), version, base, tip, wanted)
+        record = Record(asdict(source), version, base, tip, wanted)
         record.write(new)
         for left in tree.parent.glob("linux-*"):
             if (left / ".git").is_file():

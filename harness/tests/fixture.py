@@ -52,8 +52,7 @@ def sh(*words: str | Path, cwd: Path) -> str:
 
 def verb(*argv: str) -> int:
     """Runs a verb as ./run does, but without the build folder's lock, which a check may hold."""
-    module = cli.load(argv[0])
-    return module.main(cli.parser(module).parse_args(argv[1:]))
+    return cli.prepared(argv[0], list(argv[1:]))()
 
 
 def script(path: Path, text: str) -> None:

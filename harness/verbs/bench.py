@@ -11,16 +11,16 @@ The result is in bench/results/DATE-BASE/: points.csv (every raw point), histogr
 summary.md (the targets, and tables), plots, and the differences of the configurations.
 """
 
-import argparse
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from .. import fetch
 from ..core import files, look_up, settings
+from ..fetch import Options
 from ..bench import plans
 from ..bench.measure import compare, limited, measure_all, read_rt
 
 
-def arguments(parser: argparse.ArgumentParser) -> None:
+def arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--quick", action="store_true", help="the core of it: the queue's two "
                         "kernels, fewer guests and boots")
     for name in ("arch", "kernel", "guest"):
@@ -36,15 +36,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
                         "to result folder B; exit code 1 if anything did")
     parser.add_argument("--read", nargs="+", type=Path, metavar="FILE", help="build and boot "
                         "nothing: sum up what bench/rt.c printed on a real machine")
-    fetch.arguments(parser)
 
 
-def main(parsed: argparse.Namespace) -> int:
+def main(parsed: Namespace, opts: Options) -> int:
     if parsed.compare:
         return compare(*parsed.compare)
     if parsed.read:
         return read_rt(parsed.read)
-    opts = fetch.options(parsed)
     plan = limited(plans.read(opts.queue).of(""), parsed)
     known = list(dict.fromkeys(arch for item in plan.guest for arch in item.arches))
     for arch in parsed.arch:

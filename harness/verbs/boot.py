@@ -5,24 +5,22 @@ boots it and gives a busybox shell in it (the tests do not run: ./run kunit does
 `exit` switches the guest off; Ctrl-A X ends it at once.
 """
 
-import argparse
+from argparse import ArgumentParser, Namespace
 from dataclasses import replace
 
-from .. import fetch
 from ..core import Progress, look_up
+from ..fetch import Options
 from ..queue import tree
 from ..build import arches, kernel_build
 from ..guest import initramfs, qemu
 from ..lanes import lane_files, lane_run
 
 
-def arguments(parser: argparse.ArgumentParser) -> None:
+def arguments(parser: ArgumentParser) -> None:
     parser.add_argument("arch", metavar="ARCH")
-    fetch.arguments(parser)
 
 
-def main(parsed: argparse.Namespace) -> int:
-    opts = fetch.options(parsed)
+def main(parsed: Namespace, opts: Options) -> int:
     known = [name for name in arches.arch_names() if name in lane_files.names(opts.queue)]
     look_up("architecture to boot", parsed.arch, known)
     lane = lane_files.load(parsed.arch, opts.queue)

@@ -13,10 +13,9 @@ Prints a table and the line "N passed, N failed, N skipped". Goes on after a fai
 exit code is that of the first. Runs leave their files in build/<queue>/runs/.
 """
 
-import argparse
+from argparse import ArgumentParser, Namespace
 from dataclasses import replace
 
-from .. import fetch
 from ..core import Exit, HarnessError, Part, Progress, queues, report
 from ..core.report import guarded
 from ..fetch import Options
@@ -25,7 +24,7 @@ from ..lanes import lane_files, lane_run
 from ..proof import kunit_commands, mutant_runs, mutants, proofs, queue_checks, recorded_calls, unit_tests
 
 
-def arguments(parser: argparse.ArgumentParser) -> None:
+def arguments(parser: ArgumentParser) -> None:
     parser.add_argument("lanes", nargs="*", metavar="LANE", help="only these lanes; without, those "
                         'whose file in lanes/ says when = "check"')
     much = parser.add_mutually_exclusive_group()
@@ -40,17 +39,15 @@ def arguments(parser: argparse.ArgumentParser) -> None:
                       "unpatched tarball that the mirror has. Writes releases.toml of the queue and "
                       "the table in README.md. What cannot be had counts as skipped. Applied is not "
                       "built or booted")
-    fetch.arguments(parser)
 
 
-def main(parsed: argparse.Namespace) -> int:
+def main(parsed: Namespace, opts: Options) -> int:
     if parsed.releases:
         if parsed.lanes or parsed.linux or parsed.tarball:
             raise HarnessError(Exit.USAGE, "--releases takes no lane, and finds the sources itself.")
         named = [queues.load(name) for name in ([parsed.queue] if parsed.queue else queues.names())]
         return report.finish(releases.check(named, Progress(len(named))), "Applied is not built or "
                              "booted; README.md has the table, with what passed the whole check.")
-    opts = fetch.options(parsed)
     chosen = lane_files.choose(opts.queue, parsed.lanes, parsed.all)
     if parsed.quick:
         chosen = []

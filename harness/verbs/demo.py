@@ -10,15 +10,14 @@ this machine nor on its load. What is built, booted and measured is data: the gu
 preset = "demo" in bench/bench.toml.
 """
 
-import argparse
+from argparse import Namespace
 
 from ..core import Progress
-from ..fetch import arguments, options
+from ..fetch import Options
 from ..bench import demo, measure, plans
 
 
-def main(parsed: argparse.Namespace) -> int:
-    opts = options(parsed)
+def main(parsed: Namespace, opts: Options) -> int:
     plan = plans.read(opts.queue).of("demo")
     progress = Progress(1 + measure.phases(plan, ["x86_64"], []))
     made = measure.measured(plan, opts, ["x86_64"], progress, [], False)

@@ -6,22 +6,19 @@ as mails that git am takes, and rewrites `series`. The cover letter
 on, and the number of patches in its subject are brought up to date.
 """
 
-import argparse
+from argparse import Namespace
 from dataclasses import replace
 
-from ..core import Exit, HarnessError, queues
+from ..core import Exit, HarnessError
 from ..core.git import ask, git
+from ..fetch import Options
 from ..queue import series
 from ..queue.export import write
 from ..queue.tree import info, read_record
 
 
-def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--queue", metavar="NAME", help=queues.HELP)
-
-
-def main(parsed: argparse.Namespace) -> int:
-    queue = queues.load(parsed.queue)
+def main(parsed: Namespace, opts: Options) -> int:
+    queue = opts.queue
     path = queue.build / "linux"
     record = read_record(path)
     if record is None:

@@ -5,17 +5,18 @@ patterns of harness/data/splats.toml and the exceptions of its queue as they are
 verdict; the exit code is that of the run.
 """
 
-import argparse
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
+from ..fetch import Options
 from ..judge.judge import judge_folder
 
 
-def arguments(parser: argparse.ArgumentParser) -> None:
+def arguments(parser: ArgumentParser) -> None:
     parser.add_argument("folder", type=Path, metavar="DIR")
 
 
-def main(parsed: argparse.Namespace) -> int:
+def main(parsed: Namespace, opts: Options) -> int:
     verdict = judge_folder(parsed.folder)
     print(verdict.text())
     return verdict.code

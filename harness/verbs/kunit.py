@@ -8,27 +8,25 @@ Leaves build/<queue>/runs/LANE/ (LANE-base with --base): config, console.log, qe
 (a script that boots it again), exit, run.json and verdict.json.
 """
 
-import argparse
-import sys
+from argparse import ArgumentParser, Namespace
+from functools import partial
 
-from .. import fetch
 from ..core import Exit, HarnessError, Progress
+from ..fetch import Options
 from ..queue import tree
 from ..lanes import lane_files, lane_run
 
 
-def arguments(parser: argparse.ArgumentParser) -> None:
+def arguments(parser: ArgumentParser) -> None:
     parser.add_argument("lane", metavar="LANE", help="a file of lanes/")
     parser.add_argument("glob", nargs="?", metavar="GLOB", help="run only the cases whose names "
                         "match, for example 'any*'; with a dot, suite and case as in KUnit's own "
                         "filter, for example 'smp.any*'. At least one case must match then.")
     parser.add_argument("--base", action="store_true",
                         help="the unpatched kernel with nothing but the tests of the series")
-    fetch.arguments(parser)
 
 
-def main(parsed: argparse.Namespace) -> int:
-    opts = fetch.options(parsed)
+def main(parsed: Namespace, opts: Options) -> int:
     lane = lane_files.load(parsed.lane, opts.queue)
     if parsed.glob and not lane.suites:
         raise HarnessError(Exit.USAGE, f"lane {lane.name} runs no suite, so there are no cases to "
@@ -39,12 +37,9 @@ def main(parsed: argparse.Namespace) -> int:
     progress.done(f"Linux {info.kernel_version} from {info.source} ({info.checksum})")
     progress.phase(f"lane {lane.name}: {lane.proves}")
 
-    def show(line: str) -> None:
-        sys.stdout.write(line + "\n")
-        sys.stdout.flush()
-
     ran = lane_run.run(lane, info, progress, variant="base" if parsed.base else "",
-                       glob=lane_run.full_glob(lane, parsed.glob), show=show)
+                       glob=lane_run.full_glob(lane, parsed.glob),
+                       show=partial(print, flush=True))
     print(f"{ran.name}: {ran.verdict.text()}")
     print(f"The run's files are in {ran.folder}.")
     return ran.verdict.code

@@ -10,23 +10,21 @@ Prints a table and the line "N passed, N failed, N skipped". Runs leave their fi
 build/<queue>/runs/mutants/.
 """
 
-import argparse
+from argparse import ArgumentParser, Namespace
 
-from .. import fetch
 from ..core import Progress, report
+from ..fetch import Options
 from ..proof import mutants
 from ..proof.mutant_runs import phases, run
 
 
-def arguments(parser: argparse.ArgumentParser) -> None:
+def arguments(parser: ArgumentParser) -> None:
     parser.add_argument("names", nargs="*", metavar="NAME", help="only these; without, all")
     parser.add_argument("--subset", action="store_true",
                         help="only the five that are part of ./run check")
-    fetch.arguments(parser)
 
 
-def main(parsed: argparse.Namespace) -> int:
-    opts = fetch.options(parsed)
+def main(parsed: Namespace, opts: Options) -> int:
     chosen = mutants.choose(mutants.load(opts.queue), parsed.names, parsed.subset)
     progress = Progress(1 + phases(chosen))
     progress.phase("the kernel tree")

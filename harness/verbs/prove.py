@@ -13,14 +13,13 @@ Prints a table and the line "N passed, N failed, N skipped"; the tools' outputs 
 build/<queue>/runs/prove/.
 """
 
-import argparse
+from argparse import Namespace
 
 from ..core import Progress, report
-from ..fetch import arguments, options
+from ..fetch import Options
 from ..proof.proofs import STEPS, run
 
 
-def main(parsed: argparse.Namespace) -> int:
-    opts = options(parsed)
+def main(parsed: Namespace, opts: Options) -> int:
     parts = run(STEPS, opts, Progress(len(STEPS)))
     return report.finish(parts, f"Outputs are in {opts.queue.build / 'runs/prove'}.")

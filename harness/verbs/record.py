@@ -9,24 +9,22 @@ Prints a table and the line "N passed, N failed, N skipped". The sites, each wit
 callers, are in build/<queue>/runs/LANE-record/sites.txt.
 """
 
-import argparse
+from argparse import ArgumentParser, Namespace
 
-from .. import fetch
 from ..core import Progress, report
+from ..fetch import Options
 from ..lanes import lane_files
 from ..proof.recorded_calls import parts, words
 
 
-def arguments(parser: argparse.ArgumentParser) -> None:
+def arguments(parser: ArgumentParser) -> None:
     parser.add_argument("lanes", nargs="*", metavar="LANE",
                         help="only these; without, those of proof/callers/record.toml")
     parser.add_argument("--again", action="store_true",
                         help="judge the last runs once more, with the table as it is now")
-    fetch.arguments(parser)
 
 
-def main(parsed: argparse.Namespace) -> int:
-    opts = fetch.options(parsed)
+def main(parsed: Namespace, opts: Options) -> int:
     names = parsed.lanes or words(opts.queue).lanes
     for name in names:
         lane_files.load(name, opts.queue)        # one that there is not is said before anything begins

@@ -7,26 +7,25 @@ to build it. A tree that is there already is used again, and only what has chang
 Work on the series: commit in the tree, then ./run export.
 """
 
-import argparse
+from argparse import ArgumentParser, Namespace
 
-from .. import fetch
 from ..core import Exit, Progress
+from ..fetch import Options
 from ..queue import series
 from ..queue.tree import ensure_tree
 
 
-def arguments(parser: argparse.ArgumentParser) -> None:
+def arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--update", action="store_true",
                         help="look for a newer release of the Debian package")
     parser.add_argument("--discard", action="store_true", help="throw away commits and changes in "
                         "the tree that were not exported")
-    fetch.arguments(parser)
 
 
-def main(parsed: argparse.Namespace) -> int:
+def main(parsed: Namespace, opts: Options) -> int:
     progress = Progress(1)
     progress.phase("the kernel tree")
-    made = ensure_tree(fetch.options(parsed), progress, parsed.update, parsed.discard)
+    made = ensure_tree(opts, progress, parsed.update, parsed.discard)
     progress.done("ready")
     count = len(series.names(made.queue.dir))
     print(f"""{made.path}

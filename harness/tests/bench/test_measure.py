@@ -375,7 +375,7 @@ class VerbTest(unittest.TestCase):
         error(self, Exit.USAGE, "no guest 'zoo'", verb, "bench", "--guest", "zoo")
 
     def test_limited(self):
-        parsed = cli.parser(cli.load("bench")).parse_args(["--guest", "main", "--boots", "3", "--jobs", "1"])
+        parsed = cli.parser("bench").parse_args(["--guest", "main", "--boots", "3", "--jobs", "1"])
         plan = measure.limited(plans.read(QUEUE).of(""), parsed)
         self.assertEqual(([item.name for item in plan.guest], plan.boots, plan.jobs),
                          (["main"], 3, 1))

@@ -31,7 +31,7 @@ class Verbs(unittest.TestCase):
             self.addCleanup(patcher.stop)
         self.out, self.err = io.StringIO(), io.StringIO()
 
-    def module(self, main: Callable[[object], int]) -> types.SimpleNamespace:
+    def module(self, main: Callable[[object, object], int]) -> types.SimpleNamespace:
         return types.SimpleNamespace(__name__="demo", __doc__="demo: it.", main=main,
                                      arguments=lambda parser: parser.add_argument("x", nargs="*"))
 
@@ -72,21 +72,21 @@ class Verbs(unittest.TestCase):
         self.assertEqual(self.run_cli("tree", "--linux", "a", "--tarball", "b"), Exit.USAGE)
 
     def test_codes_come_through(self) -> None:
-        def fail(parsed: object) -> int:
+        def fail(parsed: object, opts: object) -> int:
             raise HarnessError(Exit.SPLAT, "a sentence.")
 
         self.assertEqual(self.run_cli("demo", module=self.module(fail)), Exit.SPLAT)
         self.assertIn("run: a sentence.", self.err.getvalue())
-        self.assertEqual(self.run_cli("demo", module=self.module(lambda parsed: 7)), 7)
+        self.assertEqual(self.run_cli("demo", module=self.module(lambda parsed, opts: 7)), 7)
 
     def test_ctrl_c(self) -> None:
-        def interrupted(parsed: object) -> int:
+        def interrupted(parsed: object, opts: object) -> int:
             raise KeyboardInterrupt
 
         self.assertEqual(self.run_cli("demo", module=self.module(interrupted)), 130)
 
     def test_two_runs_at_once(self) -> None:
-        module = self.module(lambda parsed: 0)
+        module = self.module(lambda parsed, opts: 0)
         with files.locked(settings.BUILD, "check"):
             self.assertEqual(self.run_cli("demo", module=module), Exit.BUSY)
             self.assertEqual(self.run_cli("judge", "d", module=module), Exit.OK)
