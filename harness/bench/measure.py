@@ -159,7 +159,7 @@ def prepare(queue: Queue, plan: BenchPlan, arch: Arch, asked: Kernel, kernel: Be
             files[name] = kernel_build.module(named, src, out, path.parent, f"{path.stem}.ko",
                                               folder / f"module-{name}")
         else:
-            files[name] = initramfs.compile_static(arch, path, work(queue) / arch.name / "programs")
+            files[name] = initramfs.compile_static(arch, path)
     progress.done(f"{measured.label}: {result.compiled} files compiled" if result.built else
                   f"{measured.label}: nothing had changed")
     nm = proc.run([f"{arch.cross}nm", "-S", str(out / "vmlinux")], step="nm",
@@ -182,8 +182,8 @@ def with_tools(plan: BenchPlan, ready: list[Ready], notes: list[str]) -> list[Re
             try:
                 entries, versions = initramfs.debian_programs(
                     arch, plan.tools.packages, plan.tools.programs, plan.tools.suites)
-                accel = qemu.probe_kvm(qemu.BootSpec(arch, plain.image, initramfs.make(
-                    arch, plain.folder / "guest"), "harness.reset=1", 2, 256, 60))
+                accel = qemu.probe_kvm(qemu.BootSpec(arch, plain.image, initramfs.make(arch),
+                                                     "harness.reset=1", 2, 256, 60))
                 notes.append(f"{arch.name}: {versions}; guests with them: "
                              + ("KVM" if accel == "kvm" else "emulated, on this machine "
                                 "with whatever else it did"))
@@ -207,7 +207,7 @@ def boot_spec(plan: BenchPlan, job: Job) -> qemu.BootSpec:
             entries.append(initramfs.program(where, ready.files[name]))
     if job.guest.tools:
         entries += ready.tools
-    initrd = initramfs.make(ready.arch, ready.folder / "guest", entries)
+    initrd = initramfs.make(ready.arch, entries)
     words = (plan.cmdline[ready.arch.name], job.guest.words, f"harness.steps=/{STEPS}",
              "harness.reset=1")
     spec = qemu.BootSpec(

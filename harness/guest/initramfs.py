@@ -1,6 +1,6 @@
 """Makes the guest's initramfs: the init program, and programs of Debian packages where they are wanted.
 
-In:  an Arch, harness/guest/*.c, a folder.  Out: a gzipped cpio archive, reproducible.
+In:  an Arch, harness/guest/*.c.  Out: build/guest/: a gzipped cpio archive, reproducible.
 """
 
 import gzip
@@ -76,11 +76,16 @@ def with_headers(source: Path) -> list[Path]:
     return found
 
 
-def compile_static(arch: Arch, source: Path, out: Path) -> Path:
+def folder() -> Path:
+    """Where programs and archives are made: their names hold hashes, so all guests share it."""
+    return settings.BUILD / "guest"
+
+
+def compile_static(arch: Arch, source: Path) -> Path:
     """Compiles one C file of the guest; nothing is run if it and its headers have not changed."""
-    out.mkdir(parents=True, exist_ok=True)
+    folder().mkdir(parents=True, exist_ok=True)
     text = b"".join(path.read_bytes() for path in with_headers(source))
-    target = out / f"{source.stem}-{arch.name}-{hashlib.sha256(text).hexdigest()[:12]}"
+    target = folder() / f"{source.stem}-{arch.name}-{hashlib.sha256(text).hexdigest()[:12]}"
     if not target.exists():
         partial = target.with_suffix(".partial")
         proc.run([arch.init_cc, "-static", "-pthread", "-O2", "-Wall", "-Wextra", "-Werror", "-o",
@@ -90,15 +95,14 @@ def compile_static(arch: Arch, source: Path, out: Path) -> Path:
     return target
 
 
-def make(arch: Arch, out: Path, extra: Iterable[Entry] = ()) -> Path:
-    """Writes OUT/initramfs-ARCH-*.cpio.gz with /init and the extra entries."""
-    init = compile_static(arch, SOURCES / "init.c", out)
+def make(arch: Arch, extra: Iterable[Entry] = ()) -> Path:
+    """Writes initramfs-ARCH-*.cpio.gz with /init and the extra entries."""
     entries = [*map(directory, ("dev", "proc", "sys", "bin")),
                Entry("dev/console", stat.S_IFCHR | 0o600, device=(5, 1)),
                Entry("dev/kmsg", stat.S_IFCHR | 0o600, device=(1, 11)),
-               program("init", init), *extra]
+               program("init", compile_static(arch, SOURCES / "init.c")), *extra]
     data = gzip.compress(cpio(entries), compresslevel=6, mtime=0)
-    path = out / f"initramfs-{arch.name}-{hashlib.sha256(data).hexdigest()[:12]}.cpio.gz"
+    path = folder() / f"initramfs-{arch.name}-{hashlib.sha256(data).hexdigest()[:12]}.cpio.gz"
     if not path.exists():
         partial = path.with_suffix(".partial")
         partial.write_bytes(data)

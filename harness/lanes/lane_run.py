@@ -50,11 +50,6 @@ def out_folder(queue: Queue, lane: Lane, suffix: str = "") -> Path:
     return queue.build / "out" / (lane.kernel.name + suffix)
 
 
-def guest_dir() -> Path:
-    """Of the guests' programs and initramfs: their names hold hashes, so all queues share it."""
-    return settings.BUILD / "guest"
-
-
 def cmdline(lane: Lane, glob: str | None) -> str:
     """Kernel parameters for a run of the lane's suites and torture tests."""
     words = ["harness.suites=" + ",".join(suite.name for suite in lane.suites if suite.again)]
@@ -93,8 +88,8 @@ def torture_entries(lane: Lane, info: TreeInfo, out: Path) -> list[initramfs.Ent
             files += [made.with_name(name) for name in (kind.needs, kind.module) if name]
         if kind.program:
             source = settings.REPO / kind.program
-            entries.append(initramfs.program(f"bin/{source.stem}", initramfs.compile_static(
-                lane.arch, source, guest_dir())))
+            entries.append(initramfs.program(f"bin/{source.stem}",
+                                             initramfs.compile_static(lane.arch, source)))
         if kind.programs:
             listed = selftests.load(info.queue.file(settings.REPO / kind.programs))
             entries += selftest_build.entries(listed, selftest_build.make(
@@ -106,7 +101,7 @@ def qemu_args(lane: Lane) -> tuple[str, ...]:
     """The lane's own arguments for QEMU; its ACPI table is compiled for that."""
     if not lane.acpi:
         return lane.qemu
-    table = guest_dir() / f"{lane.acpi.stem}.aml"
+    table = initramfs.folder() / f"{lane.acpi.stem}.aml"
     table.parent.mkdir(parents=True, exist_ok=True)
     proc.run(["iasl", "-p", table.with_suffix(""), lane.acpi], step=f"compiling {lane.acpi.name}",
              limit=settings.limit("tool"))
@@ -115,19 +110,13 @@ def qemu_args(lane: Lane) -> tuple[str, ...]:
 
 def boot_spec(lane: Lane, kernel: Path, glob: str | None = None,
               extra: Sequence[initramfs.Entry] = ()) -> qemu.BootSpec:
-    return qemu.BootSpec(arch=lane.arch, kernel=kernel,
-                         initrd=initramfs.make(lane.arch, guest_dir(), extra),
+    spec = qemu.BootSpec(arch=lane.arch, kernel=kernel, initrd=initramfs.make(lane.arch, extra),
                          cmdline=cmdline(lane, glob), smp=lane.cpus, memory_mib=lane.memory_mib,
                          limit_s=settings.scaled(lane.boot_limit_s), icount=lane.icount,
                          extra=qemu_args(lane))
-
-
-def accelerated(lane: Lane, spec: qemu.BootSpec) -> qemu.BootSpec:
-    """The same with KVM, where a trial boot of this kernel shows that KVM works."""
-    if spec.icount:
-        return spec
-    trial = replace(spec, cmdline="kunit.enable=0")
-    return replace(spec, accel=qemu.probe_kvm(trial))
+    # KVM only where a trial boot of this kernel shows that it works.
+    return spec if lane.icount else replace(
+        spec, accel=qemu.probe_kvm(replace(spec, cmdline="kunit.enable=0")))
 
 
 def second_opinion(src: Path, console: str) -> dict[str, int]:
@@ -168,7 +157,7 @@ def run(lane: Lane, info: TreeInfo, progress: Progress, *, variant: str = "",
     out = out_folder(info.queue, lane, suffix)
     progress.tick("building")
     made = kernel_build.build(lane.kernel, info.path, out, progress)
-    spec = accelerated(lane, boot_spec(lane, made.kernel, glob, torture_entries(lane, info, out)))
+    spec = boot_spec(lane, made.kernel, glob, torture_entries(lane, info, out))
 
     folder = run_folder(info.queue, name)
     shutil.copyfile(made.config, folder / "config")

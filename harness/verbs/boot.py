@@ -30,8 +30,8 @@ def main(parsed: Namespace, opts: Options) -> int:
     info = tree.ensure_tree(opts, progress)
     progress.phase(f"kernel of lane {lane.name}")
     made = kernel_build.build(lane.kernel, info.path, lane_run.out_folder(opts.queue, lane), progress)
-    spec = lane_run.accelerated(lane, lane_run.boot_spec(lane, made.kernel))
-    initrd = initramfs.make(lane.arch, lane_run.guest_dir(), initramfs.shell(lane.arch))
+    spec = lane_run.boot_spec(lane, made.kernel)
+    initrd = initramfs.make(lane.arch, initramfs.shell(lane.arch))
     progress.done(f"{made.kernel}; Ctrl-A X ends the guest")
     words = f"harness.shell=1 kunit.enable=0 loglevel=5 {lane.cmdline}"
     return qemu.interactive(replace(spec, initrd=initrd, cmdline=words.strip()))

@@ -179,8 +179,9 @@ class Runner(Case):
                  "run 9 0 mm/good it is", "run 9 0 mm/bad", "run 9 0 mm/crash", "run 1 0 mm/slow",
                  "run 9 0 mm/left", "run 9 0 mm/none"]
         (self.dir / "list").write_text("".join(step + "\n" for step in steps))
-        runner = initramfs.compile_static(arches.arch("x86_64"), settings.REPO / torture.kinds()[
-            "selftests"].program, self.dir / "bin")
+        with mock.patch.object(settings, "BUILD", self.dir / "build"):
+            runner = initramfs.compile_static(arches.arch("x86_64"), settings.REPO / torture.kinds()[
+                "selftests"].program)
         ended = subprocess.run([runner, self.dir / "list"], capture_output=True, text=True,
                                timeout=50)
         self.assertEqual(ended.returncode, 1, ended.stderr)

@@ -410,7 +410,7 @@ class Verb(unittest.TestCase):
 
     def test_guest_runs_the_cases_at_boot_only(self) -> None:
         with mock.patch.object(mutant_runs.qemu, "boot") as booted, \
-                mock.patch.object(mutant_runs.lane_run, "accelerated", lambda lane, spec: spec), \
+                mock.patch.object(mutant_runs.qemu, "probe_kvm", lambda spec: "tcg"), \
                 mock.patch.object(mutant_runs.lane_run.initramfs, "make"):
             info = TreeInfo(QUEUE, Path("t"), "base", "tip", "a package", "6.0.0", "sha256:abc")
             made = kernel_build.BuildResult(Path("o"), Path("k"), 1.5, True, 3, "0123",
