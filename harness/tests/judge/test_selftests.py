@@ -258,7 +258,7 @@ $(OUTPUT)/%:
     def test_what_does_not_build(self):
         self.assertIn("cow.c:1: error", self.refused(
             Exit.BUILD, makefile=self.MAKEFILE.replace("$(BROKEN)", "cow")))
-        self.assertIn("has no lib/x", self.refused(
+        self.assertIn("copying what the selftests are built from", self.refused(
             Exit.BUILD, text=LIST.replace('copied = [', 'copied = ["lib/x", ')))
 
     def test_what_is_not_listed(self):
