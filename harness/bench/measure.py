@@ -15,7 +15,7 @@ from typing import Sequence
 
 from ..core import Exit, HarnessError, Progress, Queue, look_up, parallel, proc, settings
 from ..core.files import new_folder
-from ..fetch import Options, host_packages, peers
+from ..fetch import Options, host_packages, linux_source
 from ..queue import series, tree
 from ..build import kconfig, kernel_build
 from ..build.arches import Arch, Kernel
@@ -103,8 +103,8 @@ def place(kernel: BenchKernel, info: tree.TreeInfo) -> tuple[Path, str, Measured
     """The source tree of a kernel, what it was made from if it is no git tree, and its names."""
     state, label, source = "", info.kernel_version, f"{info.source}, {info.checksum}"
     if kernel.source == "package":
-        path, peer = peers.ensure(kernel.version, kernel.package, kernel.suites)
-        state, label = peer.checksum, peer.kernel_version
+        peer = linux_source.peer(kernel.version, kernel.package, kernel.suites)
+        path, state, label = peer.path, peer.checksum, peer.kernel_version
         source = f"{peer.source}, {peer.checksum}"
     elif kernel.source == "series":
         files = series.patches(info.queue)
@@ -213,7 +213,7 @@ def boot_spec(plan: BenchPlan, job: Job) -> qemu.BootSpec:
     spec = qemu.BootSpec(
         ready.arch, ready.image, initrd, " ".join(filter(None, words)), job.guest.cpus,
         job.guest.memory_mib, settings.scaled(job.guest.limit_s), accel=ready.accel)
-    return spec if job.guest.tools else replace(spec, icount=True, extra=CLOCK)
+    return spec if job.guest.tools else replace(spec, accel="icount", extra=CLOCK)
 
 
 def earlier(spec: qemu.BootSpec, folder: Path) -> qemu.BootResult | None:

@@ -30,10 +30,6 @@ class Download:
     version: str    # Debian version
     sha256: str
 
-    def good(self) -> bool:
-        """Whether the file is there and has its checksum."""
-        return self.path.is_file() and sha256(self.path) == self.sha256
-
 
 @dataclass(frozen=True)
 class Listed:
@@ -148,20 +144,16 @@ class Apt:
 
     def get(self, what: str, *command: str) -> Download:
         """The file that `apt-get COMMAND what` downloads, unless it is there already."""
-        with tempfile.TemporaryDirectory(dir=self.downloads) as folder:     # apt looks there, too
-            said = self.apt_get(what, "--print-uris", *command, what, cwd=Path(folder))
-            found = re.search(r"^'\S+' (\S+) \d+ SHA256:([0-9a-f]{64})$", said, re.M)
-            if not found:
-                raise HarnessError(Exit.FETCH, f"apt names no file with a checksum for {what}.")
-            name, checksum = found.groups()
-            file = Download(self.downloads / name, unquote(name.partition("_")[2].partition("_")[0]), checksum)
-            if not file.good():
-                self.apt_get(what, *command, what, cwd=Path(folder))
-                if not replace(file, path=Path(folder, name)).good():
-                    raise HarnessError(Exit.FETCH, f"apt fetched {what}, but its checksum is not the "
-                                       "one in apt's lists; run apt-get update and try again.")
-                Path(folder, name).replace(file.path)
-        return file
+        with tempfile.TemporaryDirectory() as empty:      # it does not name a file that it finds
+            said = self.apt_get(what, "--print-uris", *command, what, cwd=Path(empty))
+        found = re.search(r"^'\S+' (\S+) \d+ SHA256:([0-9a-f]{64})$", said, re.M)
+        if not found:
+            raise HarnessError(Exit.FETCH, f"apt names no file with a checksum for {what}.")
+        path = self.downloads / found[1]
+        if not path.exists() or sha256(path) != found[2]:
+            path.unlink(missing_ok=True)      # for apt, a file of the right size is the right one
+            self.apt_get(what, *command, what, cwd=self.downloads)
+        return Download(path, unquote(path.name.partition("_")[2].partition("_")[0]), found[2])
 
     def binary(self, package: str, version: str = "") -> Download:
         """A binary package: this version of it, or the one that apt would take."""
@@ -169,9 +161,8 @@ class Apt:
 
     def sources(self, package: str, line: str) -> list[Listed]:
         """The source packages behind the package's versions of a kernel line, newest first."""
-        found = {replace(item, suite="") for item in self.listed(package, "Sources")
-                 if release(item.version, line)}
-        return sorted(found, key=lambda item: release(item.version, line), reverse=True)
+        return sorted((item for item in self.listed(package, "Sources") if release(item.version, line)),
+                      key=lambda item: release(item.version, line), reverse=True)
 
     def first_of(self, sources: list[Listed], part: str) -> Download:
         """That part (ORIG, DEBIAN) of the first source package whose the mirrors really have."""

@@ -6,7 +6,7 @@ Out: Source; unpack() -> kernel version "6.12.117". What the user gave is only r
 
 import argparse
 import hashlib
-import os
+import json
 import re
 import tempfile
 from contextlib import contextmanager
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Iterator, Sequence
 
 from ..core import Exit, HarnessError, Queue, proc, queues, settings
-from ..core.files import check_disk
+from ..core.files import check_disk, new_folder
 from ..core.git import ask, git
 from . import apt
 
@@ -125,16 +125,11 @@ def _given_folder(path: Path, version: str) -> Source:
     if built := [item for item in BUILD_OUTPUT if (path / item).exists()]:
         raise HarnessError(Exit.USAGE, f"{name} holds build output ({built[0]}); run "
                            "make mrproper there, or give a clean tree.")
-    return Source("folder", str(path), str(path), f"stat:{_folder_stat(path)}")
-
-
-def _folder_stat(path: Path) -> str:
-    """A hash of every file's name, size and time: tells whether a folder was changed."""
-    digest = hashlib.sha256()
-    for file in sorted(os.path.join(top, name) for top, _, files in os.walk(path) for name in files):
-        info = os.lstat(file)
-        digest.update(f"{file}\0{info.st_size}\0{info.st_mtime_ns}\n".encode(errors="surrogateescape"))
-    return digest.hexdigest()[:32]
+    # Every file's name, size and time tell whether a folder was changed.
+    files = proc.run(["find", path, "!", "-type", "d", "-printf", "%P %s %T@\\n"], step=f"looking at {path}",
+                     limit=settings.limit("copy"), code=Exit.FETCH).output
+    digest = hashlib.sha256("\n".join(sorted(files.splitlines())).encode()).hexdigest()
+    return Source("folder", str(path), str(path), f"stat:{digest[:32]}")
 
 
 def unpack(source: Source, dest: Path, version: str, only: Sequence[str] = ()) -> str:
@@ -157,6 +152,33 @@ def unpack(source: Source, dest: Path, version: str, only: Sequence[str] = ()) -
                       *words], step=f"unpacking {source.name}", limit=settings.limit("unpack"),
                      check=not only, code=Exit.FETCH)
     return kernel_version(dest, source.name, version)
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A kernel that the series is compared with: a plain source tree, never patched."""
+
+    path: Path
+    kernel_version: str     # "7.3.0-rc7"
+    source: str             # package with version
+    checksum: str           # "sha256:..." of the package
+
+
+def peer(version: str, name: str, suites: tuple[str, ...]) -> Peer:
+    """build/fetched/peer-VERSION, of a Debian package; FETCH if it cannot be had.
+
+    What was unpacked once is used again: a newer release of the package would make
+    figures of two runs differ for a reason that is not ours.
+    """
+    folder = settings.fetched() / f"peer-{version}"
+    record = folder / "harness.json"
+    if not record.is_file():
+        source = package(name, suites)
+        with new_folder(folder) as new:
+            made = {"kernel_version": unpack(source, new / "linux", version), "source": source.name,
+                    "checksum": source.checksum}
+            (new / record.name).write_text(json.dumps(made))
+    return Peer(folder / "linux", **json.loads(record.read_text("utf-8")))
 
 
 @contextmanager

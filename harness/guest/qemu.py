@@ -25,19 +25,22 @@ ALWAYS = ("panic=-1 "              # a panic ends QEMU (with -no-reboot) instead
           "loglevel=8")
 
 
+# By accelerator. With icount, virtual time counts instructions: 1 instruction = 1 ns.
+ACCEL = {"tcg": ("-accel", "tcg,thread=multi"), "kvm": ("-accel", "kvm"),
+         "icount": ("-accel", "tcg,thread=single", "-icount", "shift=0,sleep=off")}
+
+
 @dataclass(frozen=True)
 class BootSpec:
     arch: Arch
     kernel: Path
-    initrd: Path | None
+    initrd: Path
     cmdline: str                 # added to what every boot gets
     smp: int                     # CPUs
     memory_mib: int
     limit_s: float
-    icount: bool = False         # virtual time counts instructions: 1 instruction = 1 ns
-    accel: str = "tcg"           # or "kvm"; not used with icount
+    accel: str = "tcg"           # a key of ACCEL
     extra: tuple[str, ...] = ()  # more arguments for QEMU
-    interactive: bool = False    # the terminal is the guest's console
 
 
 @dataclass(frozen=True)
@@ -51,17 +54,12 @@ class BootResult:
         return self.exit == TIMEOUT
 
 
-def argv(spec: BootSpec) -> list[str]:
-    kvm = spec.accel == "kvm" and not spec.icount
-    accel = "kvm" if kvm else f"tcg,thread={'single' if spec.icount else 'multi'}"
-    return [spec.arch.qemu, *(spec.arch.kvm if kvm else spec.arch.machine), "-accel", accel,
-            *(["-icount", "shift=0,sleep=off"] if spec.icount else []),
+def argv(spec: BootSpec, serial: tuple[str, ...] = ("-serial", "stdio", "-monitor", "none")) -> list[str]:
+    arch = spec.arch
+    return [arch.qemu, *(arch.kvm if spec.accel == "kvm" else arch.machine), *ACCEL[spec.accel],
             "-smp", str(spec.smp), "-m", str(spec.memory_mib), "-nodefaults", "-display", "none",
-            *(["-serial", "mon:stdio"] if spec.interactive else ["-serial", "stdio", "-monitor", "none"]),
-            "-no-reboot", "-kernel", str(spec.kernel),
-            *(["-initrd", str(spec.initrd)] if spec.initrd else []), "-append",
-            f"console={spec.arch.console} {ALWAYS} {spec.arch.cmdline} {spec.cmdline}".strip(),
-            *spec.extra]
+            *serial, "-no-reboot", "-kernel", str(spec.kernel), "-initrd", str(spec.initrd),
+            "-append", f"console={arch.console} {ALWAYS} {arch.cmdline} {spec.cmdline}".strip(), *spec.extra]
 
 
 def script(spec: BootSpec) -> str:
@@ -96,7 +94,7 @@ def boot(spec: BootSpec, run_dir: Path, on_line: Callable[[str], None] | None = 
 
 def interactive(spec: BootSpec) -> int:
     """Boots with the terminal as console; ends with the guest, or with Ctrl-A X."""
-    return subprocess.call(argv(replace(spec, interactive=True)))
+    return subprocess.call(argv(spec, ("-serial", "mon:stdio")))
 
 
 def host_is(arch: Arch) -> bool:

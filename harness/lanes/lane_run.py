@@ -112,11 +112,10 @@ def boot_spec(lane: Lane, kernel: Path, glob: str | None = None,
               extra: Sequence[initramfs.Entry] = ()) -> qemu.BootSpec:
     spec = qemu.BootSpec(arch=lane.arch, kernel=kernel, initrd=initramfs.make(lane.arch, extra),
                          cmdline=cmdline(lane, glob), smp=lane.cpus, memory_mib=lane.memory_mib,
-                         limit_s=settings.scaled(lane.boot_limit_s), icount=lane.icount,
-                         extra=qemu_args(lane))
+                         limit_s=settings.scaled(lane.boot_limit_s), extra=qemu_args(lane))
     # KVM only where a trial boot of this kernel shows that it works.
-    return spec if lane.icount else replace(
-        spec, accel=qemu.probe_kvm(replace(spec, cmdline="kunit.enable=0")))
+    return replace(spec, accel="icount" if lane.icount else
+                   qemu.probe_kvm(replace(spec, cmdline="kunit.enable=0")))
 
 
 def second_opinion(src: Path, console: str) -> dict[str, int]:
@@ -142,7 +141,7 @@ def facts(lane: Lane, info: TreeInfo, made: kernel_build.BuildResult,
           spec: qemu.BootSpec) -> dict[str, Any]:
     """What people want to know of a run: from which source, how it was built and booted."""
     return {"lane": lane.name, "proves": lane.proves, "arch": lane.arch.name,
-            "kernel": made.out.name, "accel": spec.accel, "icount": spec.icount,
+            "kernel": made.out.name, "accel": spec.accel,
             "linux": info.kernel_version, "source": info.source, "checksum": info.checksum,
             "commit": made.source, "build_s": round(made.seconds, 1),
             "began": time.strftime("%Y-%m-%dT%H:%M:%S%z")}

@@ -227,8 +227,8 @@ def check(chosen: list[Queue], progress: Progress) -> list[Part]:
         if found:
             save(queue, found)
         else:
-            parts.append(report.died(queue.name, Exit.FETCH, time.monotonic() - start,
-                                     "no release could be had"))
+            parts.append(Part(queue.name, Exit.FETCH, 0, 1, 0, time.monotonic() - start,
+                              "no release could be had"))
         for item in found:
             good = item.result == APPLIES
             parts.append(Part(f"{queue.name} {item.source}", Exit.OK if good else Exit.APPLY, int(good),

@@ -13,7 +13,7 @@ from unittest import mock
 from harness import cli
 from harness.core import settings
 from harness.core.errors import Exit, HarnessError
-from harness.fetch import peers
+from harness.fetch import linux_source
 from harness.build import arches
 from harness.guest import qemu
 from harness.judge import judge
@@ -470,7 +470,7 @@ class ResumeTest(unittest.TestCase):
             folder = Path(name)
             kernel = folder / "bzImage"
             kernel.write_text("kernel")
-            spec = qemu.BootSpec(arches.arch("x86_64"), kernel, None, "x=1", 4, 256, 60, icount=True)
+            spec = qemu.BootSpec(arches.arch("x86_64"), kernel, Path("i"), "x=1", 4, 256, 60, "icount")
             self.assertIsNone(measure.earlier(spec, folder))
             (folder / "qemu-cmd").write_text(qemu.script(spec))
             (folder / "console.log").write_text(CONSOLE)
@@ -492,21 +492,20 @@ class PeersTest(unittest.TestCase):
     def setUp(self):
         self.folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
         self.asked = self.enterContext(mock.patch.object(
-            peers.linux_source, "package", return_value=peers.linux_source.Source(
+            linux_source, "package", return_value=linux_source.Source(
                 "package", "linux-source-9.9 9.9.1-1", "x.deb", "sha256:0")))
-        self.enterContext(mock.patch.object(peers.settings, "fetched", lambda: self.folder / "f"))
-        self.unpack = self.enterContext(mock.patch.object(peers.linux_source, "unpack"))
+        self.enterContext(mock.patch.object(linux_source.settings, "fetched", lambda: self.folder / "f"))
+        self.unpack = self.enterContext(mock.patch.object(linux_source, "unpack"))
 
-    def ensure(self) -> tuple[Path, peers.Peer]:
-        return peers.ensure("9.9", "linux-source-9.9", ("unstable",))
+    def ensure(self) -> linux_source.Peer:
+        return linux_source.peer("9.9", "linux-source-9.9", ("unstable",))
 
     def test_complete_tree_is_used_again(self):
         self.unpack.side_effect = lambda made, dest, version: (dest.mkdir(parents=True), "9.9.1")[1]
         one, other = self.ensure(), self.ensure()
         self.assertEqual((one, self.asked.call_count), (other, 1))
-        path, peer = one
-        self.assertEqual((peer.kernel_version, peer.source), ("9.9.1", "linux-source-9.9 9.9.1-1"))
-        self.assertTrue(path.is_dir())
+        self.assertEqual((one.kernel_version, one.source), ("9.9.1", "linux-source-9.9 9.9.1-1"))
+        self.assertTrue(one.path.is_dir())
 
     def test_nothing_is_left_of_a_failure(self):
         self.unpack.side_effect = HarnessError(Exit.FETCH, "it is Linux 1.0")

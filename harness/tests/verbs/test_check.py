@@ -40,7 +40,7 @@ class UnitCount(unittest.TestCase):
 
 class Report(unittest.TestCase):
     PARTS = [Part("unit tests", Exit.OK, 10, 0, 1, 2.0),
-             report.died("x86_64", Exit.BUILD, 61.0, "build of x86_64 failed\nmore"),
+             Part("x86_64", Exit.BUILD, 0, 1, 0, 61.0, "build of x86_64 failed\nmore"),
              Part("arm64", Exit.SPLAT, 40, 1, 0, 3.0)]
 
     def test_closing_line(self):
