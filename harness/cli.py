@@ -6,6 +6,7 @@ arguments(parser), if it has any, adds its own; main(parsed, Options) -> exit co
 """
 
 import argparse
+import errno
 import importlib
 import signal
 import sys
@@ -15,6 +16,7 @@ from types import ModuleType
 from typing import Callable, NoReturn
 
 from .core import Exit, HarnessError, files, look_up, proc, settings
+from .core.errors import disk_full
 from .fetch import linux_source, options
 
 VERBS = ("demo", "bench", "check", "prove", "tree", "export", "boot", "kunit", "record", "mutants",
@@ -103,6 +105,11 @@ def main(argv: list[str]) -> int:
     except BrokenPipeError:
         sys.stderr.close()
         return Exit.OK
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        print(f"run: {disk_full(str(error)).message}", file=sys.stderr)
+        return Exit.DISK
     except KeyboardInterrupt:
         print("\nrun: interrupted; nothing was left running, and the next run goes on from "
               "what was complete.", file=sys.stderr)

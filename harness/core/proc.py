@@ -5,6 +5,7 @@ At the limit, or on Ctrl-C, the whole group is killed: no compiler or QEMU outli
 """
 
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -16,7 +17,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Callable, Iterator, Sequence
 
-from .errors import Exit, HarnessError
+from .errors import Exit, HarnessError, disk_full
 
 GRACE_S = 3.0        # seconds between SIGTERM and SIGKILL
 POLL_S = 0.1         # seconds between two looks at a command, and at what it has printed
@@ -116,6 +117,8 @@ def run(argv: Sequence[str | Path], *, step: str, limit: float, cwd: Path | None
     if timed_out:
         raise HarnessError(code, f"{step} did not finish within {limit:g} s and was "
                            f"ended{where}.\n{tail(said)}".rstrip())
+    if check and child.returncode and (full := re.search(r".*No space left on device", said)):
+        raise disk_full(full[0])
     if check and child.returncode:
         raise HarnessError(code, f"{step} failed with exit value {child.returncode} "
                            f"({shlex.join(words)[:200]}){where}.\n{tail(said)}".rstrip())

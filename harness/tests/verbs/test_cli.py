@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import os
 import signal
@@ -78,6 +79,13 @@ class Verbs(unittest.TestCase):
         self.assertEqual(self.run_cli("demo", module=self.module(fail)), Exit.SPLAT)
         self.assertIn("run: a sentence.", self.err.getvalue())
         self.assertEqual(self.run_cli("demo", module=self.module(lambda parsed, opts: 7)), 7)
+
+    def test_disk_that_gets_full(self) -> None:
+        def full(parsed: object, opts: object) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device", "some/file")
+
+        self.assertEqual(self.run_cli("demo", module=self.module(full)), Exit.DISK)
+        self.assertIn("some/file", self.err.getvalue())
 
     def test_ctrl_c(self) -> None:
         def interrupted(parsed: object, opts: object) -> int:
