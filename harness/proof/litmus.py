@@ -194,7 +194,7 @@ def parts(opts: Options, progress: Progress) -> list[Part]:
         tool = herd7.ensure()
     except HarnessError as error:
         print(f"run: {error.message}", file=sys.stderr, flush=True)
-        return [*made, report.died("memory model", error.code, 0.0, error.message)]
+        return [*made, Part("memory model", error.code, 0, 1, 0, 0, error.message)]
     model = info.path / MODEL
     if not (model / herd7.CONFIG).is_file():
         raise HarnessError(Exit.TEST, f"{model} is not there, so there is no memory model to judge "

@@ -227,7 +227,7 @@ class RunTest(unittest.TestCase):
 
         def run(words, **more):
             commands.append([str(word) for word in words])
-            return Result(tuple(commands[-1]), 0, outputs, 1.0)
+            return Result(0, outputs, 1.0)
 
         with tempfile.TemporaryDirectory() as folder, mock.patch("harness.core.proc.run", run):
             found = spin.search(replace(variant(), cycles=cycles), 99, Path(folder) / "full",
