@@ -46,7 +46,10 @@ class Words:
 
 def words(queue: Queue) -> Words:
     path = queue.file(callers.FOLDER / "record.toml")
-    return records.make(Words, settings.toml(path), str(path))
+    data = settings.toml(path)
+    left_out = lane_files.differences(queue).left_out
+    return records.make(Words, data | {"lanes": [name for name in data["lanes"]
+                                                 if name not in left_out]}, str(path))
 
 
 def chains(console: Iterable[str]) -> list[tuple[str, ...]]:
