@@ -15,7 +15,7 @@ from functools import partial
 from types import ModuleType
 from typing import Callable, NoReturn
 
-from .core import Exit, HarnessError, files, look_up, proc, settings
+from .core import Exit, HarnessError, files, look_up, proc, require, settings
 from .core.errors import disk_full
 from .fetch import linux_source, options
 
@@ -77,8 +77,7 @@ def dispatch(argv: list[str]) -> int:
     """Runs one verb; errors come out as exceptions."""
     name, args = (argv[0], argv[1:]) if argv else ("help", [])
     if name in ("help", "-h", "--help"):
-        if len(args) > 1:
-            raise HarnessError(Exit.USAGE, "help takes one verb; see ./run help.")
+        require(len(args) < 2, "help takes one verb; see ./run help.")
         sys.stdout.write(parser(args[0]).format_help() if args and args[0] != "help" else
                          overview())
         return Exit.OK

@@ -32,6 +32,12 @@ class HarnessError(Exception):
         self.message = message
 
 
+def require(good: object, sentence: str, code: Exit = Exit.USAGE) -> None:
+    """Ends the verb with that sentence unless something is so."""
+    if not good:
+        raise HarnessError(code, sentence)
+
+
 def disk_full(what: str) -> HarnessError:
     return HarnessError(Exit.DISK, f"the disk is full: {what}; make room, or set BUILD_DIR to a folder "
                         "on another disk.")
@@ -40,8 +46,6 @@ def disk_full(what: str) -> HarnessError:
 def look_up(what: str, name: str, known: Iterable[str]) -> None:
     """Raises USAGE, which names all that there are, unless `name` is one of them."""
     names = list(known)
-    if name not in names:
-        near = difflib.get_close_matches(name, names, 1)
-        hint = f" (did you mean {near[0]}?)" if near else ""
-        raise HarnessError(Exit.USAGE, f"there is no {what} {name!r}{hint}; there is: "
-                           f"{', '.join(names)}.")
+    near = difflib.get_close_matches(name, names, 1)
+    hint = f" (did you mean {near[0]}?)" if near else ""
+    require(name in names, f"there is no {what} {name!r}{hint}; there is: {', '.join(names)}.")

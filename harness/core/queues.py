@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from . import records, settings
-from .errors import Exit, HarnessError
+from .errors import require
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,6 @@ def load(name: str | None = None) -> Queue:
         known.append(records.make(Queue, settings.toml(path), str(path), name=item, dir=path.parent))
     chosen = [queue for queue in known
               if (queue.name == name if name else queue.default or len(known) == 1)]
-    if len(chosen) != 1:
-        raise HarnessError(Exit.USAGE, f"there is no queue {name or '(none named)'} under patches/; "
-                           f"name one with --queue: {', '.join(names()) or 'none'}.")
+    require(len(chosen) == 1, f"there is no queue {name or '(none named)'} under patches/; name one "
+            f"with --queue: {', '.join(names()) or 'none'}.")
     return chosen[0]

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Iterator, Sequence
 
-from ..core import Exit, HarnessError, Queue, proc, queues, settings
+from ..core import Exit, HarnessError, Queue, proc, queues, require, settings
 from ..core.files import check_disk, new_folder
 from ..core.git import ask, git
 from . import apt
@@ -73,13 +73,11 @@ def kernel_version(folder: Path, name: str, version: str) -> str:
     text = makefile.read_text(errors="replace") if makefile.is_file() else ""
     fields = dict(re.findall(r"^(VERSION|PATCHLEVEL|SUBLEVEL|EXTRAVERSION)[ \t]*=[ \t]*(\S*)", text,
                              re.M))
-    if not {"VERSION", "PATCHLEVEL", "SUBLEVEL"} <= fields.keys():
-        raise HarnessError(Exit.FETCH, f"{name} is not a Linux source (its top Makefile has no "
-                           f"version); {ways(version)}.")
+    require({"VERSION", "PATCHLEVEL", "SUBLEVEL"} <= fields.keys(), f"{name} is not a Linux source (its "
+            f"top Makefile has no version); {ways(version)}.", Exit.FETCH)
     found = "{VERSION}.{PATCHLEVEL}.{SUBLEVEL}".format(**fields) + fields.get("EXTRAVERSION", "")
-    if not found.startswith(version + "."):
-        raise HarnessError(Exit.FETCH, f"{name} is Linux {found}, but {version}.y is wanted; "
-                           f"{ways(version)}.")
+    require(found.startswith(version + "."), f"{name} is Linux {found}, but {version}.y is wanted; "
+            f"{ways(version)}.", Exit.FETCH)
     return found
 
 
@@ -90,8 +88,7 @@ def find(opts: Options) -> Source:
         return _given_folder(opts.linux.expanduser().absolute(), version)
     if opts.tarball:
         path = opts.tarball.expanduser().absolute()
-        if not path.is_file():
-            raise HarnessError(Exit.USAGE, f"--tarball {path} is not a file.")
+        require(path.is_file(), f"--tarball {path} is not a file.")
         return Source("tarball", path.name, str(path), f"sha256:{apt.sha256(path)}")
     try:
         return package(opts.queue.package, opts.queue.suites)
@@ -112,19 +109,16 @@ def package(name: str, suites: tuple[str, ...]) -> Source:
 def _given_folder(path: Path, version: str) -> Source:
     """Checks --linux PATH without writing to it."""
     name = f"--linux {path}"
-    if not (path / "Makefile").is_file():
-        raise HarnessError(Exit.USAGE, f"{name} is not a Linux source tree (it has no Makefile).")
+    require((path / "Makefile").is_file(), f"{name} is not a Linux source tree (it has no Makefile).")
     kernel_version(path, name, version)
     if (path / ".git").exists():
         dirty = git(path, "status", "--porcelain", code=Exit.FETCH).output.splitlines()
-        if dirty:
-            raise HarnessError(Exit.USAGE, f"{name} has changes that are not committed "
-                               f"({dirty[0].strip()}{', ...' if len(dirty) > 1 else ''}); commit or "
-                               "stash them, or give a clean tree.")
+        require(not dirty, f"{name} has changes that are not committed ({', '.join(dirty[:1]).strip()}"
+                f"{', ...' * (len(dirty) > 1)}); commit or stash them, or give a clean tree.")
         return Source("git", str(path), str(path), f"git:{ask(path, 'rev-parse', 'HEAD')}")
-    if built := [item for item in BUILD_OUTPUT if (path / item).exists()]:
-        raise HarnessError(Exit.USAGE, f"{name} holds build output ({built[0]}); run "
-                           "make mrproper there, or give a clean tree.")
+    built = [item for item in BUILD_OUTPUT if (path / item).exists()]
+    require(not built, f"{name} holds build output ({', '.join(built)}); run make mrproper there, or "
+            "give a clean tree.")
     # Every file's name, size and time tell whether a folder was changed.
     files = proc.run(["find", path, "!", "-type", "d", "-printf", "%P %s %T@\\n"], step=f"looking at {path}",
                      limit=settings.limit("copy"), code=Exit.FETCH).output

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from ..core import Exit, HarnessError, Queue, look_up, records, settings
+from ..core import Queue, look_up, records, require, settings
 from ..core.queues import merged
 from ..build.arches import Arch, Kernel, arch
 from ..judge import selftests, torture
@@ -69,8 +69,8 @@ def names(queue: Queue, folder: Path = LANES) -> list[str]:
 
 def load(name: str, queue: Queue, folder: Path = LANES) -> Lane:
     """Reads lanes/NAME.toml; an unknown name is a usage error that lists the lanes."""
-    if why := differences(queue).left_out.get(name):
-        raise HarnessError(Exit.USAGE, f"the lane {name} is not for {queue.name}: {why}.")
+    why = differences(queue).left_out.get(name)
+    require(not why, f"the lane {name} is not for {queue.name}: {why}.")
     look_up("lane", name, names(queue, folder))
     return read(folder / f"{name}.toml", queue)
 
@@ -86,17 +86,16 @@ def read(path: Path, queue: Queue) -> Lane:
     data = keys(path.stem)
     lane = data.pop("kernel", "")       # whose kernel it boots
     if lane:
-        if own := [key for key in _OF_A_KERNEL if key in data]:
-            raise _wrong(path, f"with kernel = {lane!r}, {' and '.join(own)} must go: they are that "
-                         "lane's")
+        own = [key for key in _OF_A_KERNEL if key in data]
+        require(not own, f"{path}: with kernel = {lane!r}, {' and '.join(own)} must go: they are that "
+                "lane's.")
         look_up(f"lane for the kernel of {path.name}", lane,
                 [item.stem for item in path.parent.glob("*.toml")])
         other = keys(lane)
-        if "kernel" in other:
-            raise _wrong(path, f"kernel names {lane!r}, which has no kernel of its own")
+        require("kernel" not in other, f"{path}: kernel names {lane!r}, which has no kernel of its own.")
         data |= {key: other[key] for key in _OF_A_KERNEL if key in other}
-    if "arch" not in data:
-        raise _wrong(path, "the key 'arch' is missing (or 'kernel', the lane whose kernel it boots)")
+    require("arch" in data, f"the key 'arch' of {path} is missing (or 'kernel', the lane whose kernel "
+            "it boots).")
     target = arch(data.pop("arch"))
     kernel = records.make(Kernel, {
         "options": target.config | different.config | data.pop("config", {}),
@@ -106,27 +105,20 @@ def read(path: Path, queue: Queue) -> Lane:
     return replace(made, torture=tuple(_torture(path, item, queue) for item in made.torture))
 
 
-def _wrong(path: Path, what: str) -> HarnessError:
-    return HarnessError(Exit.USAGE, f"{path}: {what}.")
-
-
 def _torture(path: Path, asked: Wanted, queue: Queue) -> Wanted:
     """Checks a [[torture]] against its table of torture.toml; adds the selftests that it runs."""
     look_up(f"torture test for {path.name}", asked.test, torture.kinds())
     kind = torture.kinds()[asked.test]
     for name in asked.minimum:
-        if name not in kind.numbers:
-            raise _wrong(path, f"minimum of {kind.name} must give a number for one of its totals "
-                         f"({', '.join(kind.numbers)}), not {name}")
-    if asked.skips and not kind.verdicts:
-        raise _wrong(path, f"{kind.name} has no verdicts that could be skipped")
+        require(name in kind.numbers, f"{path}: minimum of {kind.name} must give a number for one of "
+                f"its totals ({', '.join(kind.numbers)}), not {name}.")
+    require(kind.verdicts or not asked.skips, f"{path}: {kind.name} has no verdicts that could be skipped.")
     return replace(asked, programs=selftests.load(queue.file(settings.REPO / kind.programs)).runs
                    if kind.programs else ())
 
 
 def choose(queue: Queue, named: list[str], everything: bool) -> list[Lane]:
     """The lanes that ./run check runs: those named, all, or those with when = "check"."""
-    if named and everything:
-        raise HarnessError(Exit.USAGE, "check takes names of lanes or --all, not both.")
+    require(not (named and everything), "check takes names of lanes or --all, not both.")
     found = [load(name, queue) for name in dict.fromkeys(named or names(queue))]
     return found if named or everything else [lane for lane in found if lane.when == "check"]

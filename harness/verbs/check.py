@@ -16,7 +16,7 @@ exit code is that of the first. Runs leave their files in build/<queue>/runs/.
 from argparse import ArgumentParser, Namespace
 from dataclasses import replace
 
-from ..core import Exit, HarnessError, Part, Progress, queues, report
+from ..core import Part, Progress, queues, report, require
 from ..core.report import guarded
 from ..fetch import Options
 from ..queue import releases, tree
@@ -43,8 +43,7 @@ def arguments(parser: ArgumentParser) -> None:
 
 def main(parsed: Namespace, opts: Options) -> int:
     if parsed.releases:
-        if parsed.lanes or parsed.linux or parsed.tarball:
-            raise HarnessError(Exit.USAGE, "--releases takes no lane, and finds the sources itself.")
+        require(not (parsed.lanes or opts.given), "--releases takes no lane, and finds the sources itself.")
         named = [queues.load(name) for name in ([parsed.queue] if parsed.queue else queues.names())]
         return report.finish(releases.check(named, Progress(len(named))), "Applied is not built or "
                              "booted; README.md has the table, with what passed the whole check.")

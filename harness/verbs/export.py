@@ -9,7 +9,7 @@ on, and the number of patches in its subject are brought up to date.
 from argparse import Namespace
 from dataclasses import replace
 
-from ..core import Exit, HarnessError
+from ..core import Exit, require
 from ..core.git import ask, git
 from ..fetch import Options
 from ..queue import series
@@ -21,20 +21,15 @@ def main(parsed: Namespace, opts: Options) -> int:
     queue = opts.queue
     path = queue.build / "linux"
     record = read_record(path)
-    if record is None:
-        raise HarnessError(Exit.USAGE, f"there is no tree at {path} to export; make it with "
-                           "./run tree.")
-    if ask(path, "status", "--porcelain"):
-        raise HarnessError(Exit.USAGE, f"{path} has changes that are not committed; commit them "
-                           "(or use ./run tree --discard), then export.")
+    require(record, f"there is no tree at {path} to export; make it with ./run tree.")
+    require(not ask(path, "status", "--porcelain"), f"{path} has changes that are not committed; commit "
+            "them (or use ./run tree --discard), then export.")
     head = ask(path, "rev-parse", "HEAD")
-    if git(path, "merge-base", "--is-ancestor", record.base_commit, head, check=False).returncode:
-        raise HarnessError(Exit.USAGE, f"{path} is not on top of its base commit "
-                           f"{record.base_commit[:12]}; put your commits on the branch base, then "
-                           "export.")
-    if ask(path, "rev-list", "--merges", f"{record.base_commit}..{head}"):
-        raise HarnessError(Exit.USAGE, f"{path} holds merge commits, which cannot be patches; "
-                           "rebase them onto the branch base, then export.")
+    ours = git(path, "merge-base", "--is-ancestor", record.base_commit, head, check=False)
+    require(ours.returncode == 0, f"{path} is not on top of its base commit {record.base_commit[:12]}; "
+            "put your commits on the branch base, then export.")
+    require(not ask(path, "rev-list", "--merges", f"{record.base_commit}..{head}"), f"{path} holds merge "
+            "commits, which cannot be patches; rebase them onto the branch base, then export.")
     record = replace(record, tip_commit=head, series="")   # the next use applies them anew
     record.write(path)
     write(info(queue, path, record))

@@ -11,7 +11,7 @@ Leaves build/<queue>/runs/LANE/ (LANE-base with --base): config, console.log, qe
 from argparse import ArgumentParser, Namespace
 from functools import partial
 
-from ..core import Exit, HarnessError, Progress
+from ..core import Progress, require
 from ..fetch import Options
 from ..queue import tree
 from ..lanes import lane_files, lane_run
@@ -28,9 +28,8 @@ def arguments(parser: ArgumentParser) -> None:
 
 def main(parsed: Namespace, opts: Options) -> int:
     lane = lane_files.load(parsed.lane, opts.queue)
-    if parsed.glob and not lane.suites:
-        raise HarnessError(Exit.USAGE, f"lane {lane.name} runs no suite, so there are no cases to "
-                           "choose from; leave the pattern out.")
+    require(lane.suites or not parsed.glob, f"lane {lane.name} runs no suite, so there are no cases to "
+            "choose from; leave the pattern out.")
     progress = Progress(2)
     progress.phase("the kernel tree")
     info = (tree.base_with_tests if parsed.base else tree.ensure_tree)(opts, progress)
