@@ -9,15 +9,11 @@
  *        hold_us=16000       how long the other CPU is held
  *        reps=3              points for each case, after one warm-up
  *        limit_us=100        what a verdict allows
- * Out: lines on standard output
+ * Out: lines on standard output, as program.h says: verdicts preemptoff.<case>, and
  *
- *   PREEMPTOFF-BEGIN
  *   BENCH,preemptoff,<case>,<hold_ns>,<rep>,<longest_ns>,1     a point
  *   BENCH-DISCARD,preemptoff,<case>,<reason>                   a try that shows nothing
- *   PREEMPTOFF-MAX,<case>,<points>,<longest_us>
- *   PREEMPTOFF-VERDICT,preemptoff,<case>,pass|fail|info,longest <n> us
- *   BENCH-FAIL,<step>: <error>                                 it gives up, exit value 1
- *   PREEMPTOFF-END,<verdicts that fail>                        always the last line
+ *   FIGURE,longest,case=..,points=..,longest_us=..
  *
  * One point: a thread of the process holds CPU 2 with interrupts off. Meanwhile the caller,
  * on CPU 1, waits for it: in a call of the kernel, or in a system call that makes one.
@@ -30,7 +26,8 @@
  * and ended after that.
  *
  * The case alone makes no call: the caller keeps computing for as long. So it shows the
- * longest section that ticks and the urgent task make anyway, with the tracer's own work.
+ * longest section that ticks and the urgent task make anyway, with the tracer's own work; it has no
+ * verdict.
  *
  * The clock should be one that counts instructions: on a host that runs the CPUs in turn,
  * each section has the turns of the others in it.
@@ -67,7 +64,7 @@ static int many_pinned = -1, reps = 3;
 static uint64_t hold_ns = 16000000, limit_us = 100;
 static char entries[256] = "*";
 
-static int device = -1, failures;
+static int device = -1;
 
 /* ---- the cases ---- */
 
@@ -93,15 +90,6 @@ static const struct wait_case {
 };
 
 /* ---- small things ---- */
-
-static void __attribute__((noreturn)) finish(const char *failed_step)
-{
-	if (failed_step)
-		printf("BENCH-FAIL,%s: %s\n", failed_step, strerror(errno));
-	printf("PREEMPTOFF-END,%d\n", failures + !!failed_step);
-	fflush(stdout);
-	exit(failed_step ? 1 : 0);
-}
 
 /* The same where some instructions do not matter: short turns take such a simulator long. */
 static inline void relax_seldom(void)
@@ -312,11 +300,11 @@ static void measure_case(const struct wait_case *it, int tracing_on)
 		}
 		rep++;
 	}
-	printf("PREEMPTOFF-MAX,%s,%d,%llu\n", it->name, reps, (unsigned long long)most);
-	printf("PREEMPTOFF-VERDICT,preemptoff,%s,%s,longest %llu us\n", it->name,
-	       !it->judged ? "info" : most <= limit_us ? "pass" : "fail",
+	figure("longest", "case=%s,points=%d,longest_us=%llu", it->name, reps,
 	       (unsigned long long)most);
-	failures += it->judged && most > limit_us;
+	if (it->judged)
+		verdict("preemptoff", it->name, most <= limit_us, "longest %llu us, the limit is %llu",
+			(unsigned long long)most, (unsigned long long)limit_us);
 }
 
 /* ---- the program ---- */
@@ -358,8 +346,7 @@ int main(int argc, char **argv)
 	int tracing_on, i;
 	size_t which;
 
-	setvbuf(stdout, NULL, _IOLBF, 0);
-	printf("PREEMPTOFF-BEGIN\n");
+	begin_verdicts();
 	for (i = 1; i < argc; i++)
 		option(argv[i]);
 	errno = EINVAL;

@@ -1,7 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the guests' programs share: options, time, CPUs, and how points are summed up. To be
- * included after _GNU_SOURCE is defined.
+ * What the guests' programs share: what they say, options, time, CPUs, and how points are summed
+ * up. To be included after _GNU_SOURCE is defined.
+ *
+ * A program with verdicts says KTAP, in whole lines:
+ *
+ *   KTAP version 1
+ *   ok 1 <mode>.<case> # <reason>
+ *   not ok 2 <mode>.<case> # <reason>
+ *   ok 3 <mode>.<case> # SKIP <reason>
+ *   FIGURE,<table>,<name>=<value>,...      a row of what was counted or measured, units in the names
+ *   # <text>                               anything else
+ *   1..3                                   the end; the exit value is 0, whatever the verdicts are
+ *   Bail out! <step>: <error>              instead of that if it gives up, exit value 1
+ *
+ * So one that dies has no plan, which fails. harness/judge/ktap.py reads it.
  */
 #ifndef PROGRAM_H
 #define PROGRAM_H
@@ -9,6 +22,7 @@
 #include <errno.h>
 #include <fnmatch.h>
 #include <sched.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -22,6 +36,56 @@ static inline void __attribute__((noreturn)) fail(const char *step)
 {
 	printf("BENCH-FAIL,%s\n", step);
 	exit(1);
+}
+
+static int verdicts;	/* so far */
+
+static inline void begin_verdicts(void)
+{
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	printf("KTAP version 1\n");
+}
+
+/* MODE is NULL where there is only one. */
+static inline void __attribute__((format(printf, 4, 5)))
+verdict(const char *mode, const char *name, bool good, const char *reason, ...)
+{
+	va_list args;
+
+	va_start(args, reason);
+	printf("%s %d %s%s%s # ", good ? "ok" : "not ok", ++verdicts, mode ? mode : "",
+	       mode ? "." : "", name);
+	vprintf(reason, args);
+	putchar('\n');
+	va_end(args);
+}
+
+static inline void skip(const char *mode, const char *name, const char *reason)
+{
+	verdict(mode, name, true, "SKIP %s", reason);
+}
+
+static inline void __attribute__((format(printf, 2, 3)))
+figure(const char *table, const char *row, ...)
+{
+	va_list args;
+
+	va_start(args, row);
+	printf("FIGURE,%s,", table);
+	vprintf(row, args);
+	putchar('\n');
+	va_end(args);
+}
+
+/* The last thing a program with verdicts says; its threads are wherever they are. */
+static inline void __attribute__((noreturn)) finish(const char *failed_step)
+{
+	if (failed_step)
+		printf("Bail out! %s: %s\n", failed_step, strerror(errno));
+	else
+		printf("1..%d\n", verdicts);
+	fflush(stdout);
+	_exit(failed_step ? 1 : 0);
 }
 
 static inline uint64_t now_ns(void)

@@ -11,9 +11,10 @@ from typing import Any
 from ..core import Exit, HarnessError, Queue, look_up, records, settings
 from ..core.queues import merged
 from ..build.arches import Arch, Kernel, arch
-from ..judge import selftests, torture
-from ..judge.runs import Suite
+from ..judge import torture
+from ..judge.ktap import Suite
 from ..judge.torture import Wanted
+from . import selftests
 
 LANES = settings.REPO / "lanes"
 WHEN = ("check", "all")      # ./run check; ./run check --all only
@@ -91,15 +92,19 @@ _OF_A_KERNEL = ("arch", "kunitconfig", "config")     # come with `kernel`, if a 
 def _torture(path: Path, entry: dict[str, Any], queue: Queue) -> Wanted:
     look_up(f"torture test for {path.name}", entry.get("test", ""), torture.kinds())
     kind = torture.kinds()[entry["test"]]
-    programs = selftests.load(queue.file(settings.REPO / kind.programs)).runs \
-        if kind.programs else ()
-    found = records.make(Wanted, entry, f"a [[torture]] in {path}", programs=programs)
+    where = f"a [[torture]] in {path}"
+    skips = {key: entry.pop(key) for key in ("skips", "why") if key in entry}
+    if skips and not kind.program:
+        raise _wrong(path, f"{kind.name} has no cases that could be skipped")
+    suites = [records.make(Suite, skips, where, name="", min_cases=0)] if skips else []
+    if kind.programs:
+        suites += [item.suite() for item in
+                   selftests.load(queue.file(settings.REPO / kind.programs)).run]
+    found = records.make(Wanted, entry, where, suites=tuple(suites))
     for name in found.minimum:
         if name not in kind.numbers:
             raise _wrong(path, f"minimum of {kind.name} must give a number for one of its totals "
                          f"({', '.join(kind.numbers)}), not {name}")
-    if found.skips and not kind.verdicts:
-        raise _wrong(path, f"{kind.name} has no verdicts that could be skipped")
     return found
 
 

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..core import Exit, HarnessError, Queue, look_up, records, settings
-from ..judge import judge, ktap, torture
-from ..judge.runs import Run, Suite
+from ..judge import judge, ktap, splats, torture
+from ..judge.ktap import Suite
+from ..judge.runs import Run
 from ..lanes import lane_files
 from . import edits
 from .edits import Edit
@@ -135,7 +136,7 @@ class Watch:
         failed = self.reader.failed
         before = len(failed)
         self.reader.feed(line)
-        self.began = self.began or bool(self.reader.report.suites)
+        self.began = self.began or bool(self.reader.root.tests)
         way = self.mutant.caught_by
         if way == "case" and set(self.mutant.fails) <= set(failed):
             self._catch(", ".join(self.mutant.fails))
@@ -147,7 +148,7 @@ class Watch:
             self._see("splat", text)
         elif any(pattern.search(text) for pattern in self.hang):
             self._see("hang", text)
-        elif not self.splat and judge.splat(line):
+        elif not self.splat and splats.splat(line):
             self.splat = text
             self._see("splat", text, named=False)
         return bool(self.caught)
@@ -157,8 +158,8 @@ class Watch:
         for kind in torture.kinds().values():
             if kind.begin.search(text):
                 self.began = True
-            for item in torture.said(kind.name, [text]):
-                if item.status == "fail":
+            for item in torture.ends(kind.name, [text]):
+                if item.status == "failed":
                     self.verdicts.append(item.name)
         if all(fnmatch.filter(self.verdicts, pattern) for pattern in self.mutant.fails):
             self._catch(", ".join(dict.fromkeys(self.verdicts)))
@@ -208,9 +209,10 @@ def baseline(lane: lane_files.Lane, console: str, exit_value: str, mutant: Mutan
         return verdict.reasons
     lines = console.splitlines()
     if mutant.caught_by == "torture":
-        passed = [item.name for item in torture.said(lane.torture[0].test, lines)
-                  if item.status == "pass"]
+        passed = [item.name for item in torture.ends(lane.torture[0].test, lines)
+                  if item.status == "ok"]
         return [f"{name} was not run" for name in mutant.fails if not fnmatch.filter(passed, name)]
-    cases = [case.name for case in ktap.parse(judge.at_boot(lines)).leaves("ok")]
+    cases = [case.name for case in ktap.read(judge.at_boot(lines)).root.leaves()
+             if case.status == "ok"]
     return [f"{name} was not run" for name in mutant.fails
             if not any(case == name or case.startswith(name + ".") for case in cases)]

@@ -18,7 +18,7 @@ from ..core.git import git
 from ..fetch import Options, apt, host_packages
 from ..queue import TreeInfo, export, releases, series, siblings, tree
 from ..build import kconfig, single_objects
-from ..judge import badness
+from ..judge import splats
 from . import edits, litmus, mutants
 
 
@@ -275,8 +275,8 @@ def check_litmus(context: Context) -> Result:
 
 def check_splats(context: Context) -> Result:
     """The kernel's own scripts know no report that the splat patterns do not."""
-    return verdict(badness.complaints(context.ready.path, context.opts.queue),
-                   f"all of {Path(badness.SCRIPT).name}'s, but for those listed with a reason")
+    return verdict(splats.badness(context.ready.path, context.opts.queue),
+                   f"all of {Path(splats.SCRIPT).name}'s, but for those listed with a reason")
 
 
 def _extract(repo: Path, commit: str, path: str, folder: Path) -> bool:

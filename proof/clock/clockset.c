@@ -4,13 +4,9 @@
  *
  * In:  at least 3 CPUs, CPU 1 with nohz_full; /proc, root; as argument
  *        limit_us=200         lateness that fails
- * Out: lines on standard output (times in ns of CLOCK_MONOTONIC):
+ * Out: lines on standard output, as program.h says: verdicts set.<case>, and the greatest lateness
  *
- *   CLOCKSET-BEGIN
- *   CLOCKSET-MAX,<case>,<points>,<greatest lateness>
- *   CLOCKSET-VERDICT,set,<case>,pass|fail,<reason>
- *   CLOCKSET-FAIL,<step>: <error>                the test gives up, exit value 1
- *   CLOCKSET-END,<verdicts that fail>            always the last line
+ *   FIGURE,latest,case=..,points=..,latest_ns=..
  *
  * A task arms a timer of CLOCK_REALTIME for a time that is hours away, sets the clock to
  * a second after that, and goes on computing, so that nothing else makes the CPU look at its
@@ -57,18 +53,6 @@
 #define QUIET_TRIES 100
 
 static _Atomic uint64_t fired_ns;
-static int failures;
-
-static void __attribute__((noreturn)) finish(const char *failed_step)
-{
-	if (failed_step) {
-		printf("CLOCKSET-FAIL,%s: %s\n", failed_step, strerror(errno));
-		failures++;
-	}
-	printf("CLOCKSET-END,%d\n", failures);
-	fflush(stdout);
-	exit(failed_step ? 1 : 0);
-}
 
 /* Where one thread emulates all CPUs, others run now; not too often, that takes long. */
 static void relax_seldom(void)
@@ -201,7 +185,6 @@ static void one_case(const char *name, int cpu, bool full, bool remote, uint64_t
 {
 	struct sigevent event = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGALRM };
 	uint64_t max = 0, late;
-	char reason[160];
 	int points;
 
 	bind_cpu(cpu);
@@ -218,14 +201,12 @@ static void one_case(const char *name, int cpu, bool full, bool remote, uint64_t
 			max = late;
 	}
 	timer_delete(timer);
-	printf("CLOCKSET-MAX,%s,%d,%llu\n", name, points, (unsigned long long)max);
-	snprintf(reason, sizeof(reason), "%d points of %d; at most %llu ns%s, the limit is %llu%s",
-		 points, POINTS, (unsigned long long)max,
-		 max == PATIENCE_NS ? " (then it was no longer waited for)" : "",
-		 (unsigned long long)limit, points < POINTS ? "; the tick does not stop" : "");
-	printf("CLOCKSET-VERDICT,set,%s,%s,%s\n", name,
-	       points == POINTS && max <= limit ? "pass" : "fail", reason);
-	failures += points < POINTS || max > limit;
+	figure("latest", "case=%s,points=%d,latest_ns=%llu", name, points, (unsigned long long)max);
+	verdict("set", name, points == POINTS && max <= limit,
+		"%d points of %d; at most %llu ns%s, the limit is %llu%s",
+		points, POINTS, (unsigned long long)max,
+		max == PATIENCE_NS ? " (then it was no longer waited for)" : "",
+		(unsigned long long)limit, points < POINTS ? "; the tick does not stop" : "");
 }
 
 int main(int argc, char **argv)
@@ -236,8 +217,7 @@ int main(int argc, char **argv)
 	sigset_t alarm_only;
 	FILE *migration;
 
-	setvbuf(stdout, NULL, _IOLBF, 0);
-	printf("CLOCKSET-BEGIN\n");
+	begin_verdicts();
 	if (argc > 1 && !strncmp(argv[1], "limit_us=", 9))
 		limit = strtoull(argv[1] + 9, NULL, 10) * US;
 	if (sysconf(_SC_NPROCESSORS_ONLN) < 3) {

@@ -16,22 +16,16 @@
  *                                    it takes up to 4 times as long to get there
  *        hotplug=1                   stale: CPUs go offline and come back
  *        ops=2000                    stat, ratio: operations
- * Out: lines on standard output (times in ns of CLOCK_MONOTONIC):
+ * Out: lines on standard output, as program.h says: verdicts <mode>.<what>, and
  *
- *   TLB-BEGIN
- *   TLB-INFO,<what>,<value>
  *   BENCH,tlb_wakeup,<operation>,<hold>,<rep>,<latency>,1      tlb_wakeup_locked: may be pinned
  *   BENCH-DISCARD,<operation>,<hold>,<reason>      a try that shows nothing
- *   TLB-BACKGROUND,<case>,<hold>,<done>,<wake-ups>,<greatest latency>     done: pages, huge pages
- *   TLB-LAT-MAX,<operation>,<hold>,<points>,<latency>
- *   TLB-STALE,<case>,ops=..,checked=..,faults=..,migrations=..,others=..,hotplugs=..,stale=..
- *   TLB-STAT,<operation>,ops=..,moves=..,remote=..,received=..,local_one=..,local_all=..
- *   TLB-RATIO,<operation>,<ops>,<ns per op>
- *   TLB-VERDICT,<mode>,<what>,pass|fail|info|skip,<reason>
- *   TLB-FAIL,<step>: <error>                       the test gives up, exit value 1
- *   TLB-END,<verdicts that fail>                   always the last line
- *
- * The exit value is 0 if it came to its end, whatever the verdicts are.
+ *   FIGURE,guest,cpus=..,swap=..,pcid=..,...       what it has, 1 or 0
+ *   FIGURE,lat,operation=..,held_ns=..,points=..,most_ns=..
+ *   FIGURE,background,case=..,held_ns=..,done=..,wakeups=..,most_ns=..    done: pages, huge pages
+ *   FIGURE,stale,case=..,operations=..,checked=..,faults=..,migrations=..,others=..,hotplugs=..,stale=..
+ *   FIGURE,stat,operation=..,times=..,moves=..,flushes=..,received=..,local_one=..,local_all=..
+ *   FIGURE,ratio,operation=..,times=..,each_ns=..
  *
  * lat: a thread H of the process holds CPU 2 with interrupts off. Meanwhile the
  * caller, on CPU 1, does something that has to flush the TLB of CPU 2, and at a
@@ -127,7 +121,6 @@
 
 static int hold_fd = -1;
 static int nr_cpus;
-static int failures;
 static bool have_swap;
 
 /* ---- options ---- */
@@ -152,17 +145,6 @@ static const struct option_text options[] = {
 	{ "ops", opt_ops, sizeof(opt_ops) },
 };
 
-static void __attribute__((noreturn)) finish(const char *failed_step)
-{
-	if (failed_step) {
-		printf("TLB-FAIL,%s: %s\n", failed_step, strerror(errno));
-		failures++;
-	}
-	printf("TLB-END,%d\n", failures);
-	fflush(stdout);
-	exit(failed_step ? 1 : 0);
-}
-
 static void option(const char *word)
 {
 	if (!take_option(options, sizeof(options) / sizeof(*options), word))
@@ -170,12 +152,6 @@ static void option(const char *word)
 }
 
 /* ---- small things ---- */
-
-static void verdict(const char *mode, const char *what, bool pass, const char *reason)
-{
-	printf("TLB-VERDICT,%s,%s,%s,%s\n", mode, what, pass ? "pass" : "fail", reason);
-	failures += !pass;
-}
 
 static void bind_cpu(pid_t tid, int cpu)
 {
@@ -595,7 +571,6 @@ static void lat_op(const struct op *op, uint64_t hold_ns)
 {
 	int reps = atoi(opt_reps), points = 0, tries;
 	uint64_t latency, max = 0, limit = atoi(opt_limit) * US;
-	char reason[160];
 
 	for (tries = 0; points <= reps && tries < 4 * (reps + 1); tries++) {
 		const char *why = lat_try(op, hold_ns, &latency);
@@ -616,15 +591,14 @@ static void lat_op(const struct op *op, uint64_t hold_ns)
 		}
 	}
 	points = points ? points - 1 : 0;
-	printf("TLB-LAT-MAX,%s,%llu,%d,%llu\n", op->name, (unsigned long long)hold_ns, points,
-	       (unsigned long long)max);
-	if (op->info) {
-		printf("TLB-VERDICT,lat,%s,info,%s\n", op->name, op->info);
-		return;
-	}
-	snprintf(reason, sizeof(reason), "%d points of %d; at most %llu ns, the limit is %llu",
-		 points, reps, (unsigned long long)max, (unsigned long long)limit);
-	verdict("lat", op->name, points == reps && max <= limit, reason);
+	figure("lat", "operation=%s,held_ns=%llu,points=%d,most_ns=%llu", op->name,
+	       (unsigned long long)hold_ns, points, (unsigned long long)max);
+	if (op->info)
+		printf("# %s %s: no limit\n", op->name, op->info);
+	else
+		verdict("lat", op->name, points == reps && max <= limit,
+			"%d points of %d; at most %llu ns, the limit is %llu", points, reps,
+			(unsigned long long)max, (unsigned long long)limit);
 }
 
 #include "mm.h"
@@ -659,7 +633,7 @@ static void mode_lat(const struct op *list, size_t count)
 			if ((op->run == run_madvise && op->arg == MADV_PAGEOUT && !have_swap) ||
 			    (op->prepare == prep_reclaimed && !have_swap) ||
 			    (op->prepare == prep_membarrier && !membarrier_is_there(op))) {
-				printf("TLB-VERDICT,lat,%s,skip,not in this guest\n", op->name);
+				skip("lat", op->name, "not in this guest");
 				continue;
 			}
 			lat_op(op, strtoull(hold_us, NULL, 10) * US);
@@ -1111,7 +1085,7 @@ static void stale_case(size_t i, size_t pages)
 	uint64_t checked = 0, faults = 0, stale = 0, useful = 0;
 	pthread_t mover, holder, hotplug, noise[2];
 	bool plug = atoi(opt_hotplug);
-	char name[64], reason[200];
+	char name[64];
 	int n = nr_cpus < MAX_READERS ? nr_cpus : MAX_READERS, k;
 
 	snprintf(name, sizeof(name), "%s_%zu", cases[i].name, pages);
@@ -1175,31 +1149,26 @@ static void stale_case(size_t i, size_t pages)
 		stale += readers[k].stale;
 		useful += !!readers[k].checked;
 		if (readers[k].stale)
-			printf("TLB-INFO,stale_reader_%d,state %llu of generation %llu: "
-			       "kind %d value %llu\n",
+			printf("# stale reader %d: state %llu of generation %llu, kind %d value %llu\n",
 			       k, (unsigned long long)readers[k].first_state & 7,
 			       (unsigned long long)readers[k].first_state >> SHIFT,
 			       readers[k].first_kind,
 			       (unsigned long long)readers[k].first_value);
 	}
-	printf("TLB-STALE,%s,ops=%llu,checked=%llu,faults=%llu,migrations=%llu,others=%llu,"
-	       "hotplugs=%llu,stale=%llu\n",
-	       name, (unsigned long long)st.ops, (unsigned long long)checked,
+	figure("stale", "case=%s,operations=%llu,checked=%llu,faults=%llu,migrations=%llu,"
+	       "others=%llu,hotplugs=%llu,stale=%llu", name, (unsigned long long)st.ops, (unsigned long long)checked,
 	       (unsigned long long)faults, (unsigned long long)st.migrations,
 	       (unsigned long long)flushes, (unsigned long long)st.hotplugs,
 	       (unsigned long long)stale);
-	snprintf(reason, sizeof(reason), "%llu stale of %llu by %llu readers, %llu operations",
-		 (unsigned long long)stale, (unsigned long long)checked,
-		 (unsigned long long)useful, (unsigned long long)st.ops);
-	verdict("stale", name, !stale, reason);
+	verdict("stale", name, !stale, "%llu stale of %llu by %llu readers, %llu operations",
+		(unsigned long long)stale, (unsigned long long)checked,
+		(unsigned long long)useful, (unsigned long long)st.ops);
 	if (stale)
 		return;
 	/* What hardly did anything shows nothing. */
-	snprintf(reason, sizeof(reason), "%llu operations and 20 checks for each are wanted",
-		 (unsigned long long)least);
 	verdict("enough", name, st.ops >= least && checked >= 20 * st.ops && useful > 1 &&
-		st.migrations && flushes &&
-		(!plug || st.hotplugs), reason);
+		st.migrations && flushes && (!plug || st.hotplugs),
+		"%llu operations and 20 checks for each are wanted", (unsigned long long)least);
 }
 
 static void mode_stale(void)
@@ -1220,7 +1189,7 @@ static void mode_stale(void)
 		if (!listed(opt_cases, one) && !listed(opt_cases, many) && !listed(opt_cases, more))
 			continue;
 		if (cases[i].step == case_pageout && !have_swap) {
-			printf("TLB-VERDICT,stale,pageout,skip,no swap in this guest\n");
+			skip("stale", "pageout", "no swap in this guest");
 			continue;
 		}
 		if (cases[i].step == case_remap) {
@@ -1288,11 +1257,10 @@ static void mode_stat(void)
 	int n = atoi(opt_ops), i, cpu, last = -1, moves = 0;
 	pthread_t filler, filler2, mover;
 	volatile uint64_t *p;
-	char reason[160];
 	long remote, received, local;
 
 	if (vmstat("nr_tlb_remote_flush") < 0) {
-		printf("TLB-VERDICT,stat,madvise_1,skip,the kernel has no CONFIG_DEBUG_TLBFLUSH\n");
+		skip("stat", "madvise_1", "the kernel has no CONFIG_DEBUG_TLBFLUSH");
 		return;
 	}
 	p = map(2, PROT_READ | PROT_WRITE);
@@ -1320,18 +1288,18 @@ static void mode_stat(void)
 	remote = after.remote - before.remote;
 	received = after.received - before.received;
 	local = after.one - before.one + after.all - before.all;
-	printf("TLB-STAT,madvise_1,ops=%d,moves=%d,remote=%ld,received=%ld,"
-	       "local_one=%ld,local_all=%ld\n", n, moves, remote, received, after.one - before.one, after.all - before.all);
+	figure("stat", "operation=madvise_1,times=%d,moves=%d,flushes=%ld,received=%ld,"
+	       "local_one=%ld,local_all=%ld", n, moves, remote, received,
+	       after.one - before.one, after.all - before.all);
 	/*
 	 * Two busy threads are on CPUs of their own: two flushes are received for
 	 * each that is sent, and the own one is not. A CPU may now and then run
 	 * something else than them, or have caught up by a switch of mm.
 	 */
-	snprintf(reason, sizeof(reason), "%ld sent, %ld received by 2 CPUs, %ld local, %d moves",
-		 remote, received, local, moves);
 	verdict("stat", "madvise_1", moves > 10 && remote >= n && received <= 2 * remote &&
 		received >= 2 * remote - remote / 10 && local <= remote + remote / 10 &&
-		local >= remote - remote / 5, reason);
+		local >= remote - remote / 5, "%ld sent, %ld received by 2 CPUs, %ld local, %d moves",
+		remote, received, local, moves);
 }
 
 /* ---- ratio ---- */
@@ -1353,7 +1321,8 @@ static void ratio_op(const char *name, size_t pages, bool one_by_one)
 		else
 			madvise((void *)p, pages * PAGE, MADV_DONTNEED);
 	}
-	printf("TLB-RATIO,%s,%d,%llu\n", name, n, (unsigned long long)((now_ns() - start) / n));
+	figure("ratio", "operation=%s,times=%d,each_ns=%llu", name, n,
+	       (unsigned long long)((now_ns() - start) / n));
 	munmap((void *)p, pages * PAGE);
 }
 
@@ -1398,11 +1367,12 @@ static void swap_on(void)
 	close(fd);
 }
 
-static void info_flags(void)
+static void say_guest(void)
 {
 	static const char * const names[] = { "pcid", "invpcid", "pti", "pge", "hypervisor" };
 	FILE *file = fopen("/proc/cpuinfo", "r");
 	static char line[8192];
+	char row[128] = "", word[32];
 	size_t i;
 
 	while (file && fgets(line, sizeof(line), file)) {
@@ -1410,15 +1380,15 @@ static void info_flags(void)
 			continue;
 		line[strcspn(line, "\n")] = ' ';
 		for (i = 0; i < sizeof(names) / sizeof(*names); i++) {
-			char word[32];
-
 			snprintf(word, sizeof(word), " %s ", names[i]);
-			printf("TLB-INFO,%s,%d\n", names[i], !!strstr(line, word));
+			snprintf(row + strlen(row), sizeof(row) - strlen(row), ",%s=%d", names[i],
+				 !!strstr(line, word));
 		}
 		break;
 	}
 	if (file)
 		fclose(file);
+	figure("guest", "cpus=%d,swap=%d%s", nr_cpus, have_swap, row);
 }
 
 int main(int argc, char **argv)
@@ -1426,15 +1396,12 @@ int main(int argc, char **argv)
 	char modes[sizeof(opt_mode)], *mode;
 	int i;
 
-	setvbuf(stdout, NULL, _IOLBF, 0);
-	printf("TLB-BEGIN\n");
+	begin_verdicts();
 	for (i = 1; i < argc; i++)
 		option(argv[i]);
 
 	share_lat();
 	nr_cpus = sysconf(_SC_NPROCESSORS_ONLN);
-	printf("TLB-INFO,cpus,%d\n", nr_cpus);
-	info_flags();
 	membarrier_register();
 	if (nr_cpus < 4)
 		finish("fewer than 4 CPUs");
@@ -1442,7 +1409,7 @@ int main(int argc, char **argv)
 	if (hold_fd < 0)
 		finish("/dev/hold");
 	swap_on();
-	printf("TLB-INFO,swap,%d\n", have_swap);
+	say_guest();
 
 	strcpy(modes, opt_mode);
 	for (mode = modes; *mode; mode += strcspn(mode, ","), mode += *mode == ',') {

@@ -96,7 +96,7 @@ SCF_TORTURE_TEST = "m\"""")
         self.assertIn("go together", self.refused(
             text.replace("scftorture", "tlb").replace("online = 3", "stale = 0")
             .replace("minimum", 'skips = ["a"]\nminimum')))
-        self.assertIn("no verdicts", self.refused(
+        self.assertIn("no cases that could", self.refused(
             text.replace("minimum", 'skips = ["a"]\nwhy = "w"\nminimum')))
         self.assertIn("'seconds' of a [[torture]]", self.refused(text.replace("seconds = 30", "")))
 

@@ -20,7 +20,7 @@ from harness.queue.tree import TreeInfo
 from harness.build import kernel_build
 from harness.guest import qemu
 from harness.judge import runs, torture
-from harness.lanes import lane_files
+from harness.lanes import lane_files, lane_run
 from harness.proof import edits, mutant_runs, mutants, queue_checks
 from harness.verbs import mutants as mutants_verb
 from harness.tests.fixture import QUEUE, World, sh
@@ -127,7 +127,7 @@ class Caught(unittest.TestCase):
                 seen = self.watch(a_mutant("hang"), console, timed_out=True)
             self.assertEqual((seen.caught, seen.others), ("", [said]))
 
-    TLB = "[    5.0] tlbtest: TLB-VERDICT,stale,munmap_1,fail,3 stale of 100\n"
+    TLB = "[    5.0] tlbtest: not ok 1 stale.munmap_1 # 3 stale of 100\n"
 
     def test_torture(self) -> None:
         def caught(*fails: str) -> mutants.Watch:
@@ -138,7 +138,7 @@ class Caught(unittest.TestCase):
             seen = caught(*fails)
             self.assertEqual((seen.caught, seen.others), ("", ["torture: stale.munmap_1"]))
         passes = self.watch(a_mutant("torture", fails=("stale.*",)),
-                            START + self.TLB.replace("fail", "pass"))
+                            START + self.TLB.replace("not ok", "ok"))
         self.assertEqual((passes.caught, passes.others), ("", []))
 
     def test_torture_that_has_its_last_verdict_only(self) -> None:
@@ -150,17 +150,17 @@ class Caught(unittest.TestCase):
     def test_without_a_mutant_the_torture_test_must_pass(self) -> None:
         lane = dataclasses.replace(lane_files.load("x86_64", QUEUE), torture=(torture.Wanted("tlb", 60),))
         good = ("[    0.0] Linux version 6.0.0\n[    1.0] harness: cpus 8 online\n"
-                "[    2.0] tlbtest: TLB-BEGIN\n"
-                "[    3.0] tlbtest: TLB-STALE,munmap_1,ops=5,checked=100,faults=3,migrations=4,"
-                "others=3,hotplugs=2,stale=0\n" + self.TLB.replace("fail", "pass")
-                + "[    6.0] tlbtest: TLB-END,0\n[    7.0] harness: success\n")
+                "[    2.0] tlbtest: KTAP version 1\n"
+                "[    3.0] tlbtest: FIGURE,stale,case=munmap_1,operations=5,checked=100,stale=0\n"
+                + self.TLB.replace("not ok", "ok")
+                + "[    6.0] tlbtest: 1..1\n[    7.0] harness: success\n")
 
         def wrong(console: str, *fails: str) -> list[str]:
             return mutants.baseline(lane, console, "0", a_mutant("torture", fails=fails),
                                     HANG)
         self.assertEqual(wrong(good, "stale.*"), [])
         self.assertEqual(wrong(good, "lat.munmap_1"), ["lat.munmap_1 was not run"])
-        self.assertTrue(wrong(good.replace("pass", "fail"), "stale.*"))
+        self.assertTrue(wrong(good.replace("ok 1", "not ok 1"), "stale.*"))
         self.assertTrue(wrong(good.replace("stale=0", "stale=1"), "stale.*"))
 
     def test_without_a_mutant_all_must_be_well(self) -> None:
@@ -407,7 +407,7 @@ class Verb(unittest.TestCase):
         mutant = a_mutant("torture", params="mode=lat reps=2", fails=("lat.*",))
         short = mutant_runs.reduced(lane, mutant)
         self.assertEqual(short.suites, ())
-        self.assertEqual(torture.steps(short.torture).splitlines(),
+        self.assertEqual(lane_run.steps(short).splitlines(),
                          ["load hold", "run tlbtest mode=lat reps=2", "unload hold"])
         self.assertEqual(short.torture[0].seconds, 60)
         short = mutant_runs.reduced(lane, dataclasses.replace(mutant, seconds=20))
