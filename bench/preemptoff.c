@@ -57,12 +57,12 @@
 #define LEAD_NS		200000ULL	/* from the order to hold until the caller goes on */
 #define REST_NS		20000000	/* what the last point has left behind is done */
 #define TRIES_PER_POINT	4
+#define URGENT		10		/* under SCHED_FIFO */
 #define PAGE		4096UL
 #define TRACEFS		"/sys/kernel/tracing"
 
-static int many_pinned = -1, reps = 3;
-static uint64_t hold_ns = 16000000, limit_us = 100;
-static char entries[256] = "*";
+static int many_pinned, reps;
+static uint64_t hold_ns, limit_us;
 
 static int device = -1;
 
@@ -101,12 +101,6 @@ static inline void relax_seldom(void)
 	relax();
 }
 
-static void bind_to(int cpu)
-{
-	if (bind_task(0, cpu))
-		finish("sched_setaffinity");
-}
-
 static int open_or_fail(const char *path, int flags)
 {
 	int fd = open(path, flags | O_CLOEXEC);
@@ -118,11 +112,8 @@ static int open_or_fail(const char *path, int flags)
 
 static void write_file(const char *path, const char *text)
 {
-	int fd = open_or_fail(path, O_WRONLY);
-
-	if (write(fd, text, strlen(text)) < 0)
+	if (!write_text(path, text))
 		finish(path);
-	close(fd);
 }
 
 static uint64_t read_number(const char *path)
@@ -159,7 +150,7 @@ static void call(enum waits_entry entry)
 static void *holder_thread(void *unused)
 {
 	(void)unused;
-	bind_to(HELD_CPU);
+	be_bound(HELD_CPU);
 	while (run.holder != QUIT) {
 		struct waits_hold req = { .flag = (uintptr_t)&run.held };
 
@@ -178,12 +169,9 @@ static void *holder_thread(void *unused)
 
 static void *urgent_thread(void *unused)
 {
-	struct sched_param param = { .sched_priority = 10 };
-
 	(void)unused;
-	bind_to(CALLER_CPU);
-	if (sched_setscheduler(0, SCHED_FIFO, &param))
-		finish("SCHED_FIFO");
+	be_bound(CALLER_CPU);
+	be_urgent(URGENT);
 	while (run.urgent != QUIT) {
 		if (run.urgent != GO) {
 			usleep(1000);
@@ -309,28 +297,6 @@ static void measure_case(const struct wait_case *it, int tracing_on)
 
 /* ---- the program ---- */
 
-static void option(const char *word)
-{
-	const char *value = strchr(word, '=');
-	size_t length = value ? (size_t)(value - word) : 0;
-
-#define IS(name) (length == sizeof(name) - 1 && !strncmp(word, name, length))
-	errno = EINVAL;
-	if (IS("many_pinned"))
-		many_pinned = atoi(value + 1);
-	else if (IS("hold_us"))
-		hold_ns = strtoull(value + 1, NULL, 10) * 1000;
-	else if (IS("reps"))
-		reps = atoi(value + 1);
-	else if (IS("limit_us"))
-		limit_us = strtoull(value + 1, NULL, 10);
-	else if (IS("entries") && strlen(value + 1) < sizeof(entries))
-		strcpy(entries, value + 1);
-	else
-		finish(word);
-#undef IS
-}
-
 static void set_up_tracer(void)
 {
 	if (mount("tracefs", TRACEFS, "tracefs", 0, NULL) && errno != EBUSY)
@@ -342,13 +308,25 @@ static void set_up_tracer(void)
 
 int main(int argc, char **argv)
 {
+	char pinned_text[16] = "-1", entries[256] = "*", hold_text[16] = "16000";
+	char reps_text[16] = "3", limit_text[16] = "100";
+	const struct option_text options[] = {
+		{ "many_pinned", pinned_text, sizeof(pinned_text) },
+		{ "entries", entries, sizeof(entries) },
+		{ "hold_us", hold_text, sizeof(hold_text) },
+		{ "reps", reps_text, sizeof(reps_text) },
+		{ "limit_us", limit_text, sizeof(limit_text) },
+	};
 	pthread_t holder, urgent;
-	int tracing_on, i;
 	size_t which;
+	int tracing_on;
 
 	begin_verdicts();
-	for (i = 1; i < argc; i++)
-		option(argv[i]);
+	take_options(options, sizeof(options) / sizeof(*options), argc, argv);
+	many_pinned = atoi(pinned_text);
+	hold_ns = strtoull(hold_text, NULL, 10) * 1000;
+	reps = atoi(reps_text);
+	limit_us = strtoull(limit_text, NULL, 10);
 	errno = EINVAL;
 	if (many_pinned != 0 && many_pinned != 1)
 		finish("many_pinned must be 0 or 1");
@@ -362,7 +340,7 @@ int main(int argc, char **argv)
 	tracing_on = open_or_fail(TRACEFS "/tracing_on", O_WRONLY);
 	if (syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0))
 		finish("membarrier");
-	bind_to(CALLER_CPU);
+	be_bound(CALLER_CPU);
 	if (pthread_create(&holder, NULL, holder_thread, NULL) ||
 	    pthread_create(&urgent, NULL, urgent_thread, NULL))
 		finish("pthread_create");

@@ -20,6 +20,7 @@
 #define PROGRAM_H
 
 #include <errno.h>
+#include <fcntl.h>
 #include <fnmatch.h>
 #include <sched.h>
 #include <stdarg.h>
@@ -127,6 +128,31 @@ static inline int bind_task(int task, int cpu)
 	return sched_setaffinity(task, sizeof(set), &set);
 }
 
+static inline void be_bound(int cpu)
+{
+	if (bind_task(0, cpu))
+		finish("sched_setaffinity");
+}
+
+/* SCHED_FIFO; 0 is as others are. */
+static inline void be_urgent(int priority)
+{
+	struct sched_param param = { .sched_priority = priority };
+
+	if (sched_setscheduler(0, priority ? SCHED_FIFO : SCHED_OTHER, &param))
+		finish("sched_setscheduler");
+}
+
+static inline bool write_text(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	bool done = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+
+	if (fd >= 0)
+		close(fd);
+	return done;
+}
+
 static inline int by_size(const void *one, const void *other)
 {
 	uint64_t a = *(const uint64_t *)one, b = *(const uint64_t *)other;
@@ -153,22 +179,27 @@ struct option_text {
 	size_t size;
 };
 
-/* Keeps the value of such a word; false and EINVAL if no option has that name, or so much room. */
-static inline bool take_option(const struct option_text *options, size_t count, const char *word)
+/* Keeps the values of a command line; no word of it may have another name, or be too long. */
+static inline void take_options(const struct option_text *options, size_t count, int argc,
+				char **argv)
 {
-	const char *value = strchr(word, '=');
-	size_t i, len = value ? (size_t)(value - word) : 0;
+	int word;
 
-	for (i = 0; value && i < count; i++) {
-		if (len != strlen(options[i].name) || strncmp(word, options[i].name, len))
-			continue;
-		if (strlen(value + 1) >= options[i].size)
-			break;
+	for (word = 1; word < argc; word++) {
+		const char *value = strchr(argv[word], '=');
+		size_t i, len = value ? (size_t)(value - argv[word]) : 0;
+
+		for (i = 0; i < count; i++)
+			if (value && len == strlen(options[i].name) &&
+			    !strncmp(argv[word], options[i].name, len) &&
+			    strlen(value + 1) < options[i].size)
+				break;
+		if (i == count) {
+			errno = EINVAL;
+			finish(argv[word]);
+		}
 		strcpy(options[i].value, value + 1);
-		return true;
 	}
-	errno = EINVAL;
-	return false;
 }
 
 /* Whether one of the patterns in LIST, which have commas between them, matches NAME. */

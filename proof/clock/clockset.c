@@ -71,12 +71,6 @@ static void compute(uint64_t ns)
 		relax_seldom();
 }
 
-static void bind_cpu(int cpu)
-{
-	if (bind_task(0, cpu))
-		finish("sched_setaffinity");
-}
-
 static void on_alarm(int sig)
 {
 	(void)sig;
@@ -147,7 +141,7 @@ static _Atomic uint64_t set_ns;
 static void *setter(void *arg)
 {
 	(void)arg;
-	bind_cpu(TICKING_CPU);
+	be_bound(TICKING_CPU);
 	while (!quit) {
 		if (armed) {
 			armed = 0;
@@ -187,7 +181,7 @@ static void one_case(const char *name, int cpu, bool full, bool remote, uint64_t
 	uint64_t max = 0, late;
 	int points;
 
-	bind_cpu(cpu);
+	be_bound(cpu);
 	if (timer_create(CLOCK_REALTIME, &event, &timer))
 		finish("timer_create");
 	for (points = 0; points < POINTS; points++) {
@@ -212,20 +206,20 @@ static void one_case(const char *name, int cpu, bool full, bool remote, uint64_t
 int main(int argc, char **argv)
 {
 	struct sigaction action = { .sa_handler = on_alarm, .sa_flags = SA_RESTART };
-	uint64_t limit = 200 * US;
+	char limit_us[16] = "200";
+	const struct option_text options[] = { { "limit_us", limit_us, sizeof(limit_us) } };
 	pthread_t thread;
 	sigset_t alarm_only;
-	FILE *migration;
+	uint64_t limit;
 
 	begin_verdicts();
-	if (argc > 1 && !strncmp(argv[1], "limit_us=", 9))
-		limit = strtoull(argv[1] + 9, NULL, 10) * US;
+	take_options(options, 1, argc, argv);
+	limit = strtoull(limit_us, NULL, 10) * US;
 	if (sysconf(_SC_NPROCESSORS_ONLN) < 3) {
 		errno = ENODEV;
 		finish("fewer than 3 CPUs");
 	}
-	migration = fopen("/proc/sys/kernel/timer_migration", "w");
-	if (!migration || fputs("0", migration) < 0 || fclose(migration))
+	if (!write_text("/proc/sys/kernel/timer_migration", "0"))
 		finish("timer_migration");
 	start_s = time(NULL);
 	sigaction(SIGALRM, &action, NULL);

@@ -97,36 +97,7 @@ static const struct option_text options[] = {
 	{ "plug_us", opt_plug_us, sizeof(opt_plug_us) },
 };
 
-static void option(const char *word)
-{
-	if (!take_option(options, sizeof(options) / sizeof(*options), word))
-		finish(word);
-}
-
 /* ---- small things ---- */
-
-static bool bind_cpu(pid_t tid, int cpu)
-{
-	return !bind_task(tid, cpu);
-}
-
-static void be_urgent(int priority)
-{
-	struct sched_param param = { .sched_priority = priority };
-
-	if (sched_setscheduler(0, SCHED_FIFO, &param))
-		finish("SCHED_FIFO");
-}
-
-static bool write_text(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-	bool done = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
-
-	if (fd >= 0)
-		close(fd);
-	return done;
-}
 
 static void sleep_on(clockid_t clock, uint64_t until)
 {
@@ -328,7 +299,7 @@ static uint64_t real_ns(void)
 static void *sleeper_thread(void *arg)
 {
 	(void)arg;
-	bind_cpu(0, HELD_CPU);
+	bind_task(0, HELD_CPU);
 	be_urgent(URGENT_SLEEPER);
 	sleeper.armed = 1;
 	sleep_on(CLOCK_REALTIME, real_ns() + 500 * 1000 * MS);
@@ -735,7 +706,7 @@ static void await(_Atomic uint32_t *step, uint32_t value)
 static void *holder_thread(void *arg)
 {
 	(void)arg;
-	bind_cpu(0, HELD_CPU);
+	bind_task(0, HELD_CPU);
 	for (;;) {
 		struct hold_request req;
 
@@ -808,7 +779,7 @@ static struct {
 static void *urgent_thread(void *arg)
 {
 	(void)arg;
-	bind_cpu(0, CALLER_CPU);
+	bind_task(0, CALLER_CPU);
 	be_urgent(URGENT);
 	for (;;) {
 		pthread_mutex_lock(&urgent.lock);
@@ -898,11 +869,11 @@ static void *mover_thread(void *arg)
 	unsigned int next = 0;
 
 	(void)arg;
-	bind_cpu(0, 0);
+	bind_task(0, 0);
 	be_urgent(URGENT_MOVER);
 	while (!churn.quit) {
 		/* Fails for a CPU that is offline, then the caller stays where it is. */
-		bind_cpu(caller, cpus[next++ % 3]);
+		bind_task(caller, cpus[next++ % 3]);
 		usleep(300);
 	}
 	return NULL;
@@ -913,7 +884,7 @@ static void *plugger_thread(void *arg)
 	char path[64];
 
 	(void)arg;
-	bind_cpu(0, 0);
+	bind_task(0, 0);
 	snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%d/online", HOTPLUG_CPU);
 	while (!churn.quit && atoi(opt_hotplug)) {
 		if (!write_text(path, "0")) {
@@ -965,7 +936,7 @@ static void run_mode(const char *mode)
 	bool lat = !strcmp(mode, "lat");
 	size_t i;
 
-	bind_cpu(0, CALLER_CPU);
+	bind_task(0, CALLER_CPU);
 	for (i = 0; i < NR_CASES; i++)
 		if (listed(opt_cases, cases[i].name) && !can_run(&cases[i]))
 			skip(mode, cases[i].name, "not in this guest");
@@ -988,8 +959,7 @@ int main(int argc, char **argv)
 	size_t i;
 
 	begin_verdicts();
-	for (i = 1; i < (size_t)argc; i++)
-		option(argv[i]);
+	take_options(options, sizeof(options) / sizeof(*options), argc, argv);
 	caller = getpid();
 	if (mount("tracefs", "/sys/kernel/tracing", "tracefs", 0, NULL) && errno != EBUSY)
 		finish("tracefs");

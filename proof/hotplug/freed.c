@@ -27,11 +27,9 @@
 static void set_online(int cpu, int online)
 {
 	char path[64];
-	FILE *file;
 
 	snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%d/online", cpu);
-	file = fopen(path, "w");
-	if (!file || fprintf(file, "%d", online) < 0 || fclose(file))
+	if (!write_text(path, online ? "1" : "0"))
 		finish(path);
 }
 
@@ -111,9 +109,7 @@ int main(int argc, char **argv)
 	int cycles, cpus, i;
 
 	begin_verdicts();
-	for (i = 1; i < argc; i++)
-		if (!take_option(options, 2, argv[i]))
-			finish(argv[i]);
+	take_options(options, 2, argc, argv);
 	cycles = atoi(count);
 	cpus = sysconf(_SC_NPROCESSORS_ONLN);
 	mount("debugfs", "/sys/kernel/debug", "debugfs", 0, NULL);	/* may be there already */

@@ -130,12 +130,6 @@ static const struct option_text options[] = {
 
 static uint64_t hold_ns, limit_ns;
 
-static void option(const char *word)
-{
-	if (!take_option(options, sizeof(options) / sizeof(*options), word))
-		finish(word);
-}
-
 /* ---- time and threads ---- */
 
 /* The less often it gives the turn to others, the faster is the emulator. */
@@ -153,20 +147,6 @@ static void rest(uint64_t ns)
 	struct timespec ts = { .tv_sec = ns / (1000 * MS), .tv_nsec = ns % (1000 * MS) };
 
 	nanosleep(&ts, NULL);
-}
-
-static void bind_cpu(int cpu)
-{
-	if (bind_task(0, cpu))
-		finish("sched_setaffinity");
-}
-
-static void be_fifo(int priority)
-{
-	struct sched_param param = { .sched_priority = priority };
-
-	if (sched_setscheduler(0, SCHED_FIFO, &param))
-		finish("sched_setscheduler");
 }
 
 static void start(void *(*function)(void *))
@@ -274,7 +254,7 @@ static void *vcpu_thread(void *unused)
 	char step[64];
 
 	(void)unused;
-	bind_cpu(VCPU_CPU);
+	be_bound(VCPU_CPU);
 	started++;
 	for (;;) {
 		if (ioctl(vcpu_fd, KVM_RUN, 0) < 0) {
@@ -352,8 +332,8 @@ static void *urgent_thread(void *unused)
 	int number;
 
 	(void)unused;
-	bind_cpu(CALLER_CPU);
-	be_fifo(URGENT);
+	be_bound(CALLER_CPU);
+	be_urgent(URGENT);
 	started++;
 	for (number = 1;; number++) {
 		if (read(timer_fd, &times, sizeof(times)) != sizeof(times))
@@ -372,7 +352,7 @@ static void *injector_thread(void *unused)
 	int number;
 
 	(void)unused;
-	bind_cpu(INJECTOR_CPU);
+	be_bound(INJECTOR_CPU);
 	started++;
 	for (number = 1;; number++) {
 		while (began != number)
@@ -502,8 +482,7 @@ int main(int argc, char **argv)
 	int ran = 0;
 
 	begin_verdicts();
-	for (i = 1; i < (size_t)argc; i++)
-		option(argv[i]);
+	take_options(options, sizeof(options) / sizeof(*options), argc, argv);
 	hold_ns = strtoull(opt_hold, NULL, 10) * US;
 	limit_ns = strtoull(opt_limit, NULL, 10) * US;
 	if (atoi(opt_step) < 1 || !limit_ns || hold_ns <= 2 * limit_ns) {
@@ -516,13 +495,13 @@ int main(int argc, char **argv)
 	}
 	make_vm();
 	timer_fd = must(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC), "timerfd_create");
-	bind_cpu(CALLER_CPU);
+	be_bound(CALLER_CPU);
 	start(vcpu_thread);
 	start(urgent_thread);
 	start(injector_thread);
 	while (started < 3)
 		rest(REST_NS);
-	be_fifo(REQUESTER);
+	be_urgent(REQUESTER);
 	quiet();
 	for (i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		if (fnmatch(opt_cases, cases[i].name, 0))

@@ -24,7 +24,7 @@ static struct {
 static void *bg_holder(void *arg)
 {
 	(void)arg;
-	bind_cpu(0, HELD_CPU);
+	bind_task(0, HELD_CPU);
 	while (!bg.quit) {
 		uint64_t until = now_ns() + PAUSE_NS;
 
@@ -40,7 +40,7 @@ static void *bg_urgent(void *arg)
 	uint64_t next = now_ns(), late;
 
 	(void)arg;
-	bind_cpu(0, CALLER_CPU);
+	bind_task(0, CALLER_CPU);
 	be_urgent(URGENT);
 	while (!bg.quit) {
 		struct timespec ts;
@@ -77,7 +77,7 @@ static void bind_kthread(const char *name)
 		fclose(file);
 		if (strcmp(comm, name))
 			continue;
-		bind_cpu(pid, CALLER_CPU);
+		bind_task(pid, CALLER_CPU);
 		return;
 	}
 	errno = ESRCH;
@@ -202,7 +202,7 @@ static void background_case(const struct bg_case *c, uint64_t hold_ns)
 	pthread_t holder, urgent;
 	long before, done;
 
-	bind_cpu(0, CALLER_CPU);
+	bind_task(0, CALLER_CPU);
 	before = c->done();
 	c->begin();
 	memset(&bg, 0, sizeof(bg));

@@ -145,19 +145,7 @@ static const struct option_text options[] = {
 	{ "ops", opt_ops, sizeof(opt_ops) },
 };
 
-static void option(const char *word)
-{
-	if (!take_option(options, sizeof(options) / sizeof(*options), word))
-		finish(word);
-}
-
 /* ---- small things ---- */
-
-static void bind_cpu(pid_t tid, int cpu)
-{
-	/* Fails for a CPU that is offline, then the thread stays where it is. */
-	bind_task(tid, cpu);
-}
 
 static void unbind(void)
 {
@@ -165,25 +153,6 @@ static void unbind(void)
 
 	memset(&set, 0xff, sizeof(set));
 	sched_setaffinity(0, sizeof(set), &set);
-}
-
-static void be_urgent(int priority)
-{
-	struct sched_param param = { .sched_priority = priority };
-
-	if (sched_setscheduler(0, priority ? SCHED_FIFO : SCHED_OTHER, &param))
-		finish("SCHED_FIFO");
-}
-
-static void write_text(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-
-	if (fd >= 0) {
-		if (write(fd, text, strlen(text)) < 0)
-			errno = 0;
-		close(fd);
-	}
 }
 
 static void hold(uint64_t until_ns, _Atomic uint32_t *flag, uint64_t *released)
@@ -283,7 +252,7 @@ static void share_lat(void)
 static void *lat_holder(void *arg)
 {
 	(void)arg;
-	bind_cpu(0, HELD_CPU);
+	bind_task(0, HELD_CPU);
 	holder_tid = gettid();
 	while (!lat.quit) {
 		if (lat.holder_step != STEP_GO) {
@@ -298,7 +267,7 @@ static void *lat_holder(void *arg)
 
 static void *busy(void *arg)
 {
-	bind_cpu(0, (int)(intptr_t)arg);
+	bind_task(0, (int)(intptr_t)arg);
 	while (!lat.quit)
 		relax();
 	return NULL;
@@ -309,7 +278,7 @@ static void *lat_urgent(void *arg)
 	struct timespec ts;
 
 	(void)arg;
-	bind_cpu(0, CALLER_CPU);
+	bind_task(0, CALLER_CPU);
 	be_urgent(URGENT);
 	for (;;) {
 		uint32_t step;
@@ -612,7 +581,7 @@ static void mode_lat(const struct op *list, size_t count)
 	size_t i;
 
 	memset(&lat, 0, sizeof(lat));
-	bind_cpu(0, CALLER_CPU);
+	bind_task(0, CALLER_CPU);
 	pthread_attr_init(&attr);
 	pthread_attr_setstack(&attr, share(NULL, URGENT_STACK), URGENT_STACK);
 	pthread_create(&urgent, &attr, lat_urgent, NULL);
@@ -733,7 +702,7 @@ static void *stale_reader(void *arg)
 	unsigned int turn = 0;
 
 	self = r;
-	bind_cpu(0, r->number);
+	bind_task(0, r->number);
 	st.started++;
 	while (!st.quit) {
 		uint64_t before, after, value = 0, gen;
@@ -741,7 +710,7 @@ static void *stale_reader(void *arg)
 		bool ok, write, bad = false;
 
 		if (!(++turn & 0xfff))
-			bind_cpu(0, rnd(&seed) % nr_cpus);
+			bind_task(0, rnd(&seed) % nr_cpus);
 		/* Lets other CPUs run where one thread emulates all of them. */
 		if (!(turn & 0xf))
 			relax();
@@ -785,7 +754,10 @@ static void *stale_reader(void *arg)
 	return NULL;
 }
 
-/* Moves the flusher about. In a process of its own it would not use the mm. */
+/*
+ * Moves the flusher about, but to a CPU that is offline. In a process of its own it would not use
+ * the mm.
+ */
 static void *stale_mover(void *arg)
 {
 	uint32_t seed = 77;
@@ -796,7 +768,7 @@ static void *stale_mover(void *arg)
 	while (!st.quit) {
 		struct timespec ts = { .tv_nsec = 20 * US + rnd(&seed) % (500 * US) };
 
-		bind_cpu(st.flusher, rnd(&seed) % nr_cpus);
+		bind_task(st.flusher, rnd(&seed) % nr_cpus);
 		nanosleep(&ts, NULL);
 	}
 	return NULL;
@@ -818,7 +790,7 @@ static void *stale_holder(void *arg)
 			continue;
 		}
 		st.hold_wanted = 0;
-		bind_cpu(0, cpu);
+		bind_task(0, cpu);
 		hold(now_ns() + HOLD_NS, &st.held, NULL);
 	}
 	return NULL;
@@ -848,7 +820,7 @@ static void *stale_noise(void *arg)
 			continue;
 		}
 		if (!(++turn & 7))
-			bind_cpu(0, rnd(&seed) % nr_cpus);
+			bind_task(0, rnd(&seed) % nr_cpus);
 		fill((volatile uint64_t *)p, pages, turn);
 		madvise(p, pages * PAGE, MADV_DONTNEED);
 	}
@@ -896,7 +868,7 @@ static void *other_flusher(void *arg)
 		if (!other->active)
 			continue;
 		/* Now and then elsewhere: only a process of several CPUs has to send flushes. */
-		bind_cpu(0, rnd(&seed) % 8 ? other->cpu : rnd(&seed) % nr_cpus);
+		bind_task(0, rnd(&seed) % 8 ? other->cpu : rnd(&seed) % nr_cpus);
 		*p = 1;
 		madvise((void *)p, PAGE, MADV_DONTNEED);
 		other->flushes++;
@@ -1240,11 +1212,11 @@ static void *stat_mover(void *arg)
 	uint32_t seed = 3;
 
 	(void)arg;
-	bind_cpu(0, BUSY_CPU);
+	bind_task(0, BUSY_CPU);
 	while (!lat.quit) {
 		uint64_t until = now_ns() + 50 * US;
 
-		bind_cpu(stat_flusher, rnd(&seed) & 1);
+		bind_task(stat_flusher, rnd(&seed) & 1);
 		while (now_ns() < until)
 			relax();
 	}
@@ -1266,7 +1238,7 @@ static void mode_stat(void)
 	p = map(2, PROT_READ | PROT_WRITE);
 	lat.quit = 0;
 	stat_flusher = gettid();
-	bind_cpu(0, 0);
+	bind_task(0, 0);
 	pthread_create(&filler, NULL, busy, (void *)HELD_CPU);
 	pthread_create(&filler2, NULL, busy, (void *)BUSY_CPU);
 	pthread_create(&mover, NULL, stat_mover, NULL);
@@ -1332,7 +1304,7 @@ static void mode_ratio(void)
 	int i;
 
 	lat.quit = 0;
-	bind_cpu(0, 0);
+	bind_task(0, 0);
 	/* No other thread: the flush is local. */
 	ratio_op("madvise_1_alone", 1, false);
 	for (i = 0; i < 3; i++)
@@ -1394,12 +1366,9 @@ static void say_guest(void)
 int main(int argc, char **argv)
 {
 	char modes[sizeof(opt_mode)], *mode;
-	int i;
 
 	begin_verdicts();
-	for (i = 1; i < argc; i++)
-		option(argv[i]);
-
+	take_options(options, sizeof(options) / sizeof(*options), argc, argv);
 	share_lat();
 	nr_cpus = sysconf(_SC_NPROCESSORS_ONLN);
 	membarrier_register();
