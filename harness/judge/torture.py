@@ -37,11 +37,6 @@ class Kind:
     programs: str = ""
 
     @property
-    def numbers(self) -> tuple[str, ...]:
-        """The names of all its totals."""
-        return (*self.totals, *self.counts, *(("lost",) if self.lost else ()))
-
-    @property
     def says(self) -> str:
         """What is in front of each line of its program."""
         return f"{PurePosixPath(self.program).stem}: "
@@ -74,7 +69,7 @@ class Result:
 
     def text(self) -> str:
         """A line, and a line for each row of its tables."""
-        if not self.totals:
+        if not (self.totals or self.cases):
             return f"{self.test}: no totals"
         parts = [f"{name} {value}" for name, value in self.totals.items()]
         parts += [f"{count} cases {status}" for status, count in self.cases.items()]

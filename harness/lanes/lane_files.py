@@ -101,10 +101,11 @@ def _torture(path: Path, entry: dict[str, Any], queue: Queue) -> Wanted:
         suites += [item.suite() for item in
                    selftests.load(queue.file(settings.REPO / kind.programs)).run]
     found = records.make(Wanted, entry, where, suites=tuple(suites))
+    totals = (*kind.totals, *kind.counts)
     for name in found.minimum:
-        if name not in kind.numbers:
+        if name not in totals:
             raise _wrong(path, f"minimum of {kind.name} must give a number for one of its totals "
-                         f"({', '.join(kind.numbers)}), not {name}")
+                         f"({', '.join(totals)}), not {name}")
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import fnmatch
 import io
 import re
 import tempfile
@@ -18,7 +19,7 @@ from harness.core.report import Part, exit_code, table
 from harness.queue import series, tree
 from harness.queue.tree import TreeInfo
 from harness.build import kernel_build
-from harness.guest import qemu
+from harness.guest import initramfs, qemu
 from harness.judge import runs, torture
 from harness.lanes import lane_files, lane_run
 from harness.proof import edits, mutant_runs, mutants, queue_checks
@@ -200,13 +201,33 @@ class Data(unittest.TestCase):
                                              ".".join(name.split(".")[:2])), mutant.name)
             lane = lane_files.load(mutant.lane, QUEUE)
             if mutant.caught_by == "torture":
-                self.assertTrue(lane.torture, mutant.name)
+                for name in mutant.fails:
+                    self.assertTrue(self.is_in_source(name, lane.torture[0].kind), name)
             else:
                 self.assertTrue(any(re.fullmatch(mutant.cases.replace("*", ".*"), name)
                                     for name in known), mutant.name)
             self.assertRegex(mutant.breaks, r"^\w.*\.$")
         self.assertEqual(sum(mutant.subset for mutant in table), 5)
         self.assertGreaterEqual(len(table), 24)
+
+    def is_in_source(self, name: str, kind: torture.Kind) -> bool:
+        """Whether a test's program has a verdict MODE.CASE of that name, or pattern."""
+        if not kind.program:
+            return name == f"{kind.name}.end"
+        said = {word for path in initramfs.with_headers(settings.REPO / kind.program)
+                for word in re.findall(r'"(\w+)"', path.read_text("utf-8"))}
+        mode, case = name.split(".")
+        # munmap_64 is made of munmap and of a number.
+        return mode in said and bool(fnmatch.filter(said, case) or re.sub(r"_\d+$", "", case) in said)
+
+    def test_verdicts_that_a_program_has_not(self) -> None:
+        tlb, scf = torture.kinds()["tlb"], torture.kinds()["scftorture"]
+        for name in ("lat.munmap_tables", "stale.munmap_64", "stale.*"):
+            self.assertTrue(self.is_in_source(name, tlb), name)
+        for name in ("late.munmap_tables", "lat.munmap_table", "stale.mapping_64", "tlb.end"):
+            self.assertFalse(self.is_in_source(name, tlb), name)
+        self.assertTrue(self.is_in_source("scftorture.end", scf))
+        self.assertFalse(self.is_in_source("rcutorture.end", scf))
 
     def test_every_invariant_has_one(self) -> None:
         named = {name for mutant in mutants.load(QUEUE).mutants for name in mutant.invariant}
