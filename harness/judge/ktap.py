@@ -151,7 +151,7 @@ def incomplete(root: Test, planned: Iterable[Test] = ()) -> list[str]:
         return ["nothing was run"]
     problems = []
     for test in (root, *planned):
-        who = test.name or "it"
+        who = test.name or "the run"
         if not test.plan and test.status != "skipped":
             problems.append(f"{who} announced no number of tests")
         elif test.plan is not None and test.plan != len(test.tests):

@@ -137,7 +137,7 @@ def _read_program(kind: Kind, asked: Wanted, lines: list[str], result: Result) -
             result.totals[name] = sum(found)
 
 
-def ends(test: str, lines: Iterable[str]) -> list[ktap.Test]:
+def said(test: str, lines: Iterable[str]) -> list[ktap.Test]:
     """The cases of a program in console lines; of a torture module, TEST.end."""
     kind = kinds()[test]
     if kind.program:

@@ -158,7 +158,7 @@ class Watch:
         for kind in torture.kinds().values():
             if kind.begin.search(text):
                 self.began = True
-            for item in torture.ends(kind.name, [text]):
+            for item in torture.said(kind.name, [text]):
                 if item.status == "failed":
                     self.verdicts.append(item.name)
         if all(fnmatch.filter(self.verdicts, pattern) for pattern in self.mutant.fails):
@@ -209,7 +209,7 @@ def baseline(lane: lane_files.Lane, console: str, exit_value: str, mutant: Mutan
         return verdict.reasons
     lines = console.splitlines()
     if mutant.caught_by == "torture":
-        passed = [item.name for item in torture.ends(lane.torture[0].test, lines)
+        passed = [item.name for item in torture.said(lane.torture[0].test, lines)
                   if item.status == "ok"]
         return [f"{name} was not run" for name in mutant.fails if not fnmatch.filter(passed, name)]
     cases = [case.name for case in ktap.read(judge.at_boot(lines)).root.leaves()

@@ -154,13 +154,13 @@ class Incomplete(unittest.TestCase):
         self.assertIn("smp.with_parameters did not end", self.problems(lost))
 
     def test_suite_lost(self):
-        self.assertIn("it announced 2 tests", self.problems(GOOD.replace("] 1..1\n", "] 1..2\n")))
+        self.assertIn("the run announced 2 tests", self.problems(GOOD.replace("] 1..1\n", "] 1..2\n")))
 
     def test_no_plan(self):
         self.assertIn("smp announced no number", self.problems(GOOD.replace("    1..3", "")))
         self.assertIn("smp announced no number", self.problems(
             "KTAP version 1\n1..1\n    # Subtest: smp\n    1..0\nok 1 smp"))
-        self.assertIn("it announced no number", self.problems(GOOD.replace("] 1..1\n", "] \n")))
+        self.assertIn("the run announced no number", self.problems(GOOD.replace("] 1..1\n", "] \n")))
 
     def test_begin_of_a_suite_lost(self):
         self.assertIn("announced", self.problems(GOOD.replace("# Subtest: smp", "")))
