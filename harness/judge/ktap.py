@@ -185,8 +185,9 @@ def complaints(root: Test, asked: Iterable[Suite], whole: bool = True) -> list[s
     for status, kind in (("failed", "failed"), ("skipped", "was skipped")):
         cases = [leaf for leaf in leaves if leaf.status == status
                  and (status == "failed" or leaf.name not in listed)]
-        problems += [f"{leaf.name} {kind}" + (f" ({leaf.reason})" if leaf.reason else "")
-                     for leaf in cases[:SHOWN]]
+        reasons = (leaf.reason or "outside of its cases" * bool(leaf.tests) for leaf in cases)
+        problems += [f"{leaf.name} {kind}" + (f" ({reason})" if reason else "")
+                     for leaf, reason in zip(cases[:SHOWN], reasons)]
         if len(cases) > SHOWN:
             problems.append(f"{len(cases) - SHOWN} more cases: {kind}")
     return problems

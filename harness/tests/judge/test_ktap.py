@@ -167,7 +167,7 @@ class Incomplete(unittest.TestCase):
 
     def test_suite_failed_without_a_case(self):
         root = read(GOOD.replace("] ok 1 smp", "] not ok 1 smp"))
-        self.assertEqual(ktap.complaints(root, []), ["smp failed"])
+        self.assertEqual(ktap.complaints(root, []), ["smp failed (outside of its cases)"])
 
     def test_program(self):
         def problems(text: str) -> list[str]:
