@@ -1,42 +1,35 @@
-"""The verbs: which module carries each, `help`, and how every run ends.
+"""The verbs, `help`, and how every run ends.
 
-In:  the command line.  Out: the exit code.  A verb's module, with HELP and main(args) -> exit
-code, is imported only when the verb is used.
+In:  the command line.  Out: the exit code.  A verb is a module of verbs/: its docstring is its
+help, whose first line, "VERB ARGUMENTS: what it does.", is that of the list of verbs;
+arguments(parser), if it has any, adds its own; main(parsed, Options) -> exit code does it.
 """
 
+import argparse
+import errno
 import importlib
 import signal
 import sys
 from contextlib import nullcontext
-from dataclasses import dataclass
+from functools import partial
+from types import ModuleType
+from typing import Callable, NoReturn
 
-from .core import files, proc, settings
-from .core.errors import Exit, HarnessError, look_up
+from .core import Exit, HarnessError, files, look_up, proc, settings
+from .core.errors import disk_full
+from .fetch import linux_source, options
 
+VERBS = ("demo", "bench", "check", "prove", "tree", "export", "boot", "kunit", "record", "mutants",
+         "judge")
+# All others use the build folder from begin to end, so that only one of them can run at a time.
+UNLOCKED = ("bench", "judge")
 
-@dataclass(frozen=True)
-class Verb:
-    usage: str         # arguments
-    summary: str       # one line
-    locks: bool = True  # uses the build folder, so only one run at a time
+OVERVIEW = """\
+Usage: ./run VERB [ARGUMENT...]
 
+{}
+  help [VERB]        this list, or what one verb does
 
-VERBS = {
-    "demo": Verb("", "build Linux with and without the series, boot both, measure"),
-    "bench": Verb("", "measure beside the unpatched kernel and mainline's versions",
-                  locks=False),     # it does itself, where it builds
-    "check": Verb("[LANE...]", "the test command: unit tests, queue checks, boots"),
-    "prove": Verb("", "litmus tests, a model of the calls, the audit of callers"),
-    "tree": Verb("", "make a git tree with the series on top, and say where it is"),
-    "export": Verb("", "write the tree's commits back as patches"),
-    "boot": Verb("ARCH", "boot the patched kernel and give a shell in it"),
-    "kunit": Verb("LANE [GLOB]", "one lane, one run, its console shown"),
-    "record": Verb("[LANE...]", "calls that a running kernel makes pinned: all known?"),
-    "mutants": Verb("[NAME...]", "break the series on purpose: is it noticed?"),
-    "judge": Verb("DIR", "judge the log of an earlier run again", locks=False),
-}
-
-TAIL = """\
 Options: --queue NAME is about another queue than the default one, --linux PATH or
 --tarball FILE give another Linux source to all verbs that need a kernel tree (not to
 export and judge). All output goes to build/ (or $BUILD_DIR).
@@ -44,15 +37,40 @@ Details of one verb: ./run help VERB
 """
 
 
-def overview() -> str:
-    lines = ["Usage: ./run VERB [ARGUMENT...]", ""]
-    lines += [f"  {name + ' ' + verb.usage:<18} {verb.summary}" for name, verb in VERBS.items()]
-    lines += [f"  {'help [VERB]':<18} this list, or what one verb does", ""]
-    return "\n".join(lines) + "\n" + TAIL
+class Parser(argparse.ArgumentParser):
+    """The arguments of one verb; an error in them is one sentence."""
+
+    def error(self, message: str) -> NoReturn:
+        verb = self.prog.split()[-1]
+        raise HarnessError(Exit.USAGE, f"{message}; ./run help {verb} says what it takes.")
 
 
-def load(name: str):
+def load(name: str) -> ModuleType:
+    """The module of a verb; those of the others are not needed then."""
+    look_up("verb", name, [*VERBS, "help"])
     return importlib.import_module(f".verbs.{name}", __package__)
+
+
+def parser(name: str) -> Parser:
+    verb = load(name)
+    made = Parser(prog=f"./run {name}", description=verb.__doc__, allow_abbrev=False,
+                  formatter_class=argparse.RawDescriptionHelpFormatter)
+    if hasattr(verb, "arguments"):
+        verb.arguments(made)
+    if name != "judge":
+        linux_source.arguments(made, source=name != "export")
+    return made
+
+
+def prepared(name: str, args: list[str]) -> Callable[[], int]:
+    """What does the verb; mistakes in the arguments come out at once."""
+    parsed = parser(name).parse_args(args)
+    return partial(load(name).main, parsed, options(parsed) if "queue" in parsed else None)
+
+
+def overview() -> str:
+    firsts = [load(name).__doc__.splitlines()[0].rstrip(".").split(": ", 1) for name in VERBS]
+    return OVERVIEW.format("\n".join(f"  {usage:<18} {summary}" for usage, summary in firsts))
 
 
 def dispatch(argv: list[str]) -> int:
@@ -61,18 +79,12 @@ def dispatch(argv: list[str]) -> int:
     if name in ("help", "-h", "--help"):
         if len(args) > 1:
             raise HarnessError(Exit.USAGE, "help takes one verb; see ./run help.")
-        if not args or args[0] == "help":
-            sys.stdout.write(overview())
-            return Exit.OK
-        look_up("verb", args[0], [*VERBS, "help"])
-        print(load(args[0]).HELP.strip())
+        sys.stdout.write(parser(args[0]).format_help() if args and args[0] != "help" else
+                         overview())
         return Exit.OK
-    look_up("verb", name, [*VERBS, "help"])
-    if "-h" in args or "--help" in args:
-        return dispatch(["help", name])
-    module = load(name)
-    with files.locked(settings.BUILD, name) if VERBS[name].locks else nullcontext():
-        return int(module.main(args))
+    run = prepared(name, args)
+    with nullcontext() if name in UNLOCKED else files.locked(settings.BUILD, name):
+        return int(run())
 
 
 def _interrupt(number: int, frame: object) -> None:
@@ -93,6 +105,11 @@ def main(argv: list[str]) -> int:
     except BrokenPipeError:
         sys.stderr.close()
         return Exit.OK
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        print(f"run: {disk_full(str(error)).message}", file=sys.stderr)
+        return Exit.DISK
     except KeyboardInterrupt:
         print("\nrun: interrupted; nothing was left running, and the next run goes on from "
               "what was complete.", file=sys.stderr)

@@ -7,19 +7,19 @@ Out: bench/results/DATE-BASE/: points.csv, summary.md, config-differences.md, *.
 
 import datetime
 import re
-import stat
 import threading
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import Sequence
 
 from ..core import Exit, HarnessError, Progress, Queue, look_up, parallel, proc, settings
 from ..core.files import new_folder
-from ..fetch import Options, host_packages, peers
+from ..fetch import Options, host_packages, linux_source
 from ..queue import series, tree
 from ..build import kconfig, kernel_build
 from ..build.arches import Arch, Kernel
-from ..guest import debian_programs, initramfs, qemu
+from ..guest import initramfs, qemu
 from ..judge import judge, runs
 from ..judge.runs import Run
 from ..lanes import lane_files
@@ -50,7 +50,7 @@ class Ready:
     files: dict[str, Path]       # what steps name -> module or program
     memory: dict[str, int]       # bytes by what it is: see memory()
     build_id: str                # of the kernel
-    tools: tuple[initramfs.Entry, ...] = ()    # for guests with tools
+    tools: Sequence[initramfs.Entry] = ()    # for guests with tools
     accel: str = "tcg"           # of these
     build: str = ""              # of BenchPlan.builds; "": plain
 
@@ -103,8 +103,8 @@ def place(kernel: BenchKernel, info: tree.TreeInfo) -> tuple[Path, str, Measured
     """The source tree of a kernel, what it was made from if it is no git tree, and its names."""
     state, label, source = "", info.kernel_version, f"{info.source}, {info.checksum}"
     if kernel.source == "package":
-        peer = peers.ensure(kernel.version, kernel.package, kernel.suites)
-        path, state, label = peer.path(kernel.version), peer.checksum, peer.kernel_version
+        peer = linux_source.peer(kernel.version, kernel.package, kernel.suites)
+        path, state, label = peer.path, peer.checksum, peer.kernel_version
         source = f"{peer.source}, {peer.checksum}"
     elif kernel.source == "series":
         files = series.patches(info.queue)
@@ -136,9 +136,8 @@ def find_kernels(plan: BenchPlan, info: tree.TreeInfo, progress: Progress, notes
 
 def as_built(plan: BenchPlan, asked: Kernel, kernel: BenchKernel, way: str) -> Kernel:
     """What is to be built: `asked`, with the options of a build and with a name."""
-    options = {**dict(asked.options), **(plan.build[way] if way else {})}
     name = "-".join(filter(None, (asked.name, way, kernel.name)))
-    return replace(asked, name=name, options=tuple(options.items()))
+    return replace(asked, name=name, options=asked.options | (plan.build[way] if way else {}))
 
 
 def prepare(queue: Queue, plan: BenchPlan, arch: Arch, asked: Kernel, kernel: BenchKernel,
@@ -160,7 +159,7 @@ def prepare(queue: Queue, plan: BenchPlan, arch: Arch, asked: Kernel, kernel: Be
             files[name] = kernel_build.module(named, src, out, path.parent, f"{path.stem}.ko",
                                               folder / f"module-{name}")
         else:
-            files[name] = initramfs.compile_static(arch, path, work(queue) / arch.name / "programs")
+            files[name] = initramfs.compile_static(arch, path)
     progress.done(f"{measured.label}: {result.compiled} files compiled" if result.built else
                   f"{measured.label}: nothing had changed")
     nm = proc.run([f"{arch.cross}nm", "-S", str(out / "vmlinux")], step="nm",
@@ -181,10 +180,10 @@ def with_tools(plan: BenchPlan, ready: list[Ready], notes: list[str]) -> list[Re
         plain = next((item for item in mine if not item.build), None)
         if plain and any(one.tools and arch.name in one.arches for one in plan.guest):
             try:
-                entries, versions = debian_programs.ensure(arch, plan.tools.packages, plan.tools.programs,
-                                                            plan.tools.suites)
-                accel = qemu.probe_kvm(qemu.BootSpec(arch, plain.image, initramfs.make(
-                    arch, plain.folder / "guest"), "harness.reset=1", 2, 256, 60))
+                entries, versions = initramfs.debian_programs(
+                    arch, plan.tools.packages, plan.tools.programs, plan.tools.suites)
+                accel = qemu.probe_kvm(qemu.BootSpec(arch, plain.image, initramfs.make(arch),
+                                                     "harness.reset=1", 2, 256, 60))
                 notes.append(f"{arch.name}: {versions}; guests with them: "
                              + ("KVM" if accel == "kvm" else "emulated, on this machine "
                                 "with whatever else it did"))
@@ -201,20 +200,20 @@ def boot_spec(plan: BenchPlan, job: Job) -> qemu.BootSpec:
     """What the job boots; makes its initial ramdisk."""
     ready, steps = job.ready, job.steps(plan)
     entries = [initramfs.directory("modules"),
-               initramfs.Entry(STEPS, stat.S_IFREG | 0o644, ("\n".join(steps) + "\n").encode())]
+               initramfs.file(STEPS, ("\n".join(steps) + "\n").encode())]
     for verb, name in dict.fromkeys(tuple(step.split()[:2]) for step in steps):
         if verb in ("load", "run"):
             where = f"modules/{name}.ko" if verb == "load" else f"bin/{name}"
             entries.append(initramfs.program(where, ready.files[name]))
     if job.guest.tools:
         entries += ready.tools
-    initrd = initramfs.make(ready.arch, ready.folder / "guest", tuple(entries))
+    initrd = initramfs.make(ready.arch, entries)
     words = (plan.cmdline[ready.arch.name], job.guest.words, f"harness.steps=/{STEPS}",
              "harness.reset=1")
     spec = qemu.BootSpec(
         ready.arch, ready.image, initrd, " ".join(filter(None, words)), job.guest.cpus,
         job.guest.memory_mib, settings.scaled(job.guest.limit_s), accel=ready.accel)
-    return spec if job.guest.tools else replace(spec, icount=True, extra=CLOCK)
+    return spec if job.guest.tools else replace(spec, accel="icount", extra=CLOCK)
 
 
 def earlier(spec: qemu.BootSpec, folder: Path) -> qemu.BootResult | None:
@@ -229,7 +228,7 @@ def earlier(spec: qemu.BootSpec, folder: Path) -> qemu.BootResult | None:
         value = (folder / "exit").read_text().strip()
     except FileNotFoundError:
         return None
-    return qemu.BootResult(value, 0.0, value == qemu.TIMEOUT, console)
+    return qemu.BootResult(value, 0.0, console)
 
 
 def run_job(job: Job, spec: qemu.BootSpec, steps: list[str], stop: threading.Event,

@@ -1,7 +1,7 @@
 """Architectures (harness/data/arches.toml), and kernels to build for them."""
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..core import look_up, records, settings
@@ -11,7 +11,7 @@ from ..core import look_up, records, settings
 class Arch:
     """What building and booting must know of an architecture."""
 
-    name: str                    # as make's ARCH= and kunit.py's --arch= take it
+    name: str                    # as make's ARCH= takes it
     kernel: str                  # image below the build folder
     target: str                  # make target of that image
     cross: str                   # cross compiler prefix, may be ""
@@ -21,15 +21,9 @@ class Arch:
     kvm: tuple[str, ...]         # the same under KVM
     debian: str                  # Debian's name of the architecture
     init_cc: str                 # compiler for the guest's programs
-    config: tuple[tuple[str, str], ...]   # options that every kernel gets
+    config: dict[str, str] = field(hash=False)    # options that every kernel gets
     cmdline: str = ""            # kernel parameters of every boot
     clocksource: str = ""        # the guest's, that shows simulated time exactly
-    kunit: str = ""              # file of this repository for kunit.py, instead of its own
-
-    @property
-    def cc(self) -> str:
-        """The compiler as make gets it."""
-        return f"ccache {self.cross}gcc"
 
 
 @dataclass(frozen=True)
@@ -38,13 +32,28 @@ class Kernel:
 
     name: str
     arch: Arch
-    options: tuple[tuple[str, str], ...]   # CONFIG_ name without prefix -> "y", "n", number
-    kunitconfig: str = ""                  # file in the kernel tree, may be ""
+    options: dict[str, str]      # CONFIG_ name without prefix -> "y", "n", number
+    kunitconfig: str = ""        # file in the kernel tree, may be ""
+
+    def __post_init__(self) -> None:
+        if any(name.startswith("CONFIG_") for name in self.options):
+            raise ValueError('write options without CONFIG_, as in SMP = "y"')
 
     @property
     def modules(self) -> bool:
         """Whether it has modules, or is one that modules are built for."""
-        return "m" in dict(self.options).values() or dict(self.options).get("MODULES") == "y"
+        return "m" in self.options.values() or self.options.get("MODULES") == "y"
+
+    @property
+    def make_args(self) -> list[str]:
+        return make_args(self.arch.name, self.arch.cross)
+
+
+def make_args(arch: str, cross: str, llvm: str = "") -> list[str]:
+    """What every make for an architecture gets: its gcc, or the clang of that suffix."""
+    if llvm:
+        return [f"ARCH={arch}", f"LLVM={llvm}", f"CC=ccache clang{llvm}"]
+    return [f"ARCH={arch}", f"CROSS_COMPILE={cross}", f"CC=ccache {cross}gcc"]
 
 
 @functools.cache
@@ -53,12 +62,10 @@ def _arches() -> dict[str, Any]:
 
 
 def arch(name: str) -> Arch:
-    data = dict(_arches())
-    common = data.pop("common")["config"]
-    look_up("architecture", name, data)
-    entry = dict(data[name])
-    config = {**common, **entry.pop("config", {})}
-    return records.make(Arch, entry, f"{name} of arches.toml", name=name, config=tuple(config.items()))
+    look_up("architecture", name, arch_names())
+    entry, common = _arches()[name], _arches()["common"]["config"]
+    return records.make(Arch, entry | {"config": common | entry.get("config", {})},
+                        f"{name} of arches.toml", name=name)
 
 
 def arch_names() -> list[str]:

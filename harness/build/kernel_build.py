@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Callable
 
 from ..core import Exit, HarnessError, Progress, git, proc, settings
+from ..core.files import check_disk
 from . import kconfig
 from .arches import Kernel
 
@@ -35,7 +36,7 @@ REPRODUCIBLE = {
     # serves an old one. So not that mode, and entries of its own that were not made in it.
     "CCACHE_NODEPEND": "1",
     "CCACHE_NAMESPACE": "preemptible-ipi-nodepend",
-    "PYTHONDONTWRITEBYTECODE": "1",    # kunit.py must leave the tree clean
+    "PYTHONDONTWRITEBYTECODE": "1",    # scripts must leave the tree clean
     "LC_ALL": "C",
 }
 
@@ -44,13 +45,16 @@ REPRODUCIBLE = {
 class BuildResult:
     out: Path            # build folder
     kernel: Path         # image that QEMU loads
-    config: Path         # .config it was built with
     seconds: float
     built: bool          # False: nothing had changed
     compiled: int        # files compiled, linked or archived
     source: str          # commit that was built, with "-dirty" if the tree had changes
     number: str = ""     # of its last link: "3" if the kernel calls itself #3
     build_id: str = ""   # a hash over the kernel, which it tells the guest
+
+    @property
+    def config(self) -> Path:
+        return self.out / ".config"
 
 
 def first_errors(output: str, count: int = 5) -> str:
@@ -60,19 +64,32 @@ def first_errors(output: str, count: int = 5) -> str:
 
 
 def make(words: list[Any], step: str, limit: str, log: Path | None = None,
-         on_line: Callable[[str], None] | None = None,
-         gives: Path | None = None, ended: Callable[[], None] = lambda: None) -> proc.Result:
+         on_line: Callable[[str], None] | None = None, gives: Path | None = None,
+         ended: Callable[[], None] = lambda: None, code: Exit = Exit.BUILD) -> proc.Result:
     """Runs make; a failure is an error with what the compilers said first.
 
     gives is a file that must be there then; ended() is called when make came to its own end.
     """
     made = proc.run(["make", *words], step=step, limit=settings.limit(limit), env=REPRODUCIBLE,
-                    log=log, on_line=on_line, check=False)
+                    log=log, on_line=on_line, check=False, code=code)
     ended()
     if made.returncode or gives and not gives.exists():
         where = f"; its output is in {log}" if log else ""
-        raise HarnessError(Exit.BUILD, f"{step} failed{where}.\n{first_errors(made.output)}")
+        raise HarnessError(code, f"{step} failed{where}.\n{first_errors(made.output)}")
     return made
+
+
+def configure(name: str, args: list[str], target: str, asked: str, options: dict[str, str],
+              src: Path, out: Path) -> None:
+    """Makes OUT/.config with the target, alldefconfig or allnoconfig, and checks that it has the options.
+
+    args are what every make gets, asked is the text of what differs from the target's defaults.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "asked.config").write_text(asked)
+    make(["-C", src, f"O={out}", *args, f"KCONFIG_ALLCONFIG={out / 'asked.config'}", target],
+         f"configuration of {name}", limit="kconfig", log=out / "config.log", code=Exit.CONFIG)
+    kconfig.check(name, options, out)
 
 
 def jobs() -> str:
@@ -85,20 +102,8 @@ def source_state(src: Path) -> str:
     return git.ask(src, "rev-parse", "HEAD") + ("-dirty" if changed else "")
 
 
-def _inputs(kernel: Kernel, src: Path, targets: list[str], state: str) -> dict[str, str]:
-    compiler = proc.run([f"{kernel.arch.cross}gcc", "--version"], step="compiler version",
-                        limit=settings.limit("tool"))
-    return {
-        "source": state,
-        "asked": hashlib.sha256(kconfig.fragment(kernel, src).encode()).hexdigest(),
-        "make": " ".join(kconfig.make_args(kernel) + targets),
-        "compiler": compiler.output.splitlines()[0],
-    }
-
-
 def build_id(vmlinux: Path) -> str:
-    notes = proc.run(["readelf", "-n", vmlinux], step="readelf", limit=settings.limit("tool"),
-                     code=Exit.BUILD).output
+    notes = proc.run(["readelf", "-n", vmlinux], step="readelf", limit=settings.limit("tool")).output
     found = re.search(r"Build ID: ([0-9a-f]+)$", notes, re.M)
     if not found:
         raise HarnessError(Exit.BUILD, f"{vmlinux} has no build id, so nothing could tell it from "
@@ -107,36 +112,22 @@ def build_id(vmlinux: Path) -> str:
 
 
 def build(kernel: Kernel, src: Path, out: Path, progress: Progress,
-          targets: list[str] | None = None, configure: bool = True,
+          targets: list[str] | None = None, configured: bool = False,
           state: str = "") -> BuildResult:
     """Configures and builds in OUT; targets default to the image and, if any, modules.
 
-    Without configure, OUT holds the right .config already. state says what a tree that
+    configured: OUT holds the right .config already. state says what a tree that
     is not a git tree was made from.
     """
     targets = targets or [kernel.arch.target, *(["modules"] if kernel.modules else [])]
     image, stamp, unfinished = out / kernel.arch.kernel, out / "built.json", out / "unfinished"
     start = time.monotonic()
     state = state or source_state(src)
-    inputs = _inputs(kernel, src, targets, state)
-
-    def result(built: bool, compiled: int) -> BuildResult:
-        return BuildResult(out, image, out / ".config", time.monotonic() - start, built,
-                           compiled, state, (out / ".version").read_text().strip(),
-                           build_id(out / "vmlinux"))
-
-    if unfinished.exists():
-        shutil.rmtree(out)
-    if image.exists() and stamp.exists() and not state.endswith("-dirty") \
-            and json.loads(stamp.read_text()) == inputs:
-        kconfig.check(kernel, out)
-        return result(False, 0)
-    stamp.unlink(missing_ok=True)
-    out.mkdir(parents=True, exist_ok=True)
-    unfinished.touch()
-    if configure:
-        progress.tick("configuring")
-        kconfig.configure(kernel, src, out, REPRODUCIBLE)
+    asked = kconfig.fragment(kernel, src)
+    compiler = proc.run([f"{kernel.arch.cross}gcc", "--version"], step="compiler version",
+                        limit=settings.limit("tool")).output.splitlines()[0]
+    inputs = {"source": state, "asked": hashlib.sha256(asked.encode()).hexdigest(),
+              "make": " ".join(kernel.make_args + targets), "compiler": compiler}
     compiled = 0
 
     def count(line: str) -> None:
@@ -145,13 +136,28 @@ def build(kernel: Kernel, src: Path, out: Path, progress: Progress,
             compiled += 1
             progress.tick(f"{compiled} files compiled")
 
-    # Once make has come to its own end, no object is half written.
-    make(["-C", src, f"O={out}", *kconfig.make_args(kernel), jobs(), *targets],
-         f"build of {kernel.name}", "build", out / "build.log", count, image,
-         unfinished.unlink)
-    kconfig.check(kernel, out)
-    stamp.write_text(json.dumps(inputs, indent=1) + "\n")
-    return result(True, compiled)
+    if unfinished.exists():
+        shutil.rmtree(out)
+    if not out.exists():
+        check_disk(out, "build")
+    known = image.exists() and stamp.exists() and not state.endswith("-dirty") \
+        and json.loads(stamp.read_text()) == inputs
+    if not known:
+        stamp.unlink(missing_ok=True)
+        out.mkdir(parents=True, exist_ok=True)
+        unfinished.touch()
+        if not configured:
+            progress.tick("configuring")
+            configure(kernel.name, kernel.make_args, "alldefconfig", asked, kernel.options, src, out)
+        # Once make has come to its own end, no object is half written.
+        make(["-C", src, f"O={out}", *kernel.make_args, jobs(), *targets],
+             f"build of {kernel.name}", limit="build", log=out / "build.log", on_line=count,
+             gives=image, ended=unfinished.unlink)
+    kconfig.check(kernel.name, kernel.options, out)
+    if not known:
+        stamp.write_text(json.dumps(inputs, indent=1) + "\n")
+    return BuildResult(out, image, time.monotonic() - start, not known, compiled, state,
+                       (out / ".version").read_text().strip(), build_id(out / "vmlinux"))
 
 
 def copy_if_changed(source: Path, target: Path) -> None:
@@ -165,7 +171,7 @@ def module(kernel: Kernel, tree: Path, out: Path, source: Path, name: str, folde
     folder.mkdir(parents=True, exist_ok=True)
     for path in (source / "Makefile", *source.glob("*.[ch]")):
         copy_if_changed(path, folder / path.name)
-    make(["-C", tree, f"O={out}", f"M={folder}", *kconfig.make_args(kernel), "modules"],
-         f"build of {name} in {source} for {kernel.name}", "objects",
-         folder.with_name(folder.name + ".log"), gives=folder / name)
+    make(["-C", tree, f"O={out}", f"M={folder}", *kernel.make_args, "modules"],
+         f"build of {name} in {source} for {kernel.name}", limit="objects",
+         log=folder.with_name(folder.name + ".log"), gives=folder / name)
     return folder / name

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Callable
 
-from ..core import Exit, HarnessError, Queue, proc, records, settings
-from . import kconfig
-from .kernel_build import jobs, make
+from ..core import Queue, records, settings
+from . import kconfig, kernel_build
+from .arches import make_args
 
 _MESSAGE = re.compile(r"^(?:\.\./)*(?P<file>[^\s:]+):\d+(?::\d+)?: (?P<text>(?:warning|error): .*)$")
 
@@ -38,14 +38,9 @@ class Config:
     def out(self) -> Path:
         return self.queue.build / "out" / ("objects-" + re.sub(r"\W+", "-", self.name))
 
-    def make(self, src: Path, *words: str, step: str, limit: str,
-             on_line: Callable[[str], None] | None = None) -> proc.Result:
-        cross = [f"CROSS_COMPILE={self.cross}"] if self.cross else []
-        compiler = f"{self.cross}gcc"
-        if self.llvm:
-            cross, compiler = [f"LLVM={self.llvm}"], f"clang{self.llvm}"
-        return make(["-C", src, f"O={self.out}", f"ARCH={self.arch}", *cross, f"CC=ccache {compiler}",
-                     jobs(), *words], step, limit, on_line=on_line)
+    @property
+    def make_args(self) -> list[str]:
+        return make_args(self.arch, self.cross, self.llvm)
 
 
 def data(queue: Queue) -> dict[str, Any]:
@@ -64,36 +59,25 @@ def configs(queue: Queue) -> list[Config]:
 
 def configure(config: Config, src: Path) -> None:
     """Makes the configuration in its build folder and checks that it took effect."""
-    config.out.mkdir(parents=True, exist_ok=True)
-    fragment = config.out / "asked.config"
-    fragment.write_text("".join(kconfig.line(name, value) + "\n" for name, value in
-                                (config.options | config.optional).items()))
-    made = config.out / ".config"
-    before = made.read_bytes() if made.is_file() else None
-    config.make(src, f"KCONFIG_ALLCONFIG={fragment}", "allnoconfig",
-                step=f"configuring {config.name}", limit="kconfig")
-    # An unchanged configuration must not make everything old.
-    if before is not None and made.read_bytes() != before:
-        (config.out / "include/config/auto.conf").unlink(missing_ok=True)
-    wrong = kconfig.missing(tuple(config.options.items()), made.read_text())
-    if wrong:
-        raise HarnessError(Exit.CONFIG, f"the configuration {config.name} did not take effect: "
-                           f"{', '.join(wrong)}; correct objects.toml of the queue.")
+    kernel_build.configure(config.name, config.make_args, "allnoconfig",
+                           kconfig.text(config.options | config.optional), config.options, src, config.out)
 
 
 def compile_objects(config: Config, src: Path, objects: list[str],
                     tick: Callable[[str], None]) -> Counter[str]:
     """Compiles the objects with W=1, and sparse if it is asked for (it does not understand what the
     compilers of all architectures are called with); returns the messages."""
-    words = ["W=1", *(["C=1"] if "sparse" in config.groups else [])]
     # make goes to arch/*/lib from two sides at once, and would compile an object twice at a time.
     alone = [name for name in objects if re.match(r"arch/\w+/lib/", name)]
     output = ""
-    for chosen, one in ((alone, ["-j1"]), ([name for name in objects if name not in alone], [])):
+    for chosen, jobs in ((alone, "-j1"),
+                         ([name for name in objects if name not in alone], kernel_build.jobs())):
         if chosen:
-            output += config.make(src, *words, *one, *chosen, limit="objects",
-                                  step=f"compiling {' '.join(chosen)} of {config.name}",
-                                  on_line=lambda line: tick(line.strip()[:60])).output
+            output += kernel_build.make(
+                ["-C", src, f"O={config.out}", *config.make_args, jobs, "W=1",
+                 *(["C=1"] if "sparse" in config.groups else []), *chosen],
+                f"compiling {' '.join(chosen)} of {config.name}", limit="objects",
+                on_line=lambda line: tick(line.strip()[:60])).output
     return messages(output)
 
 

@@ -1,6 +1,5 @@
 """What everything else stands on: settings, processes, errors, progress, reports."""
 
-from .arguments import Parser
 from .errors import Exit, HarnessError, look_up
 from .progress import Progress
 from .queues import Queue

@@ -32,6 +32,11 @@ class HarnessError(Exception):
         self.message = message
 
 
+def disk_full(what: str) -> HarnessError:
+    return HarnessError(Exit.DISK, f"the disk is full: {what}; make room, or set BUILD_DIR to a folder "
+                        "on another disk.")
+
+
 def look_up(what: str, name: str, known: Iterable[str]) -> None:
     """Raises USAGE, which names all that there are, unless `name` is one of them."""
     names = list(known)

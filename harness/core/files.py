@@ -35,7 +35,7 @@ def check_disk(folder: Path, name: str) -> None:
     """Raises DISK unless the GiB that limits.toml names are free where folder is."""
     there = next(item for item in [folder, *folder.parents] if item.exists())
     free = shutil.disk_usage(there).free / GIB
-    need = settings.need_gib(name)
+    need = settings.limits("free_gib")[name]
     if free < need:
         raise HarnessError(Exit.DISK, f"this step needs {need:g} GiB but only {free:.1f} GiB are free "
                            f"in {there}; make room, or set BUILD_DIR to a folder on another disk.")

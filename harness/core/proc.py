@@ -5,7 +5,7 @@ At the limit, or on Ctrl-C, the whole group is killed: no compiler or QEMU outli
 """
 
 import os
-import queue
+import re
 import shlex
 import signal
 import subprocess
@@ -14,12 +14,13 @@ import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Callable, Iterator, Sequence
 
-from .errors import Exit, HarnessError
+from .errors import Exit, HarnessError, disk_full
 
 GRACE_S = 3.0        # seconds between SIGTERM and SIGKILL
-DRAIN_S = 1.0        # seconds to wait for more output after the command has ended
+POLL_S = 0.1         # seconds between two looks at a command, and at what it has printed
 # What ends a run from outside: Ctrl-C, kill, a closed terminal.
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 TAIL_LINES = 8       # output lines quoted in an error
@@ -27,7 +28,6 @@ TAIL_LINES = 8       # output lines quoted in an error
 
 @dataclass(frozen=True)
 class Result:
-    argv: tuple[str, ...]
     returncode: int      # negative: killed by that signal
     output: str
     seconds: float
@@ -36,18 +36,15 @@ class Result:
 def kill_group(child: subprocess.Popen[bytes], grace: float = GRACE_S) -> None:
     """Ends every process of the child's group and reaps the child."""
     for number in (signal.SIGTERM, signal.SIGKILL):
+        deadline = time.monotonic() + grace
         try:
             os.killpg(child.pid, number)
+            while time.monotonic() < deadline:
+                time.sleep(0.02)
+                child.poll()
+                os.killpg(child.pid, 0)
         except ProcessLookupError:
             break
-        deadline = time.monotonic() + grace
-        while time.monotonic() < deadline:
-            child.poll()
-            try:
-                os.killpg(child.pid, 0)
-            except ProcessLookupError:
-                break
-            time.sleep(0.02)
     child.wait()
 
 
@@ -64,12 +61,10 @@ def signals_held() -> Iterator[None]:
     Between the start of a child and the moment when we know it, they would leave it
     running.
     """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
+    ours = ENDING if threading.current_thread() is threading.main_thread() else ()
     came: list[int] = []
     before = {number: signal.signal(number, lambda number, _: came.append(number))
-              for number in ENDING}
+              for number in ours}
     try:
         yield
     finally:
@@ -87,91 +82,63 @@ def run(argv: Sequence[str | Path], *, step: str, limit: float, cwd: Path | None
     """Runs argv and returns its Result.
 
     env is added to the environment. log is overwritten with the output. on_line
-    gets each line without its end, when it comes. Raises HarnessError(code) if the
+    gets each line without its end, soon after it came. Raises HarnessError(code) if the
     limit is reached, or if check is set and the command fails; INTERRUPTED soon after
     another thread has set `stop`.
     """
     words = [str(word) for word in argv]
     where = f"; its output is in {log}" if log else ""
+    if log:
+        log.parent.mkdir(parents=True, exist_ok=True)
     start = time.monotonic()
-    chunks: list[bytes] = []
-    timed_out = False
-    child = log_file = None
-    try:
-        with signals_held():
-            child = subprocess.Popen(
-                words, cwd=cwd, env={**os.environ, **env} if env else None,
-                stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
-                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, process_group=0)
-        if log:
-            log.parent.mkdir(parents=True, exist_ok=True)
-            log_file = log.open("wb", buffering=0)
-        timed_out = not _pump(child, stdin, start + limit, chunks, log_file, on_line, stop)
-        if timed_out:
-            kill_group(child)
-        else:
-            child.wait()
-    except BaseException as error:
-        if child:
-            kill_group(child)
-        elif isinstance(error, FileNotFoundError):
+    child = None
+    # Files, not pipes: a daemon that keeps its standard output open holds nobody up.
+    with log.open("w+b") if log else TemporaryFile() as output, TemporaryFile() as text:
+        text.write((stdin or "").encode())
+        text.seek(0)
+        try:
+            with signals_held():
+                child = subprocess.Popen(
+                    words, cwd=cwd, env={**os.environ, **env} if env else None,
+                    stdin=subprocess.DEVNULL if stdin is None else text, stdout=output,
+                    stderr=subprocess.STDOUT, process_group=0)
+            _watch(child, start + limit, output.fileno(), on_line or (lambda line: None), stop)
+        except FileNotFoundError:
+            if child:
+                raise
             raise HarnessError(Exit.TOOL, f"{step}: {words[0]} cannot be started because it "
                                "(or its working folder) does not exist.") from None
-        raise
-    finally:
-        if log_file:
-            log_file.close()
-    output = b"".join(chunks).decode("utf-8", "replace")
-    seconds = time.monotonic() - start
+        finally:
+            timed_out = child and child.returncode is None
+            if timed_out:
+                kill_group(child)
+        output.seek(0)
+        said = output.read().decode("utf-8", "replace")
     if timed_out:
         raise HarnessError(code, f"{step} did not finish within {limit:g} s and was "
-                           f"ended{where}.\n{tail(output)}".rstrip())
+                           f"ended{where}.\n{tail(said)}".rstrip())
+    if check and child.returncode and (full := re.search(r".*No space left on device", said)):
+        raise disk_full(full[0])
     if check and child.returncode:
         raise HarnessError(code, f"{step} failed with exit value {child.returncode} "
-                           f"({shlex.join(words)[:200]}){where}.\n{tail(output)}".rstrip())
-    return Result(tuple(words), child.returncode, output, seconds)
+                           f"({shlex.join(words)[:200]}){where}.\n{tail(said)}".rstrip())
+    return Result(child.returncode, said, time.monotonic() - start)
 
 
-def _pump(child: subprocess.Popen[bytes], stdin: str | None, deadline: float,
-          chunks: list[bytes], log_file, on_line: Callable[[str], None] | None,
-          stop: threading.Event | None = None) -> bool:
-    """Feeds stdin and collects output until the command ends; False at the deadline."""
-    lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
-
-    def read() -> None:
-        with child.stdout:
-            for line in child.stdout:
-                lines.put(line)
-        lines.put(None)
-
-    def write() -> None:
-        with suppress(BrokenPipeError), child.stdin:
-            child.stdin.write(stdin.encode())
-
-    for work in [read] if stdin is None else [read, write]:
-        threading.Thread(target=work, daemon=True).start()
-    open_output, ended_at = True, None
-    while open_output or child.poll() is None:
-        now = time.monotonic()
-        if child.poll() is not None:
-            ended_at = ended_at or now
-        elif now >= deadline:
-            return False
+def _watch(child: subprocess.Popen[bytes], deadline: float, output: int,
+           on_line: Callable[[str], None], stop: threading.Event | None) -> None:
+    """Hands on what the child prints to the file `output`, until it ends or the deadline has come."""
+    place, rest = 0, b""
+    while child.returncode is None and time.monotonic() < deadline:
         if stop and stop.is_set():
             raise HarnessError(Exit.INTERRUPTED, "interrupted.")
-        try:
-            line = lines.get(timeout=0.2 if open_output else 0.01)
-        except queue.Empty:
-            # A daemon that kept the pipe open must not keep us here.
-            if ended_at and now > ended_at + DRAIN_S:
-                break
-            continue
-        if line is None:
-            open_output = False
-            continue
-        chunks.append(line)
-        if log_file:
-            log_file.write(line)
-        if on_line:
-            on_line(line.decode("utf-8", "replace").rstrip("\r\n"))
-    return True
+        with suppress(subprocess.TimeoutExpired):
+            child.wait(POLL_S)
+        # Not read(): the child writes where the file's position is, which both share.
+        while part := os.pread(output, 1 << 20, place):
+            place += len(part)
+            *lines, rest = (rest + part).split(b"\n")
+            for line in lines:
+                on_line(line.decode("utf-8", "replace").rstrip("\r"))
+    if rest:
+        on_line(rest.decode("utf-8", "replace"))

@@ -34,7 +34,7 @@ class Progress:
         self.number += 1
         self.title = title
         self.phase_start = self.last = time.monotonic()
-        self._print(f"[{self.number}/{self.total}] {title}")
+        self._print(f"[{self.number}/{self.total}] {title}\n")
 
     def tick(self, text: str) -> None:
         """Says what is going on inside the phase, as often as the stream allows."""
@@ -43,21 +43,14 @@ class Progress:
             return
         self.last = now
         line = f"[{self.number}/{self.total}] {self.title}: {text} ({clock(now - self.phase_start)})"
-        if self.live:
-            width = shutil.get_terminal_size().columns - 1
-            self.stream.write("\r\x1b[K" + line[:width])
-            self.stream.flush()
-            self.drawn = True
-        else:
-            self._print("  " + line)
+        self._print(line[:shutil.get_terminal_size().columns - 1] if self.live else f"  {line}\n")
 
     def done(self, text: str) -> None:
         """Prints a result line for the phase, with the time it took."""
-        self._print(f"      {text} ({clock(time.monotonic() - self.phase_start)})")
+        self._print(f"      {text} ({clock(time.monotonic() - self.phase_start)})\n")
 
-    def _print(self, line: str) -> None:
-        if self.drawn:
-            self.stream.write("\r\x1b[K")
-            self.drawn = False
-        self.stream.write(line + "\n")
+    def _print(self, text: str) -> None:
+        """Text without an end of line is a live one, which the next takes the place of."""
+        self.stream.write("\r\x1b[K" * self.drawn + text)
         self.stream.flush()
+        self.drawn = not text.endswith("\n")

@@ -58,24 +58,19 @@ def merged(common: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
                      for key, value in own.items()}
 
 
-def folder() -> Path:
-    return settings.REPO / "patches"
-
-
 def names() -> list[str]:
-    return sorted(path.parent.name for path in folder().glob("*/base.toml"))
+    return sorted(path.parent.name for path in (settings.REPO / "patches").glob("*/base.toml"))
 
 
 def load(name: str | None = None) -> Queue:
     """The queue of that name; without one, the default of them, or the only one."""
-    known = {item: read(folder() / item / "base.toml") for item in names()}
-    chosen = [queue for queue in known.values()
+    known = []
+    for item in names():
+        path = settings.REPO / "patches" / item / "base.toml"
+        known.append(records.make(Queue, settings.toml(path), str(path), name=item, dir=path.parent))
+    chosen = [queue for queue in known
               if (queue.name == name if name else queue.default or len(known) == 1)]
     if len(chosen) != 1:
         raise HarnessError(Exit.USAGE, f"there is no queue {name or '(none named)'} under patches/; "
-                           f"name one with --queue: {', '.join(known) or 'none'}.")
+                           f"name one with --queue: {', '.join(names()) or 'none'}.")
     return chosen[0]
-
-
-def read(path: Path) -> Queue:
-    return records.make(Queue, settings.toml(path), str(path), name=path.parent.name, dir=path.parent)

@@ -8,11 +8,14 @@ import re
 import types
 import typing
 from dataclasses import MISSING, fields, is_dataclass
+from pathlib import Path
 from typing import Any
 
+from . import settings
 from .errors import Exit, HarnessError
 
 T = typing.TypeVar("T")
+Text = typing.NewType("Text", str)      # one that must not be empty: a reason, a name
 
 
 def make(cls: type[T], table: dict[str, Any], where: str, **given: Any) -> T:
@@ -41,6 +44,10 @@ def value(hint: Any, item: Any, where: str) -> Any:
     origin, args = typing.get_origin(hint), typing.get_args(hint)
     if hint is Any:
         return item
+    if hint is Text:
+        if not value(str, item, where).strip():
+            raise _wrong(f"{where} must not be empty")
+        return item
     if origin is typing.Literal:
         if item not in args:
             raise _wrong(f"{where} must be one of {', '.join(args)}")
@@ -50,6 +57,10 @@ def value(hint: Any, item: Any, where: str) -> Any:
             return re.compile(item)
         except (re.error, TypeError) as error:
             raise _wrong(f"{where} is no regex ({error})") from None
+    if hint is Path:                        # of this repository
+        if not (isinstance(item, str) and (settings.REPO / item).is_file()):
+            raise _wrong(f"{where} names {item}, which is no file of this repository")
+        return settings.REPO / item
     if origin is types.UnionType:           # X | None
         return None if item is None else value(args[0], item, where)
     if origin in (list, tuple):

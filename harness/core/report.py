@@ -22,11 +22,6 @@ class Part:
     note: str = ""          # one line: why it failed, or what it counted
 
 
-def died(name: str, code: Exit, seconds: float, note: str) -> Part:
-    """A part that ended before it could count anything: it counts as one failure."""
-    return Part(name, code, 0, 1, 0, seconds, note)
-
-
 def judged(name: str, complaints: Sequence[str], note: str, start: float, passed: int = 1,
            failed: int | None = None, code: Exit = Exit.TEST) -> Part:
     """The Part of something that began at `start`; complaints are printed.
@@ -50,23 +45,20 @@ def guarded(name: str, progress: Progress, step) -> list[Part]:
         made = step()
     except HarnessError as error:
         print(f"run: {error.message}", file=sys.stderr, flush=True)
-        made = died(name, error.code, time.monotonic() - start, error.message)
+        made = Part(name, error.code, 0, 1, 0, time.monotonic() - start, error.message)
     parts = made if isinstance(made, list) else [made]
     bad = [part.name for part in parts if part.code != Exit.OK or part.failed]
     progress.done("FAILED: " + ", ".join(bad) if bad else "ok")
     return parts
 
 
-def text_table(rows: Sequence[Sequence[str]], left: int = 1, open_end: bool = False) -> str:
-    """Rows of cells in columns: the first `left` to the left, the others to the right.
-
-    With open_end, the last column is text of any length.
-    """
-    count = len(rows[0]) - open_end
-    widths = [max(len(row[column]) for row in rows) for column in range(count)]
-    return "\n".join("  ".join([
-        *(row[column].ljust(widths[column]) if column < left else row[column].rjust(widths[column])
-          for column in range(count)), *row[count:]]).rstrip() for row in rows)
+def text_table(rows: Sequence[Sequence[str]], sides: str = "lr") -> str:
+    """Rows of cells in columns, each to the left ("l") or right; the last side is that of all others, too."""
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    sides = sides.ljust(len(widths), sides[-1])
+    return "\n".join("  ".join(
+        cell.ljust(width) if side == "l" else cell.rjust(width)
+        for cell, width, side in zip(row, widths, sides)).rstrip() for row in rows)
 
 
 def table(parts: list[Part]) -> str:
@@ -76,24 +68,18 @@ def table(parts: list[Part]) -> str:
         rows.append((part.name, "ok" if part.code == Exit.OK else part.code.name,
                      str(part.passed), str(part.failed), str(part.skipped), clock(part.seconds),
                      part.note.splitlines()[0] if part.note else ""))
-    return text_table(rows, 2, open_end=True)
+    return text_table(rows, "llrrrrl")
 
 
 def closing(parts: list[Part]) -> str:
     """The plain line that ends every check."""
-    return (f"{sum(part.passed for part in parts)} passed, "
-            f"{sum(part.failed for part in parts)} failed, "
-            f"{sum(part.skipped for part in parts)} skipped")
+    return ", ".join(f"{sum(getattr(part, what) for part in parts)} {what}"
+                     for what in ("passed", "failed", "skipped"))
 
 
 def exit_code(parts: list[Part]) -> Exit:
     """The kind of the first failure. A part that counts failures did not pass."""
-    for part in parts:
-        if part.code != Exit.OK:
-            return part.code
-        if part.failed:
-            return Exit.TEST
-    return Exit.OK
+    return next((part.code or Exit.TEST for part in parts if part.code or part.failed), Exit.OK)
 
 
 def finish(parts: list[Part], note: str = "") -> Exit:

@@ -33,13 +33,14 @@ def toml(path: Path) -> dict[str, Any]:
 
 
 @functools.cache
-def _limits() -> dict[str, Any]:
-    return toml(DATA / "limits.toml")
+def limits(table: str) -> dict[str, float]:
+    """A table of limits.toml: "seconds", or "free_gib" that must be free before a step starts."""
+    return toml(DATA / "limits.toml")[table]
 
 
 def limit(name: str) -> float:
     """Seconds that the named step may take, times $LIMIT_SCALE for slow machines."""
-    return scaled(float(_limits()["seconds"][name]))
+    return scaled(limits("seconds")[name])
 
 
 def scaled(seconds: float) -> float:
@@ -49,8 +50,3 @@ def scaled(seconds: float) -> float:
     except ValueError:
         raise HarnessError(Exit.USAGE, "LIMIT_SCALE must be a number, for example "
                            "LIMIT_SCALE=2.") from None
-
-
-def need_gib(name: str) -> float:
-    """GiB that must be free before the named step starts."""
-    return float(_limits()["free_gib"][name])

@@ -1,3 +1,3 @@
 """What comes from outside: apt, the Linux source, packages for the host."""
 
-from .linux_source import Options, options, parser
+from .linux_source import Options, options

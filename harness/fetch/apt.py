@@ -1,6 +1,6 @@
 """Downloads through apt, which verifies what it fetches.
 
-In:  package names, suites.  Out: Download, or packages unpacked in a folder.
+In:  package names, suites.  Out: Download, or packages unpacked in a folder; FETCH with apt's reason.
 Nothing is installed and the system's lists are not changed: where the machine's own suites lack a
 package, apt runs with lists and a cache below build/, from the mirrors that the machine uses.
 """
@@ -10,7 +10,7 @@ import re
 import shutil
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -20,6 +20,8 @@ from ..core.files import check_disk, new_folder
 TRIES = 16          # upstream tarballs to try, newest first: mirrors drop some
 FRESH_S = 3600      # lists of our own are fetched again after that many seconds
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+# The two files of a source package: the options of apt-get source that ask for one.
+ORIG, DEBIAN = "--tar-only", "--diff-only"
 
 
 @dataclass(frozen=True)
@@ -30,18 +32,12 @@ class Download:
 
 
 @dataclass(frozen=True)
-class SourceFile:
-    """One file of a source package in apt's lists."""
+class Listed:
+    """One version of a package in apt's lists."""
 
-    source: str     # Debian source package
+    name: str
     version: str    # Debian version
-    file: str
-    sha256: str
-
-
-# The two files of a source package, by how their names end: what apt-get source calls each.
-ORIG, DEBIAN = ".orig.tar.xz", ".debian.tar.xz"
-ONLY = {ORIG: "--tar-only", DEBIAN: "--diff-only"}
+    suite: str
 
 
 def sha256(path: Path) -> str:
@@ -59,13 +55,12 @@ def own_sources() -> list[tuple[str, str]]:
     return [item for item in dict.fromkeys(found) if "debian" in item[0].split("://")[-1]]
 
 
-def source_list(suites: tuple[str, ...], known: list[str],
-                kinds: tuple[str, ...] = ("deb", "deb-src")) -> str:
+def source_list(suites: tuple[str, ...], known: list[str], kinds: tuple[str, ...]) -> str:
     """A one-line source list: security suites on security mirrors, others on others."""
     option = f"[signed-by={KEYRING}] " if KEYRING.exists() else ""
-    lines = [f"{kind} {option}{mirror} {suite} main" for suite in suites for mirror in known
-             if ("security" in suite) == ("security" in mirror) for kind in kinds]
-    return "".join(line + "\n" for line in lines)
+    return "".join(f"{kind} {option}{mirror} {suite} main\n"
+                   for suite in suites for mirror in known
+                   if ("security" in suite) == ("security" in mirror) for kind in kinds)
 
 
 def release(version: str, line: str) -> list[float]:
@@ -81,223 +76,152 @@ def release(version: str, line: str) -> list[float]:
 
 
 class Apt:
-    """apt with the machine's configuration, or (own=True) with lists under build/.
+    """apt as the machine has it, or (with suites) with lists of these suites below build/.
 
-    The own lists are those of the suites, in the folder NAME of what is fetched; kinds says
-    whether source packages are among them.
+    arch is Debian's name of an architecture, if not the machine's; with sources, the lists have
+    source packages, too. FETCH if there is no apt, or no mirror.
     """
 
-    def __init__(self, own: bool, suites: tuple[str, ...], name: str = "apt", arch: str = "",
-                 kinds: tuple[str, ...] = ("deb", "deb-src")) -> None:
-        self.suites, self.kinds = suites, kinds
+    def __init__(self, suites: tuple[str, ...] | None = None, arch: str = "",
+                 sources: bool = False) -> None:
+        if not shutil.which("apt-get"):
+            raise HarnessError(Exit.FETCH, "there is no apt-get here to fetch anything with.")
+        self.where = "the machine's suites" if suites is None else \
+            ", ".join(suites) + (f" for {arch}" if arch else "")
+        self.suites = suites or ()
         self.options: list[str] = ["-q", "-o", "APT::Sandbox::User=root"]
         self.downloads = settings.fetched() / "downloads"
-        if own:
-            self.folder = settings.fetched() / name
-            for name, path in (("Dir::Etc::sourcelist", "sources.list"),
-                               ("Dir::State::lists", "lists"), ("Dir::Cache", "cache")):
-                self.options += ["-o", f"{name}={self.folder / path}"]
-            # Neither what is installed nor the machine's preferences choose the version.
-            for name in ("Dir::Etc::sourceparts", "Dir::Etc::preferences",
-                         "Dir::Etc::preferencesparts", "Dir::State::status"):
-                self.options += ["-o", f"{name}=/dev/null"]
-            self.options += ["-o", "Acquire::Languages=none", "-o", "APT::Default-Release="]
-            if arch:
-                self.options += ["-o", f"APT::Architecture={arch}", "-o",
-                                 f"APT::Architectures={arch}"]
+        self.downloads.mkdir(parents=True, exist_ok=True)
+        if suites is not None:
+            self._lists(source_list(suites, list(dict.fromkeys(mirror for mirror, _ in own_sources())),
+                                    ("deb", "deb-src") if sources else ("deb",)), arch)
 
-    def update(self) -> bool:
-        """Fetches the lists of the own source list; False if there is none to be had."""
-        text = source_list(self.suites, list(dict.fromkeys(
-            mirror for mirror, _ in own_sources())), self.kinds)
+    def _lists(self, text: str, arch: str) -> None:
+        """Uses the lists of a source list only, in a folder of their own; fetches them unless fresh."""
         if not text:
-            return False
+            raise HarnessError(Exit.FETCH, "apt is configured with no Debian mirror to fetch from.")
+        self.folder = settings.fetched() / f"apt-{hashlib.sha256((arch + text).encode()).hexdigest()[:12]}"
         for name in ("lists/partial", "cache/archives/partial"):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
         listing, stamp = self.folder / "sources.list", self.folder / "updated"
-        if stamp.exists() and time.time() - stamp.stat().st_mtime < FRESH_S and \
-                listing.read_text(encoding="utf-8") == text:
-            return True
         listing.write_text(text, encoding="utf-8")
+        values = {"Dir::Etc::sourcelist": listing, "Dir::State::lists": self.folder / "lists",
+                  "Dir::Cache": self.folder / "cache", "Acquire::Languages": "none"}
+        # Neither what is installed nor the machine's preferences choose the version.
+        values |= dict.fromkeys(("Dir::Etc::sourceparts", "Dir::Etc::preferences",
+                                 "Dir::Etc::preferencesparts", "Dir::State::status"), "/dev/null")
+        values |= {"APT::Default-Release": ""}
+        if arch:
+            values |= {"APT::Architecture": arch, "APT::Architectures": arch}
+        for name, value in values.items():
+            self.options += ["-o", f"{name}={value}"]
+        if stamp.exists() and time.time() - stamp.stat().st_mtime < FRESH_S:
+            return
         # A suite that does not exist any more must not spoil the others: what
         # was fetched shows in the next look-up. (Without the option, apt calls it a
         # success when there is no network.)
-        if self.run("apt-get", "update", "-o", "APT::Update::Error-Mode=any",
-                    check=False).returncode == 0:
+        if self.run("apt-get", "update", "-o", "APT::Update::Error-Mode=any").returncode == 0:
             stamp.touch()
-        return True
 
-    def run(self, tool: str, *args: str, check: bool = True, cwd: Path | None = None) -> proc.Result:
-        return proc.run([tool, *self.options, *args], step=f"{tool} {args[0]}",
-                        limit=settings.limit("apt"), cwd=cwd, check=check, code=Exit.FETCH,
-                        env={"LC_ALL": "C.UTF-8"})
+    def run(self, tool: str, *args: str | Path, cwd: Path | None = None) -> proc.Result:
+        return proc.run([tool, *self.options, *args], step=f"{tool} {args[0]}", code=Exit.FETCH,
+                        limit=settings.limit("apt"), cwd=cwd, check=False, env={"LC_ALL": "C.UTF-8"})
 
-    def offered(self, package: str) -> list[tuple[str, str]]:
-        """(suite, version) of each version of the package in the lists."""
-        output = self.run("apt-cache", "madison", package, check=False).output
-        return [(suite, version) for version, suite in re.findall(
-            rf"^ *{re.escape(package)} \| +(\S+) \| \S+ (\S+)/main \S+ Packages$", output, re.M)]
-
-    def fields(self, package: str, version: str = "") -> dict[str, str] | None:
-        """The fields of this version, or of the one that apt would take; None if there is none."""
-        output = self.run("apt-cache", "show", "--no-all-versions",
-                          package + (f"={version}" if version else ""), check=False).output
-        fields = dict(re.findall(r"^([\w-]+): (.*)$", output, re.M))
-        return fields if {"Version", "SHA256", "Filename"} <= fields.keys() else None
-
-    def binary(self, package: str, version: str = "") -> Download | None:
-        """Downloads a binary package, unless the verified file is there already."""
-        fields = self.fields(package, version)
-        if fields is None:
-            return None
-        self.downloads.mkdir(parents=True, exist_ok=True)
-        path = self.downloads / Path(fields["Filename"]).name
-        if not path.exists() or sha256(path) != fields["SHA256"]:
-            path.unlink(missing_ok=True)
-            with tempfile.TemporaryDirectory(dir=self.downloads) as name:
-                self._get(path.name, Path(name), "download", f"{package}={fields['Version']}")
-                fetched = list(Path(name).glob("*.deb"))
-                if not fetched or sha256(fetched[0]) != fields["SHA256"]:
-                    raise HarnessError(Exit.FETCH, f"apt fetched {package}, but its checksum is not "
-                                       "the one in apt's lists; run apt-get update and try again.")
-                fetched[0].rename(path)
-        return Download(path, fields["Version"], fields["SHA256"])
-
-    def source_files(self, package: str, line: str, ending: str = ORIG) -> list[SourceFile]:
-        """The files of that ending behind the package's versions of a kernel line, newest first."""
-        shown = self.run("apt-cache", "show", package, check=False).output
-        sources = {match[1] for match in re.finditer(r"^Source: (\S+)", shown, re.M)} or {package}
-        found = set()
-        for source in sources:
-            output = self.run("apt-cache", "showsrc", source, check=False).output
-            for stanza in re.split(r"\n\n+", output):
-                version = re.search(r"^Version: (\S+)$", stanza, re.M)
-                file = re.search(rf"^ ([0-9a-f]{{64}}) \d+ (\S+{re.escape(ending)})$", stanza, re.M)
-                if version and file and release(version[1], line):
-                    found.add(SourceFile(source, version[1], file[2], file[1]))
-        return sorted(found, key=lambda item: release(item.version, line), reverse=True)
-
-    def here(self, item: SourceFile) -> Download | None:
-        """The file, if it was fetched earlier."""
-        path = self.downloads / item.file
-        good = path.exists() and sha256(path) == item.sha256
-        return Download(path, item.version, item.sha256) if good else None
-
-    def source_file(self, item: SourceFile) -> Download:
-        """Downloads the file, unless it is there; FETCH if the mirror does not have it."""
-        if found := self.here(item):
-            return found
-        self.downloads.mkdir(parents=True, exist_ok=True)
-        (self.downloads / item.file).unlink(missing_ok=True)
-        only = next(option for ending, option in ONLY.items() if item.file.endswith(ending))
-        self._get(item.file, self.downloads, "source", "--download-only", only, "--only-source",
-                  f"{item.source}={item.version}")
-        if found := self.here(item):
-            return found
-        raise HarnessError(Exit.FETCH, f"apt did not fetch {item.file} as its lists describe it; run "
-                           "apt-get update and try again.")
-
-    def _get(self, file: str, cwd: Path, *args: str) -> None:
-        """apt-get with these arguments; its reason in one sentence if that fails."""
-        result = self.run("apt-get", *args, check=False, cwd=cwd)
+    def apt_get(self, what: str, *args: str | Path, cwd: Path | None = None) -> str:
+        """The output of apt-get; FETCH, which says that `what` could not be had, if it fails."""
+        result = self.run("apt-get", *args, cwd=cwd)
         if result.returncode:
             said = re.search(r"^E: (?:Failed to fetch \S+ *)?(.*?)(?: *\[IP.*)?$", result.output, re.M)
             why = " ".join(said[1].split()) if said else f"exit value {result.returncode}"
-            raise HarnessError(Exit.FETCH, f"{file} could not be fetched ({why}).")
+            raise HarnessError(Exit.FETCH, f"{what} could not be fetched from {self.where} ({why}).")
+        return result.output
 
-    def upstream_tarball(self, package: str, line: str) -> Download | None:
-        """The newest upstream tarball that the mirrors really have, or one fetched earlier."""
-        files = self.source_files(package, line)
-        return next(filter(None, map(self.here, files)), None) or self.first_of(files)
+    def listed(self, package: str, kind: str = "Packages") -> list[Listed]:
+        """Each version of the package in the lists; with "Sources", of the source packages behind it."""
+        return [Listed(*found) for found in re.findall(
+            rf"^ *(\S+) \| +(\S+) \| \S+ (\S+)/main .*{kind}$",
+            self.run("apt-cache", "madison", package).output, re.M)]
 
-    def first_of(self, files: list[SourceFile]) -> Download | None:
-        """The first that the mirrors really have; None if there are no files."""
-        reason: HarnessError | None = None
-        for item in list({item.file: item for item in files}.values())[:TRIES]:
+    def get(self, what: str, *command: str) -> Download:
+        """The file that `apt-get COMMAND what` downloads, unless it is there already."""
+        with tempfile.TemporaryDirectory() as empty:      # it does not name a file that it finds
+            said = self.apt_get(what, "--print-uris", *command, what, cwd=Path(empty))
+        found = re.search(r"^'\S+' (\S+) \d+ SHA256:([0-9a-f]{64})$", said, re.M)
+        if not found:
+            raise HarnessError(Exit.FETCH, f"apt names no file with a checksum for {what}.")
+        path = self.downloads / found[1]
+        if not path.exists() or sha256(path) != found[2]:
+            path.unlink(missing_ok=True)      # for apt, a file of the right size is the right one
+            self.apt_get(what, *command, what, cwd=self.downloads)
+        return Download(path, unquote(path.name.partition("_")[2].partition("_")[0]), found[2])
+
+    def binary(self, package: str, version: str = "") -> Download:
+        """A binary package: this version of it, or the one that apt would take."""
+        return self.get(package + (f"={version}" if version else ""), "download")
+
+    def sources(self, package: str, line: str) -> list[Listed]:
+        """The source packages behind the package's versions of a kernel line, newest first."""
+        return sorted((item for item in self.listed(package, "Sources") if release(item.version, line)),
+                      key=lambda item: release(item.version, line), reverse=True)
+
+    def first_of(self, sources: list[Listed], part: str) -> Download:
+        """That part (ORIG, DEBIAN) of the first source package whose the mirrors really have."""
+        reasons = []
+        for item in sources[:TRIES]:
             try:
-                return self.source_file(item)
-            except HarnessError as error:
-                reason = reason or error    # listed, but not on the mirror
-        if reason:
-            raise reason
-        return None
+                return replace(self.get(f"{item.name}={item.version}", "source", "--download-only", part,
+                                        "--only-source"), version=item.version)
+            except HarnessError as error:       # listed, but not on the mirror
+                reasons.append(error)
+        raise reasons[0] if reasons else HarnessError(
+            Exit.FETCH, f"the lists of {self.where} have no such source package.")
 
 
-def binary(package: str, suites: tuple[str, ...]) -> Download | None:
-    """The package from the machine's suites, else from these; None: nowhere."""
-    return _first(package, suites, lambda apt: apt.binary(package))
+def binary(package: str, suites: tuple[str, ...]) -> Download:
+    """The package from the machine's suites, or else from these."""
+    return _first(suites, False, lambda apt: apt.binary(package))
 
 
-def unpacked(name: str, packages: list[str], suites: tuple[str, ...] = (), arch: str = "",
-             depends: bool = False) -> tuple[Path, dict[str, str]]:
-    """The packages in their newest versions in the suites, unpacked: folder, version of each.
+def upstream_tarball(package: str, suites: tuple[str, ...], line: str) -> Download:
+    """The newest unpatched tarball of a kernel line behind the package, or one fetched earlier."""
+    def get(apt: Apt) -> Download:
+        sources = apt.sources(package, line)
+        here = [item for item in sources if any(apt.downloads.glob(
+            f"{item.name}_{item.version.rpartition('-')[0]}.orig.*"))]
+        return apt.first_of(here or sources, ORIG)
+    return _first(suites, True, get)
 
-    With depends, what they need comes along, as apt resolves it. They are unpacked once, in
-    the folder NAME of what is fetched, and not installed. Without suites: the machine's. arch
-    is Debian's name of an architecture, if not the machine's.
+
+def _first(suites: tuple[str, ...], sources: bool, get) -> Download:
+    """What get(apt) finds with the machine's lists, which may be old, or else with the suites'."""
+    reasons = []
+    for chosen in (None, suites):
+        try:
+            return get(Apt(chosen, sources=sources))
+        except HarnessError as error:
+            reasons.append(error.message)
+    raise HarnessError(Exit.FETCH, " ".join(dict.fromkeys(reasons)))
+
+
+def unpacked(name: str, packages: list[str], suites: tuple[str, ...] = (),
+             arch: str = "") -> tuple[Path, dict[str, str]]:
+    """The packages and what they need in their newest versions, unpacked: folder, version of each.
+
+    They are unpacked once, in the folder NAME of what is fetched, and not installed. Without suites:
+    the machine's. arch is Debian's name of an architecture, if not the machine's.
     """
     where, wanted = settings.fetched() / name, " ".join(packages)
     record = where / "packages"
     if not record.is_file() or record.read_text("utf-8").splitlines()[0] != wanted:
         check_disk(settings.fetched(), "packages")
-        suites = suites or tuple(dict.fromkeys(suite for _, suite in own_sources()))
-        debs = fetch(packages, suites, f"apt-{name}", arch, depends)
-        with new_folder(where) as new:
+        apt = Apt(suites or tuple(dict.fromkeys(suite for _, suite in own_sources())), arch)
+        with tempfile.TemporaryDirectory(dir=settings.fetched()) as cache, new_folder(where) as new:
+            apt.apt_get(wanted, "install", "--download-only", "--no-install-recommends", "-y",
+                        "-o", "Debug::NoLocking=1", "-o", f"Dir::Cache::archives={cache}", *packages)
+            debs = sorted(Path(cache).glob("*.deb"))
             for path in debs:
                 proc.run(["dpkg-deb", "-x", path, new / "root"], step=f"unpacking {path.name}",
                          limit=settings.limit("unpack"), code=Exit.FETCH)
             (new / "packages").write_text("\n".join([wanted, *(path.name for path in debs)]) + "\n")
     names = [line.split("_") for line in record.read_text("utf-8").splitlines()[1:]]
     return where / "root", {package: unquote(version) for package, version, _ in names}
-
-
-def fetch(packages: list[str], suites: tuple[str, ...], name: str, arch: str = "",
-          depends: bool = False) -> list[Path]:
-    """The packages' files from suites that need not be the machine's; FETCH if one is not there.
-
-    Lists and cache are in the folder NAME of what is fetched.
-    """
-    failure = HarnessError(Exit.FETCH, f"no suite of {', '.join(suites)} that apt can reach offers "
-                           f"{', '.join(packages)}{f' for {arch}' if arch else ''}.")
-    if not shutil.which("apt-get"):
-        raise failure
-    apt = Apt(True, suites, name, arch, ("deb",))
-    if not apt.update():
-        raise failure
-    if depends:
-        cache = apt.folder / "cache/archives"
-        for path in cache.glob("*.deb"):
-            path.unlink()
-        if apt.run("apt-get", "install", "--download-only", "--no-install-recommends", "-y",
-                   "-o", "Debug::NoLocking=1", *packages, check=False).returncode:
-            raise failure
-        return sorted(cache.glob("*.deb"))
-    found = [apt.binary(package) for package in packages]
-    if None in found:
-        raise failure
-    return [item.path for item in found if item]
-
-
-def upstream_tarball(package: str, suites: tuple[str, ...], line: str) -> Download | None:
-    """The unpatched upstream tarball of a kernel line behind the package; None: nowhere."""
-    return _first(package, suites, lambda apt: apt.upstream_tarball(package, line))
-
-
-def _first(package: str, suites: tuple[str, ...], fetch) -> Download | None:
-    if not shutil.which("apt-get"):
-        return None
-    reason: HarnessError | None = None
-    for own in (False, True):
-        apt = Apt(own, suites, f"apt-{package}")
-        try:
-            if own and not apt.update():
-                continue
-            found = fetch(apt)
-        except HarnessError as error:
-            reason = error       # old lists of the machine: the own ones are fresh
-            continue
-        if found:
-            return found
-    if reason:
-        raise reason
-    return None

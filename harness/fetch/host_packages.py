@@ -11,10 +11,6 @@ import sys
 
 from ..core import Exit, HarnessError, look_up, proc, settings
 
-ENV = {"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}
-OPTIONS = ["-o", "DPkg::Lock::Timeout=120", "-y", "-q"]
-
-
 def present(find: str) -> bool:
     """Whether the program, file or glob is there."""
     if "/" in find:
@@ -35,20 +31,17 @@ def root_prefix() -> list[str] | None:
     """Words to put before a command that needs root; None if there is no way."""
     if os.geteuid() == 0:
         return []
-    if shutil.which("sudo"):
-        words = ["sudo", "-n"]
-        if proc.run([*words, "true"], step="sudo", limit=settings.limit("tool"),
-                    check=False).returncode == 0:
-            return words
-    return None
+    sudo = ["sudo", "-n"]
+    works = shutil.which("sudo") and proc.run([*sudo, "true"], step="sudo", check=False,
+                                              limit=settings.limit("tool")).returncode == 0
+    return sudo if works else None
 
 
 def need(*groups: str) -> None:
     """Installs what the groups lack; raises TOOL with the list if that cannot be done."""
-    lacking = missing(*groups)
-    if not lacking:
+    packages = sorted(set(missing(*groups).values()))
+    if not packages:
         return
-    packages = sorted(set(lacking.values()))
     prefix = root_prefix() if shutil.which("apt-get") else None
     if prefix is None:
         raise HarnessError(Exit.TOOL, "these Debian packages (or what your system calls them) are "
@@ -56,17 +49,16 @@ def need(*groups: str) -> None:
     print(f"installing {' '.join(packages)}", file=sys.stderr, flush=True)
 
     def apt(*words: str) -> proc.Result:
-        return proc.run([*prefix, "env", *(f"{key}={value}" for key, value in ENV.items()),
-                         "apt-get", *OPTIONS, *words], step=f"apt-get {words[0]}", check=False,
-                        limit=settings.limit("apt"), code=Exit.TOOL)
+        return proc.run([*prefix, "env", "DEBIAN_FRONTEND=noninteractive", "LC_ALL=C.UTF-8", "apt-get",
+                         "-o", "DPkg::Lock::Timeout=120", "-y", "-q", *words], check=False,
+                        step=f"apt-get {words[0]}", limit=settings.limit("apt"), code=Exit.TOOL)
 
     install = ("install", "--no-install-recommends", *packages)
     made = apt(*install)
     if made.returncode:         # old package lists are the usual reason
         apt("update")
         made = apt(*install)
-    still = missing(*groups)
-    if still:
+    if still := missing(*groups):
         raise HarnessError(Exit.TOOL, f"after the installation of {' '.join(packages)} there is still "
                            f"no {', '.join(still)}; run apt-get install {' '.join(packages)} yourself "
                            f"and look at what it says.\n{proc.tail(made.output)}")

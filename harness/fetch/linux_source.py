@@ -6,16 +6,16 @@ Out: Source; unpack() -> kernel version "6.12.117". What the user gave is only r
 
 import argparse
 import hashlib
-import os
+import json
 import re
 import tempfile
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Iterator
+from typing import Iterator, Sequence
 
-from ..core import Exit, HarnessError, Parser, Queue, proc, queues, settings
-from ..core.files import check_disk
+from ..core import Exit, HarnessError, Queue, proc, queues, settings
+from ..core.files import check_disk, new_folder
 from ..core.git import ask, git
 from . import apt
 
@@ -44,25 +44,21 @@ class Source:
     path: str          # file or folder
     checksum: str      # "sha256:..." of a file, "git:..." of a commit, "stat:..." of a folder
 
-    def record(self) -> dict[str, str]:
-        return asdict(self)
 
-
-def parser(verb: str) -> Parser:
-    """A verb's parser, which takes --queue, --linux and --tarball."""
-    made = Parser(verb)
-    made.add_argument("--queue", metavar="NAME")
-    group = made.add_mutually_exclusive_group()
-    group.add_argument("--linux", type=Path, metavar="PATH",
-                       help="a clean git tree or an unpacked source; it is only read")
-    group.add_argument("--tarball", type=Path, metavar="FILE",
-                       help="linux-VERSION.tar.xz of kernel.org, or Debian's .orig.tar.xz")
-    return made
+def arguments(parser: argparse.ArgumentParser, source: bool = True) -> None:
+    """Adds what options() reads: --queue, and with `source` --linux and --tarball."""
+    parser.add_argument("--queue", metavar="NAME", help="a folder of patches/, if not the default one")
+    if source:
+        group = parser.add_mutually_exclusive_group()
+        group.add_argument("--linux", type=Path, metavar="PATH", help="take Linux from your own clean "
+                           "git tree or unpacked source; it is copied, never changed")
+        group.add_argument("--tarball", type=Path, metavar="FILE", help="take it from "
+                           "linux-VERSION.tar.xz of kernel.org, or Debian's .orig.tar.xz")
 
 
 def options(parsed: argparse.Namespace) -> Options:
-    """The Options of a command line parsed with parser()."""
-    return Options(queues.load(parsed.queue), parsed.linux, parsed.tarball)
+    given = vars(parsed)
+    return Options(queues.load(given["queue"]), given.get("linux"), given.get("tarball"))
 
 
 def ways(version: str) -> str:
@@ -71,20 +67,16 @@ def ways(version: str) -> str:
             f"--tarball linux-{version}.y.tar.xz, or --linux PATH of a {version}.y tree")
 
 
-def makefile_version(text: str) -> str:
-    """"6.12.117" from the text of the kernel's top Makefile, "" if it is not one."""
+def kernel_version(folder: Path, name: str, version: str) -> str:
+    """"6.12.117" from a source's top Makefile; FETCH, which names it so, if it is not of `version`."""
+    makefile = folder / "Makefile"
+    text = makefile.read_text(errors="replace") if makefile.is_file() else ""
     fields = dict(re.findall(r"^(VERSION|PATCHLEVEL|SUBLEVEL|EXTRAVERSION)[ \t]*=[ \t]*(\S*)", text,
                              re.M))
     if not {"VERSION", "PATCHLEVEL", "SUBLEVEL"} <= fields.keys():
-        return ""
-    return ("{VERSION}.{PATCHLEVEL}.{SUBLEVEL}".format(**fields)) + fields.get("EXTRAVERSION", "")
-
-
-def require_version(found: str, name: str, version: str) -> str:
-    """Raises FETCH unless `found` is a release of the version."""
-    if not found:
         raise HarnessError(Exit.FETCH, f"{name} is not a Linux source (its top Makefile has no "
                            f"version); {ways(version)}.")
+    found = "{VERSION}.{PATCHLEVEL}.{SUBLEVEL}".format(**fields) + fields.get("EXTRAVERSION", "")
     if not found.startswith(version + "."):
         raise HarnessError(Exit.FETCH, f"{name} is Linux {found}, but {version}.y is wanted; "
                            f"{ways(version)}.")
@@ -93,7 +85,7 @@ def require_version(found: str, name: str, version: str) -> str:
 
 def find(opts: Options) -> Source:
     """Locates the source, downloads it if need be, and checks what can be checked at once."""
-    package, version = opts.queue.package, opts.queue.version
+    version = opts.queue.version
     if opts.linux:
         return _given_folder(opts.linux.expanduser().absolute(), version)
     if opts.tarball:
@@ -101,104 +93,109 @@ def find(opts: Options) -> Source:
         if not path.is_file():
             raise HarnessError(Exit.USAGE, f"--tarball {path} is not a file.")
         return Source("tarball", path.name, str(path), f"sha256:{apt.sha256(path)}")
-    check_disk(settings.fetched(), "source")
     try:
-        found = apt.binary(package, opts.queue.suites)
+        return package(opts.queue.package, opts.queue.suites)
     except HarnessError as error:
-        raise HarnessError(Exit.FETCH, f"{package} could not be fetched; {ways(version)}.\n"
+        if error.code != Exit.FETCH:
+            raise
+        raise HarnessError(Exit.FETCH, f"{opts.queue.package} could not be had; {ways(version)}.\n"
                            f"    {error.message}") from None
-    if found is None:
-        raise HarnessError(Exit.FETCH, f"no suite offers {package}; {ways(version)}.")
-    return Source("package", f"{package} {found.version}", str(found.path),
-                  f"sha256:{found.sha256}")
+
+
+def package(name: str, suites: tuple[str, ...]) -> Source:
+    """A Debian package with a source, downloaded if need be."""
+    check_disk(settings.fetched(), "source")
+    found = apt.binary(name, suites)
+    return Source("package", f"{name} {found.version}", str(found.path), f"sha256:{found.sha256}")
 
 
 def _given_folder(path: Path, version: str) -> Source:
     """Checks --linux PATH without writing to it."""
-    makefile = path / "Makefile"
-    if not makefile.is_file():
-        raise HarnessError(Exit.USAGE, f"--linux {path} is not a Linux source tree (it has no "
-                           "Makefile).")
-    require_version(makefile_version(makefile.read_text(errors="replace")), f"--linux {path}", version)
+    name = f"--linux {path}"
+    if not (path / "Makefile").is_file():
+        raise HarnessError(Exit.USAGE, f"{name} is not a Linux source tree (it has no Makefile).")
+    kernel_version(path, name, version)
     if (path / ".git").exists():
         dirty = git(path, "status", "--porcelain", code=Exit.FETCH).output.splitlines()
         if dirty:
-            raise HarnessError(Exit.USAGE, f"--linux {path} has changes that are not committed "
+            raise HarnessError(Exit.USAGE, f"{name} has changes that are not committed "
                                f"({dirty[0].strip()}{', ...' if len(dirty) > 1 else ''}); commit or "
                                "stash them, or give a clean tree.")
         return Source("git", str(path), str(path), f"git:{ask(path, 'rev-parse', 'HEAD')}")
-    built = [name for name in BUILD_OUTPUT if (path / name).exists()]
-    if built:
-        raise HarnessError(Exit.USAGE, f"--linux {path} holds build output ({built[0]}); run "
+    if built := [item for item in BUILD_OUTPUT if (path / item).exists()]:
+        raise HarnessError(Exit.USAGE, f"{name} holds build output ({built[0]}); run "
                            "make mrproper there, or give a clean tree.")
-    return Source("folder", str(path), str(path), f"stat:{_folder_stat(path)}")
+    # Every file's name, size and time tell whether a folder was changed.
+    files = proc.run(["find", path, "!", "-type", "d", "-printf", "%P %s %T@\\n"], step=f"looking at {path}",
+                     limit=settings.limit("copy"), code=Exit.FETCH).output
+    digest = hashlib.sha256("\n".join(sorted(files.splitlines())).encode()).hexdigest()
+    return Source("folder", str(path), str(path), f"stat:{digest[:32]}")
 
 
-def _folder_stat(path: Path) -> str:
-    """A hash of every file's name, size and time: tells whether a folder was changed."""
-    digest = hashlib.sha256()
-    for top, folders, files in os.walk(path):
-        folders.sort()
-        for name in sorted(files):
-            info = os.lstat(os.path.join(top, name))
-            digest.update(f"{top}/{name}\0{info.st_size}\0{info.st_mtime_ns}\n".encode(
-                errors="surrogateescape"))
-    return digest.hexdigest()[:32]
+def unpack(source: Source, dest: Path, version: str, only: Sequence[str] = ()) -> str:
+    """Fills the new folder dest; the kernel version, which must be a release of `version`.
 
-
-def unpack(source: Source, dest: Path, version: str) -> str:
-    """Fills the empty folder dest and returns the kernel version: a release of `version`."""
-    check_disk(dest.parent, "tree")
+    With only, of a package or tarball: its Makefile, and what it has of these paths.
+    """
+    if not only:
+        check_disk(dest.parent, "tree")
     dest.mkdir(parents=True, exist_ok=True)
-    path = Path(source.path)
-    if source.kind == "git":
-        with tempfile.TemporaryDirectory(dir=dest.parent) as name:
-            archive = Path(name) / "linux.tar"
-            git(path, "archive", "--format=tar", "-o", archive, source.checksum.removeprefix("git:"),
-                limit="copy", code=Exit.FETCH)
-            _untar(archive, dest, "--strip-components=0")
-    elif source.kind == "folder":
-        proc.run(["cp", "-a", "--reflink=auto", f"{path}/.", dest], step=f"copying {path}",
-                 limit=settings.limit("copy"), code=Exit.FETCH)
+    if source.kind == "folder":
+        proc.run(["cp", "-a", "--reflink=auto", f"{source.path}/.", dest],
+                 step=f"copying {source.path}", limit=settings.limit("copy"), code=Exit.FETCH)
     else:
-        with _tarball(path, dest) as tarball:
-            _untar(tarball, dest)
-    return _version(dest, source.name, version)
+        words = ["--wildcards", "--no-wildcards-match-slash", "*/Makefile",
+                 *(f"*/{name}" for name in only)] if only else []
+        with _tarball(source, dest.parent) as tarball:
+            # Files that are not in it are what tar calls an error.
+            proc.run(["tar", "-xf", tarball, "--strip-components=1", "--no-same-owner", "-C", dest,
+                      *words], step=f"unpacking {source.name}", limit=settings.limit("unpack"),
+                     check=not only, code=Exit.FETCH)
+    return kernel_version(dest, source.name, version)
 
 
-def unpack_files(path: Path, dest: Path, paths: list[str], version: str) -> str:
-    """As unpack, of a package or tarball: only its Makefile and what it has of `paths`."""
-    dest.mkdir(parents=True)
-    with _tarball(path, dest) as tarball:
-        # Files that are not in it are what tar calls an error.
-        _untar(tarball, dest, "--wildcards", "--no-wildcards-match-slash",
-               *(f"*/{name}" for name in ["Makefile", *paths]), check=False)
-    return _version(dest, path.name, version)
+@dataclass(frozen=True)
+class Peer:
+    """A kernel that the series is compared with: a plain source tree, never patched."""
+
+    path: Path
+    kernel_version: str     # "7.3.0-rc7"
+    source: str             # package with version
+    checksum: str           # "sha256:..." of the package
+
+
+def peer(version: str, name: str, suites: tuple[str, ...]) -> Peer:
+    """build/fetched/peer-VERSION, of a Debian package; FETCH if it cannot be had.
+
+    What was unpacked once is used again: a newer release of the package would make
+    figures of two runs differ for a reason that is not ours.
+    """
+    folder = settings.fetched() / f"peer-{version}"
+    record = folder / "harness.json"
+    if not record.is_file():
+        source = package(name, suites)
+        with new_folder(folder) as new:
+            made = {"kernel_version": unpack(source, new / "linux", version), "source": source.name,
+                    "checksum": source.checksum}
+            (new / record.name).write_text(json.dumps(made))
+    return Peer(folder / "linux", **json.loads(record.read_text("utf-8")))
 
 
 @contextmanager
-def _tarball(path: Path, dest: Path) -> Iterator[Path]:
-    """The tarball in a Debian package, which is unpacked beside dest meanwhile; or path, if it is one."""
-    if path.suffix != ".deb":
-        yield path
-        return
-    with tempfile.TemporaryDirectory(dir=dest.parent) as name:
-        proc.run(["dpkg-deb", "-x", path, name], step=f"unpacking {path.name}",
-                 limit=settings.limit("unpack"), code=Exit.FETCH)
-        tarball = next(Path(name).glob("usr/src/*.tar.*"), None)
-        if not tarball:
-            raise HarnessError(Exit.FETCH, f"{path.name} holds no source tarball.")
+def _tarball(source: Source, work: Path) -> Iterator[Path]:
+    """The source as a tarball of one folder; what has to be made for that is in `work` meanwhile."""
+    path = Path(source.path)
+    with tempfile.TemporaryDirectory(dir=work) as name:
+        if source.kind == "git":
+            tarball: Path | None = Path(name) / "linux.tar"
+            git(path, "archive", "--prefix=linux/", "-o", tarball, source.checksum.removeprefix("git:"),
+                limit="copy", code=Exit.FETCH)
+        elif path.suffix == ".deb":
+            proc.run(["dpkg-deb", "-x", path, name], step=f"unpacking {path.name}",
+                     limit=settings.limit("unpack"), code=Exit.FETCH)
+            tarball = next(Path(name).glob("usr/src/*.tar.*"), None)
+            if not tarball:
+                raise HarnessError(Exit.FETCH, f"{path.name} holds no source tarball.")
+        else:
+            tarball = path
         yield tarball
-
-
-def _untar(path: Path, dest: Path, *words: str, check: bool = True) -> None:
-    proc.run(["tar", "-xf", path, "--strip-components=1", "--no-same-owner", "-C", dest, *words],
-             step=f"unpacking {path.name}", limit=settings.limit("unpack"), check=check,
-             code=Exit.FETCH)
-
-
-def _version(dest: Path, name: str, version: str) -> str:
-    """The kernel version of what was unpacked; FETCH if it is not one of `version`."""
-    makefile = dest / "Makefile"
-    text = makefile.read_text(errors="replace") if makefile.is_file() else ""
-    return require_version(makefile_version(text), name, version)

@@ -1,14 +1,16 @@
-"""Makes the guest's initramfs: the init program, and busybox where a shell is wanted.
+"""Makes the guest's initramfs: the init program, and programs of Debian packages where they are wanted.
 
-In:  an Arch, harness/guest/*.c, a folder.  Out: a gzipped cpio archive, reproducible.
+In:  an Arch, harness/guest/*.c.  Out: build/guest/: a gzipped cpio archive, reproducible.
 """
 
 import gzip
 import hashlib
+import os
 import re
 import stat
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Iterable, Sequence
 
 from ..core import Exit, HarnessError, proc, settings
 from ..fetch import apt
@@ -18,6 +20,7 @@ SOURCES = Path(__file__).resolve().parent
 APPLETS = ("sh", "ls", "cat", "echo", "ps", "dmesg", "mount", "grep", "less", "vi", "head", "tail",
            "sleep", "kill", "top", "taskset", "chrt", "poweroff", "free", "uname", "find", "seq",
            "time", "watch", "wc", "nproc", "mkdir", "cp", "rm", "setsid", "cttyhack")
+LIBRARIES = ("lib*/*.so*", "lib*/*/*.so*", "usr/lib*/*.so*", "usr/lib*/*-linux-*/*.so*")
 
 
 @dataclass(frozen=True)
@@ -34,8 +37,12 @@ def directory(name: str) -> Entry:
     return Entry(name, stat.S_IFDIR | 0o755)
 
 
+def file(name: str, data: bytes, mode: int = 0o644) -> Entry:
+    return Entry(name, stat.S_IFREG | mode, data)
+
+
 def program(name: str, path: Path) -> Entry:
-    return Entry(name, stat.S_IFREG | 0o755, path.read_bytes())
+    return file(name, path.read_bytes(), 0o755)
 
 
 def link(name: str, target: str) -> Entry:
@@ -69,11 +76,16 @@ def with_headers(source: Path) -> list[Path]:
     return found
 
 
-def compile_static(arch: Arch, source: Path, out: Path) -> Path:
+def folder() -> Path:
+    """Where programs and archives are made: their names hold hashes, so all guests share it."""
+    return settings.BUILD / "guest"
+
+
+def compile_static(arch: Arch, source: Path) -> Path:
     """Compiles one C file of the guest; nothing is run if it and its headers have not changed."""
-    out.mkdir(parents=True, exist_ok=True)
+    folder().mkdir(parents=True, exist_ok=True)
     text = b"".join(path.read_bytes() for path in with_headers(source))
-    target = out / f"{source.stem}-{arch.name}-{hashlib.sha256(text).hexdigest()[:12]}"
+    target = folder() / f"{source.stem}-{arch.name}-{hashlib.sha256(text).hexdigest()[:12]}"
     if not target.exists():
         partial = target.with_suffix(".partial")
         proc.run([arch.init_cc, "-static", "-pthread", "-O2", "-Wall", "-Wextra", "-Werror", "-o",
@@ -83,15 +95,14 @@ def compile_static(arch: Arch, source: Path, out: Path) -> Path:
     return target
 
 
-def make(arch: Arch, out: Path, extra: tuple[Entry, ...] = ()) -> Path:
-    """Writes OUT/initramfs-ARCH-*.cpio.gz with /init and the extra entries."""
-    init = compile_static(arch, SOURCES / "init.c", out)
-    entries = [directory("dev"), directory("proc"), directory("sys"), directory("bin"),
+def make(arch: Arch, extra: Iterable[Entry] = ()) -> Path:
+    """Writes initramfs-ARCH-*.cpio.gz with /init and the extra entries."""
+    entries = [*map(directory, ("dev", "proc", "sys", "bin")),
                Entry("dev/console", stat.S_IFCHR | 0o600, device=(5, 1)),
                Entry("dev/kmsg", stat.S_IFCHR | 0o600, device=(1, 11)),
-               program("init", init), *extra]
+               program("init", compile_static(arch, SOURCES / "init.c")), *extra]
     data = gzip.compress(cpio(entries), compresslevel=6, mtime=0)
-    path = out / f"initramfs-{arch.name}-{hashlib.sha256(data).hexdigest()[:12]}.cpio.gz"
+    path = folder() / f"initramfs-{arch.name}-{hashlib.sha256(data).hexdigest()[:12]}.cpio.gz"
     if not path.exists():
         partial = path.with_suffix(".partial")
         partial.write_bytes(data)
@@ -99,20 +110,35 @@ def make(arch: Arch, out: Path, extra: tuple[Entry, ...] = ()) -> Path:
     return path
 
 
-def busybox(arch: Arch) -> Path:
-    """A static busybox for the architecture: the machine's own, or one fetched by apt."""
-    host = proc.run(["dpkg", "--print-architecture"], step="dpkg --print-architecture",
-                    limit=settings.limit("tool"), code=Exit.TOOL).output.strip()
-    if arch.debian == host:
-        for own in (Path("/usr/bin/busybox"), Path("/bin/busybox")):
-            if own.exists():
-                return own
-        raise HarnessError(Exit.TOOL, "busybox is missing; install busybox-static.")
+def shell(arch: Arch) -> list[Entry]:
+    """What a shell in the guest needs: a static busybox of a Debian package."""
     root, _ = apt.unpacked(f"busybox-{arch.name}", ["busybox-static"], arch=arch.debian)
-    return next(path for path in root.rglob("bin/busybox") if path.is_file())
+    busybox = next(path for path in root.rglob("bin/busybox") if path.is_file())
+    return [program("bin/busybox", busybox), *(link(f"bin/{applet}", "busybox") for applet in APPLETS)]
 
 
-def shell_entries(arch: Arch) -> tuple[Entry, ...]:
-    """What a shell in the guest needs."""
-    return (program("bin/busybox", busybox(arch)),
-            *(link(f"bin/{applet}", "busybox") for applet in APPLETS))
+def debian_programs(arch: Arch, packages: Sequence[str], programs: Sequence[str],
+                    suites: tuple[str, ...]) -> tuple[list[Entry], str]:
+    """Programs of Debian packages, with all libraries of what these need; the packages' versions.
+
+    They are fetched and unpacked first if need be. FETCH if they cannot be had.
+    """
+    root, versions = apt.unpacked(f"tools-{arch.name}", list(packages), suites, arch.debian)
+    return unpacked(root, programs), ", ".join(f"{name} {versions[name]}" for name in packages)
+
+
+def unpacked(root: Path, programs: Sequence[str]) -> list[Entry]:
+    """The programs, and every library below root where the loader looks for them."""
+    made = {"tmp": directory("tmp")}
+    for name in programs:
+        path = root / name
+        if not path.is_file():
+            raise HarnessError(Exit.FETCH, f"{root} holds no {name}; correct [tools] in "
+                               "bench/bench.toml.")
+        made[f"bin/{path.name}"] = program(f"bin/{path.name}", path)
+    for path in sorted({path for pattern in LIBRARIES for path in root.glob(pattern)}):
+        name = str(path.relative_to(root))
+        for parent in reversed(Path(name).parents[:-1]):
+            made.setdefault(str(parent), directory(str(parent)))
+        made[name] = link(name, os.readlink(path)) if path.is_symlink() else program(name, path)
+    return list(made.values())

@@ -4,7 +4,6 @@ In:  BootSpec, an empty run folder.  Out: BootResult; in the folder qemu-cmd (bo
      again), console.log and exit (QEMU's exit value, or "timeout").
 """
 
-import json
 import os
 import platform
 import shlex
@@ -26,46 +25,41 @@ ALWAYS = ("panic=-1 "              # a panic ends QEMU (with -no-reboot) instead
           "loglevel=8")
 
 
+# By accelerator. With icount, virtual time counts instructions: 1 instruction = 1 ns.
+ACCEL = {"tcg": ("-accel", "tcg,thread=multi"), "kvm": ("-accel", "kvm"),
+         "icount": ("-accel", "tcg,thread=single", "-icount", "shift=0,sleep=off")}
+
+
 @dataclass(frozen=True)
 class BootSpec:
     arch: Arch
     kernel: Path
-    initrd: Path | None
+    initrd: Path
     cmdline: str                 # added to what every boot gets
     smp: int                     # CPUs
     memory_mib: int
     limit_s: float
-    icount: bool = False         # virtual time counts instructions: 1 instruction = 1 ns
-    accel: str = "tcg"           # or "kvm"; not used with icount
+    accel: str = "tcg"           # a key of ACCEL
     extra: tuple[str, ...] = ()  # more arguments for QEMU
-    interactive: bool = False    # the terminal is the guest's console
 
 
 @dataclass(frozen=True)
 class BootResult:
     exit: str                    # QEMU's exit value, or TIMEOUT
     seconds: float
-    timed_out: bool
     console: Path
 
+    @property
+    def timed_out(self) -> bool:
+        return self.exit == TIMEOUT
 
-def argv(spec: BootSpec) -> list[str]:
-    kvm = spec.accel == "kvm" and not spec.icount
-    if kvm:
-        accel = ["-accel", "kvm"]
-    elif spec.icount:
-        accel = ["-accel", "tcg,thread=single", "-icount", "shift=0,sleep=off"]
-    else:
-        accel = ["-accel", "tcg,thread=multi"]
-    serial = ["-serial", "mon:stdio"] if spec.interactive else \
-        ["-serial", "stdio", "-monitor", "none"]
-    words = [spec.arch.qemu, *(spec.arch.kvm if kvm else spec.arch.machine), *accel,
-             "-smp", str(spec.smp), "-m", str(spec.memory_mib), "-nodefaults",
-             "-display", "none", *serial, "-no-reboot", "-kernel", str(spec.kernel)]
-    if spec.initrd:
-        words += ["-initrd", str(spec.initrd)]
-    cmdline = f"console={spec.arch.console} {ALWAYS} {spec.arch.cmdline} {spec.cmdline}".strip()
-    return [*words, "-append", cmdline, *spec.extra]
+
+def argv(spec: BootSpec, serial: tuple[str, ...] = ("-serial", "stdio", "-monitor", "none")) -> list[str]:
+    arch = spec.arch
+    return [arch.qemu, *(arch.kvm if spec.accel == "kvm" else arch.machine), *ACCEL[spec.accel],
+            "-smp", str(spec.smp), "-m", str(spec.memory_mib), "-nodefaults", "-display", "none",
+            *serial, "-no-reboot", "-kernel", str(spec.kernel), "-initrd", str(spec.initrd),
+            "-append", f"console={arch.console} {ALWAYS} {arch.cmdline} {spec.cmdline}".strip(), *spec.extra]
 
 
 def script(spec: BootSpec) -> str:
@@ -87,20 +81,20 @@ def boot(spec: BootSpec, run_dir: Path, on_line: Callable[[str], None] | None = 
     (run_dir / "exit").unlink(missing_ok=True)
     start = time.monotonic()
     try:
-        ended = proc.run(argv(spec), step=f"boot of {spec.kernel.name}", limit=spec.limit_s,
-                         log=console, on_line=on_line, check=False, code=Exit.BOOT, stop=stop)
-        value, timed_out = str(ended.returncode), False
+        value = str(proc.run(argv(spec), step=f"boot of {spec.kernel.name}", limit=spec.limit_s,
+                             log=console, on_line=on_line, check=False, code=Exit.BOOT,
+                             stop=stop).returncode)
     except HarnessError as error:
         if error.code != Exit.BOOT:      # QEMU could not be started at all
             raise
-        value, timed_out = TIMEOUT, True
+        value = TIMEOUT
     (run_dir / "exit").write_text(value + "\n")
-    return BootResult(value, time.monotonic() - start, timed_out, console)
+    return BootResult(value, time.monotonic() - start, console)
 
 
 def interactive(spec: BootSpec) -> int:
     """Boots with the terminal as console; ends with the guest, or with Ctrl-A X."""
-    return subprocess.call(argv(replace(spec, interactive=True)))
+    return subprocess.call(argv(spec, ("-serial", "mon:stdio")))
 
 
 def host_is(arch: Arch) -> bool:
@@ -117,24 +111,17 @@ def probe_kvm(spec: BootSpec, device: Path = Path("/dev/kvm")) -> str:
     """
     if not host_is(spec.arch) or not os.access(device, os.R_OK | os.W_OK):
         return "tcg"
-    cache = settings.BUILD / "kvm-probe.json"
     boot_id = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    key = f"{boot_id} {spec.arch.name}"
-    try:
-        known = json.loads(cache.read_text())
-    except (FileNotFoundError, ValueError):
-        known = {}
-    if known.get("key") != key:
-        run_dir = cache.with_suffix("")
+    run_dir = settings.BUILD / "kvm-probe" / f"{spec.arch.name}-{boot_id}"
+    answer = run_dir / "accel"
+    if not answer.is_file():
         try:
             result = boot(replace(spec, accel="kvm", limit_s=settings.limit("kvm_probe")), run_dir)
-            log = result.console.read_text(errors="replace")
-            works = result.exit == "0" and "harness: success" in log
+            works = result.exit == "0" and "harness: success" in result.console.read_text(errors="replace")
         except OSError:
             works = False
-        known = {"key": key, "accel": "kvm" if works else "tcg"}
-        cache.write_text(json.dumps(known) + "\n")
+        answer.write_text("kvm" if works else "tcg")
         if not works:
             print(f"KVM did not boot a guest within {settings.limit('kvm_probe'):g} s; "
                   "guests are emulated (TCG).", file=sys.stderr)
-    return known["accel"]
+    return answer.read_text()

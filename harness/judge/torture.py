@@ -50,7 +50,7 @@ class Wanted:
     seconds: int                 # guest seconds that it must run
     params: str = ""             # of its module, or arguments of its program
     minimum: dict[str, int] = field(default_factory=dict)   # total -> least value
-    suites: tuple[ktap.Suite, ...] = ()          # what its program must execute
+    suites: tuple[ktap.Suite, ...] = ()          # modes, or programs, that must execute cases
 
     @property
     def kind(self) -> Kind:

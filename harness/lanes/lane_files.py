@@ -4,9 +4,9 @@ In:  a Queue, lanes/NAME.toml (lanes/x86_64.toml says what the keys mean), lanes
 Out: Lane. Times are host seconds, memory is MiB.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ..core import Exit, HarnessError, Queue, look_up, records, settings
 from ..core.queues import merged
@@ -17,31 +17,29 @@ from ..judge.torture import Wanted
 from . import selftests
 
 LANES = settings.REPO / "lanes"
-WHEN = ("check", "all")      # ./run check; ./run check --all only
+_OF_A_KERNEL = ("arch", "kunitconfig", "config")     # come with `kernel`, if a lane has that
 
 
 @dataclass(frozen=True)
 class Lane:
     name: str
     kernel: Kernel               # its own, or that of the lane whose kernel it boots
-    suites: tuple[Suite, ...]
-    torture: tuple[Wanted, ...]
-    acpi: Path | None            # source of a table that QEMU adds to its own
     proves: str
     cpus: int                    # that the guest has
     memory_mib: int
     boot_limit_s: float          # boot, all runs of every suite, torture
+    suites: tuple[Suite, ...] = ()
+    torture: tuple[Wanted, ...] = ()
     boot_cpus: int = 0           # online at boot; the guest's init adds the others after the
                                  # first run. 0: all
     cmdline: str = ""            # extra kernel parameters
-    when: str = WHEN[0]
+    when: Literal["check", "all"] = "check"    # ./run check; ./run check --all only
     icount: bool = False         # the guest's clock counts instructions
     qemu: tuple[str, ...] = ()   # more arguments for QEMU
+    acpi: Path | None = None     # source of a table that QEMU adds to its own
 
     def __post_init__(self) -> None:
-        if self.when not in WHEN:
-            raise ValueError(f"when must be one of {', '.join(WHEN)}")
-        if not 1 <= self.boot_cpus <= self.cpus:
+        if not 0 <= self.boot_cpus <= self.cpus:
             raise ValueError("boot_cpus must be from 1 to cpus")
 
     @property
@@ -49,26 +47,18 @@ class Lane:
         return self.kernel.arch
 
 
-def _wrong(path: Path, what: str) -> HarnessError:
-    return HarnessError(Exit.USAGE, f"{path}: {what}.")
-
-
 @dataclass(frozen=True)
 class Differences:
     """lanes.toml of a queue: what is different for its kernel. One without is as lanes/ says."""
 
-    left_out: dict[str, str]             # lane -> why it makes no sense
-    config: dict[str, str]               # options of every kernel
-    lane: dict[str, dict[str, Any]]      # lane -> keys of its file; tables are merged
+    left_out: dict[str, str] = field(default_factory=dict)      # lane -> why it makes no sense
+    config: dict[str, str] = field(default_factory=dict)        # options of every kernel
+    lane: dict[str, dict[str, Any]] = field(default_factory=dict)    # lane -> keys of its file
 
 
 def differences(queue: Queue) -> Differences:
     path = queue.dir / "lanes.toml"
-    data = settings.toml(path) if path.is_file() else {}
-    found = Differences(data.pop("left_out", {}), data.pop("config", {}), data.pop("lane", {}))
-    if data:
-        raise _wrong(path, f"{next(iter(data))} is no table that belongs here")
-    return found
+    return records.make(Differences, settings.toml(path) if path.is_file() else {}, str(path))
 
 
 def names(queue: Queue, folder: Path = LANES) -> list[str]:
@@ -86,71 +76,54 @@ def load(name: str, queue: Queue, folder: Path = LANES) -> Lane:
     return read(folder / f"{name}.toml", queue)
 
 
-_OF_A_KERNEL = ("arch", "kunitconfig", "config")     # come with `kernel`, if a lane has that
+def read(path: Path, queue: Queue) -> Lane:
+    """Reads one lane file, for the queue, and checks that it says all it must."""
+    different = differences(queue)
+
+    def keys(name: str) -> dict[str, Any]:
+        """Those of a lane of the same folder, with what the queue says in their place."""
+        return merged(settings.toml(path.with_name(f"{name}.toml")), different.lane.get(name, {}))
+
+    data = keys(path.stem)
+    lane = data.pop("kernel", "")       # whose kernel it boots
+    if lane:
+        if own := [key for key in _OF_A_KERNEL if key in data]:
+            raise _wrong(path, f"with kernel = {lane!r}, {' and '.join(own)} must go: they are that "
+                         "lane's")
+        look_up(f"lane for the kernel of {path.name}", lane,
+                [item.stem for item in path.parent.glob("*.toml")])
+        other = keys(lane)
+        if "kernel" in other:
+            raise _wrong(path, f"kernel names {lane!r}, which has no kernel of its own")
+        data |= {key: other[key] for key in _OF_A_KERNEL if key in other}
+    if "arch" not in data:
+        raise _wrong(path, "the key 'arch' is missing (or 'kernel', the lane whose kernel it boots)")
+    target = arch(data.pop("arch"))
+    kernel = records.make(Kernel, {
+        "options": target.config | different.config | data.pop("config", {}),
+        "kunitconfig": data.pop("kunitconfig", "")}, str(path), name=lane or path.stem, arch=target)
+    made = records.make(Lane, data | {"suites": data.pop("suite", ())}, str(path), name=path.stem,
+                        kernel=kernel)
+    return replace(made, torture=tuple(_torture(path, item, queue) for item in made.torture))
 
 
-def _torture(path: Path, entry: dict[str, Any], queue: Queue) -> Wanted:
-    look_up(f"torture test for {path.name}", entry.get("test", ""), torture.kinds())
-    kind = torture.kinds()[entry["test"]]
-    where = f"a [[torture]] in {path}"
-    skips = {key: entry.pop(key) for key in ("skips", "why") if key in entry}
-    if skips and not kind.program:
-        raise _wrong(path, f"{kind.name} has no cases that could be skipped")
-    suites = [records.make(Suite, skips, where, name="", min_cases=0)] if skips else []
-    if kind.programs:
-        suites += [item.suite() for item in
-                   selftests.load(queue.file(settings.REPO / kind.programs)).run]
-    found = records.make(Wanted, entry, where, suites=tuple(suites))
+def _wrong(path: Path, what: str) -> HarnessError:
+    return HarnessError(Exit.USAGE, f"{path}: {what}.")
+
+
+def _torture(path: Path, asked: Wanted, queue: Queue) -> Wanted:
+    """Checks a [[torture]] against its table of torture.toml; adds the selftests that it runs."""
+    look_up(f"torture test for {path.name}", asked.test, torture.kinds())
+    kind = asked.kind
     totals = (*kind.totals, *kind.counts)
-    for name in found.minimum:
+    for name in asked.minimum:
         if name not in totals:
             raise _wrong(path, f"minimum of {kind.name} must give a number for one of its totals "
                          f"({', '.join(totals)}), not {name}")
-    return found
-
-
-def _own_kernel(path: Path, data: dict[str, Any], queue: Queue) -> Kernel:
-    if "arch" not in data:
-        raise _wrong(path, "the key 'arch' is missing (or 'kernel', the lane whose kernel it "
-                     "boots)")
-    target = arch(data["arch"])
-    options = {**dict(target.config), **differences(queue).config,
-               **data.get("config", {})}
-    for key, value in options.items():
-        if not isinstance(value, str) or key.startswith("CONFIG_"):
-            raise _wrong(path, f'write options without CONFIG_ and with a value in quotes, '
-                               f'as in {key.removeprefix("CONFIG_")} = "y"')
-    return Kernel(path.stem, target, tuple(options.items()), data.get("kunitconfig", ""))
-
-
-def _other_kernel(path: Path, data: dict[str, Any], queue: Queue) -> Kernel:
-    """The kernel of the lane that the lane file names."""
-    own = [key for key in _OF_A_KERNEL if key in data]
-    if own:
-        raise _wrong(path, f"with kernel = {data['kernel']!r}, {' and '.join(own)} must go: they "
-                     "are that lane's")
-    other = path.with_name(data["kernel"] + ".toml")
-    if not other.is_file():
-        raise _wrong(path, f"kernel names {data['kernel']!r}, which is no lane")
-    if "kernel" in settings.toml(other):
-        raise _wrong(path, f"kernel names {data['kernel']!r}, which has no kernel of its own")
-    return read(other, queue).kernel
-
-
-def read(path: Path, queue: Queue) -> Lane:
-    """Reads one lane file, for the queue, and checks that it says all it must."""
-    data = merged(settings.toml(path), differences(queue).lane.get(path.stem, {}))
-    kernel = (_other_kernel if "kernel" in data else _own_kernel)(path, data, queue)
-    data = {name: item for name, item in data.items() if name not in (*_OF_A_KERNEL, "kernel")}
-    suites, asked, table = data.pop("suite", ()), data.pop("torture", ()), data.pop("acpi", "")
-    acpi = settings.REPO / table if table else None
-    if acpi and not acpi.is_file():
-        raise _wrong(path, f"acpi names {table}, which is no file of this repository")
-    return records.make(
-        Lane, {"boot_cpus": data.get("cpus"), **data}, str(path), name=path.stem, kernel=kernel,
-        acpi=acpi,
-        suites=tuple(records.make(Suite, entry, f"a [[suite]] in {path}") for entry in suites),
-        torture=tuple(_torture(path, entry, queue) for entry in asked))
+    if asked.suites and not kind.program:
+        raise _wrong(path, f"{kind.name} has no suites")
+    listed = selftests.load(queue.file(settings.REPO / kind.programs)).run if kind.programs else ()
+    return replace(asked, suites=(*asked.suites, *(item.suite() for item in listed)))
 
 
 def choose(queue: Queue, named: list[str], everything: bool) -> list[Lane]:

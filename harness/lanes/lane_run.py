@@ -6,15 +6,13 @@ Out: Verdict; build/<queue>/runs/<lane>[-<variant>]/: config, qemu-cmd, console.
 """
 
 import shutil
-import stat
 import sys
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any, Callable, Sequence
 
 from ..core import Exit, HarnessError, Part, Progress, Queue, proc, settings
-from ..core.files import check_disk
 from ..fetch import host_packages
 from ..queue import TreeInfo, series
 from ..build import kernel_build, touched
@@ -53,11 +51,6 @@ def out_folder(queue: Queue, lane: Lane, suffix: str = "") -> Path:
     return queue.build / "out" / (lane.kernel.name + suffix)
 
 
-def guest_dir() -> Path:
-    """Of the guests' programs and initramfs: their names hold hashes, so all queues share it."""
-    return settings.BUILD / "guest"
-
-
 def torture_kinds(lane: Lane) -> list[Kind]:
     """The lane's torture tests, each once."""
     return list({item.test: item.kind for item in lane.torture}.values())
@@ -82,7 +75,7 @@ def steps(lane: Lane) -> str:
 def cmdline(lane: Lane, glob: str | None) -> str:
     """Kernel parameters for a run of the lane's suites and torture tests."""
     words = ["harness.suites=" + ",".join(suite.name for suite in lane.suites if suite.again)]
-    if lane.boot_cpus < lane.cpus:
+    if lane.boot_cpus:
         words.append(f"maxcpus={lane.boot_cpus} harness.online=1")
     if lane.torture:
         words.append("harness.steps=/" + STEPS)
@@ -99,12 +92,11 @@ def full_glob(lane: Lane, glob: str | None) -> str | None:
     return f"{lane.suites[0].name if len(lane.suites) == 1 else '*'}.{glob}"
 
 
-def torture_entries(lane: Lane, info: TreeInfo, out: Path) -> tuple[initramfs.Entry, ...]:
+def torture_entries(lane: Lane, info: TreeInfo, out: Path) -> list[initramfs.Entry]:
     """What the guest needs for the lane's torture tests: steps, modules and programs."""
     if not lane.torture:
-        return ()
-    entries = [initramfs.Entry(STEPS, stat.S_IFREG | 0o644, steps(lane).encode()),
-               initramfs.directory("modules")]
+        return []
+    entries = [initramfs.file(STEPS, steps(lane).encode()), initramfs.directory("modules")]
     files: list[Path] = []
     for kind in torture_kinds(lane):
         folder = out
@@ -114,8 +106,8 @@ def torture_entries(lane: Lane, info: TreeInfo, out: Path) -> tuple[initramfs.En
         files += [folder / name for name in (kind.needs, kind.module) if name]
         if kind.program:
             source = settings.REPO / kind.program
-            entries.append(initramfs.program(f"bin/{source.stem}", initramfs.compile_static(
-                lane.arch, source, guest_dir())))
+            entries.append(initramfs.program(f"bin/{source.stem}",
+                                             initramfs.compile_static(lane.arch, source)))
         if kind.programs:
             listed = selftests.load(info.queue.file(settings.REPO / kind.programs))
             entries += selftest_build.entries(listed, selftest_build.make(
@@ -124,16 +116,15 @@ def torture_entries(lane: Lane, info: TreeInfo, out: Path) -> tuple[initramfs.En
         if not path.is_file():
             raise HarnessError(Exit.BUILD, f"the build of {lane.kernel.name} gave no {path}; its "
                                "lane must set the option of that module to \"m\".")
-        entries.append(initramfs.Entry(f"modules/{path.name}", stat.S_IFREG | 0o644,
-                                       path.read_bytes()))
-    return tuple(entries)
+        entries.append(initramfs.file(f"modules/{path.name}", path.read_bytes()))
+    return entries
 
 
 def qemu_args(lane: Lane) -> tuple[str, ...]:
     """The lane's own arguments for QEMU; its ACPI table is compiled for that."""
     if not lane.acpi:
         return lane.qemu
-    table = guest_dir() / f"{lane.acpi.stem}.aml"
+    table = initramfs.folder() / f"{lane.acpi.stem}.aml"
     table.parent.mkdir(parents=True, exist_ok=True)
     proc.run(["iasl", "-p", table.with_suffix(""), lane.acpi], step=f"compiling {lane.acpi.name}",
              limit=settings.limit("tool"))
@@ -141,20 +132,13 @@ def qemu_args(lane: Lane) -> tuple[str, ...]:
 
 
 def boot_spec(lane: Lane, kernel: Path, glob: str | None = None,
-              extra: tuple[initramfs.Entry, ...] = ()) -> qemu.BootSpec:
-    return qemu.BootSpec(arch=lane.arch, kernel=kernel,
-                         initrd=initramfs.make(lane.arch, guest_dir(), extra),
+              extra: Sequence[initramfs.Entry] = ()) -> qemu.BootSpec:
+    spec = qemu.BootSpec(arch=lane.arch, kernel=kernel, initrd=initramfs.make(lane.arch, extra),
                          cmdline=cmdline(lane, glob), smp=lane.cpus, memory_mib=lane.memory_mib,
-                         limit_s=settings.scaled(lane.boot_limit_s), icount=lane.icount,
-                         extra=qemu_args(lane))
-
-
-def accelerated(lane: Lane, spec: qemu.BootSpec) -> qemu.BootSpec:
-    """The same with KVM, where a trial boot of this kernel shows that KVM works."""
-    if spec.icount:
-        return spec
-    trial = replace(spec, cmdline="kunit.enable=0")
-    return replace(spec, accel=qemu.probe_kvm(trial))
+                         limit_s=settings.scaled(lane.boot_limit_s), extra=qemu_args(lane))
+    # KVM only where a trial boot of this kernel shows that it works.
+    return replace(spec, accel="icount" if lane.icount else
+                   qemu.probe_kvm(replace(spec, cmdline="kunit.enable=0")))
 
 
 def second_opinion(src: Path, console: str) -> dict[str, int]:
@@ -173,14 +157,14 @@ def need(lane: Lane) -> None:
     """Sees to it that the tools for building and booting the lane are there."""
     own = ["selftests"] if any(kind.programs for kind in torture_kinds(lane)) else []
     own += ["acpi"] if lane.acpi else []
-    host_packages.need("build", "boot", lane.arch.name, *own)
+    host_packages.need("build", lane.arch.name, *own)
 
 
 def facts(lane: Lane, info: TreeInfo, made: kernel_build.BuildResult,
           spec: qemu.BootSpec) -> dict[str, Any]:
     """What people want to know of a run: from which source, how it was built and booted."""
     return {"lane": lane.name, "proves": lane.proves, "arch": lane.arch.name,
-            "kernel": made.out.name, "accel": spec.accel, "icount": spec.icount,
+            "kernel": made.out.name, "accel": spec.accel,
             "linux": info.kernel_version, "source": info.source, "checksum": info.checksum,
             "commit": made.source, "build_s": round(made.seconds, 1),
             "began": time.strftime("%Y-%m-%dT%H:%M:%S%z")}
@@ -193,11 +177,9 @@ def run(lane: Lane, info: TreeInfo, progress: Progress, *, variant: str = "",
     suffix = f"-{variant}" if variant else ""
     name = lane.name + suffix
     out = out_folder(info.queue, lane, suffix)
-    if not out.exists():
-        check_disk(out, "build")
     progress.tick("building")
     made = kernel_build.build(lane.kernel, info.path, out, progress)
-    spec = accelerated(lane, boot_spec(lane, made.kernel, glob, torture_entries(lane, info, out)))
+    spec = boot_spec(lane, made.kernel, glob, torture_entries(lane, info, out))
 
     folder = run_folder(info.queue, name)
     shutil.copyfile(made.config, folder / "config")
@@ -207,7 +189,7 @@ def run(lane: Lane, info: TreeInfo, progress: Progress, *, variant: str = "",
         suites=tuple(replace(suite, min_cases=1) if glob else suite for suite in lane.suites),
         touched=touched.functions(info.queue, out, lane.arch, info.path,
                                   series.touched(series.patches(info.queue)))
-        if ("KCSAN", "y") in lane.kernel.options else None,
+        if lane.kernel.options.get("KCSAN") == "y" else None,
         facts=facts(lane, info, made, spec) | {
             "series": series.digest(series.patches(info.queue)) if not variant else ""})
     runs.save(run, folder)

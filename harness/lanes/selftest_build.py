@@ -7,12 +7,11 @@ Out: the programs; the guest's entries for them. FOLDER.log holds make's output.
 import json
 import re
 import shutil
-import stat
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from ..core import Exit, HarnessError
-from ..build import kconfig, kernel_build
+from ..core import Exit, HarnessError, proc, settings
+from ..build import kernel_build
 from ..build.arches import Kernel
 from ..guest import initramfs
 from . import selftests
@@ -24,25 +23,6 @@ _KNOWN = "known-programs"        # make target that prints what a Makefile would
 _PROGRAMS = "$(patsubst $(OUTPUT)/%,%,$(TEST_GEN_PROGS) $(TEST_GEN_FILES) " \
             "$(TEST_GEN_PROGS_EXTENDED) $(TEST_CUSTOM_PROGS) $(TEST_PROGS) $(TEST_FILES) " \
             "$(BINARIES_32))"
-
-
-def _copy(listed: Listed, tree: Path, folder: Path) -> None:
-    """Copies what the tests are built from."""
-    for name in listed.copied:
-        source, target = tree / name, folder / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if source.is_dir():
-            shutil.copytree(source, target, symlinks=True)
-        elif source.is_file():
-            shutil.copy2(source, target)
-        else:
-            raise HarnessError(Exit.BUILD, f"{tree} has no {name}, which the selftests are built "
-                               "from; correct the list of copied files.")
-    # Or the Makefile looks whether the machine has liburing: the tests must be the same everywhere.
-    mm = folder / "tools/testing/selftests/mm"
-    if mm.is_dir():
-        (mm / "local_config.h").write_text("/* no liburing */\n")
-        (mm / "local_config.mk").write_text("IOURING_EXTRA_LIBS =\n")
 
 
 def make(listed: Listed, kernel: Kernel, tree: Path, out: Path, folder: Path) -> dict[str, Path]:
@@ -57,12 +37,20 @@ def make(listed: Listed, kernel: Kernel, tree: Path, out: Path, folder: Path) ->
         return files
     log.unlink(missing_ok=True)
     shutil.rmtree(folder, ignore_errors=True)   # make does not know what flags it was built with
-    _copy(listed, tree, folder / "source")
+    (folder / "source").mkdir(parents=True)
+    proc.run(["cp", "-a", "--parents", *listed.copied, folder / "source"], cwd=tree,
+             step="copying what the selftests are built from", limit=settings.limit("copy"))
+    # Or the Makefile looks whether the machine has liburing: the tests must be the same everywhere.
+    mm = folder / "source/tools/testing/selftests/mm"
+    if mm.is_dir():
+        (mm / "local_config.h").write_text("/* no liburing */\n")
+        (mm / "local_config.mk").write_text("IOURING_EXTRA_LIBS =\n")
 
     def run(argv: list[Any]) -> str:
-        return kernel_build.make(argv, f"build of the selftests for {kernel.name}", "objects", log).output
+        return kernel_build.make(argv, f"build of the selftests for {kernel.name}", limit="objects",
+                                 log=log).output
 
-    run(["-C", tree, f"O={out}", *kconfig.make_args(kernel), "headers"])
+    run(["-C", tree, f"O={out}", *kernel.make_args, "headers"])
     known, argvs = [], []
     for target in listed.targets:
         bins = folder / "bin" / target
@@ -90,5 +78,5 @@ def entries(listed: Listed, files: dict[str, Path]) -> list[initramfs.Entry]:
     folders = {*listed.targets, *(str(PurePosixPath(name).parent) for name in files)}
     return [initramfs.directory(FOLDER), *(initramfs.directory(f"{FOLDER}/{name}")
                                            for name in sorted(folders)),
-            initramfs.Entry(f"{FOLDER}/list", stat.S_IFREG | 0o644, selftests.steps(listed).encode()),
+            initramfs.file(f"{FOLDER}/list", selftests.steps(listed).encode()),
             *(initramfs.program(f"{FOLDER}/{name}", path) for name, path in files.items())]

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Iterable, Iterator
 
-from ..core import Exit, HarnessError, Part, Progress, proc, records, report, settings
+from ..core import Exit, HarnessError, Part, Progress, proc, queues, records, report, settings
 from ..core.git import git
 from ..fetch import Options, host_packages
 from ..queue import tree
@@ -108,16 +108,21 @@ def words(path: Path = FOLDER / "calls.toml") -> Words:
 # --- the table
 
 
-def read_table(text: str, where: str) -> list[Row]:
-    """The rows of each table with the right columns; raises CONFIG for a bad row."""
+def read_table(text: str, where: str, queue: str) -> list[Row]:
+    """The rows of each table with the right columns; raises CONFIG for a bad row.
+
+    Those under a heading that names queues are for these only.
+    """
     rows: list[Row] = []
-    inside = False
+    inside, mine = False, True
     for number, line in enumerate(text.splitlines(), 1):
         cells = [cell.strip().strip("`") for cell in line.strip().strip("|").split("|")]
+        if line.startswith("#"):
+            mine = queue in line or not any(name in line for name in queues.names())
         if not line.startswith("|"):
             inside = False
         elif cells == COLUMNS:
-            inside = True
+            inside = mine
         elif inside and not re.fullmatch(r"[-:| ]+", line):
             rows.append(_row(cells, f"{where}, line {number}"))
     twice = [str(hit) for hit, count in Counter(row.hit for row in rows).items() if count > 1]
@@ -139,10 +144,10 @@ def _row(cells: list[str], where: str) -> Row:
     return Row(Hit(*cells[:4]), verdict, subject, cells[5])
 
 
-def miscounted(text: str, rows: list[Row]) -> list[str]:
-    """What is wrong with the sentence that counts the rows."""
+def miscounted(text: str, rows: list[Row], queue: str) -> list[str]:
+    """What is wrong with the sentence that counts the rows of a queue."""
     verdicts = Counter(row.verdict for row in rows)
-    sentence = (f"{len(rows)} rows: {verdicts['converted']} converted, "
+    sentence = (f"{queue}, {len(rows)} rows: {verdicts['converted']} converted, "
                 f"{verdicts['partly']} partly, {verdicts['open']} open, {verdicts['kept']} kept.")
     return [] if sentence in text else [f"the table does not say \"{sentence}\""]
 
@@ -329,7 +334,8 @@ class Spatch:
         shutil.rmtree(work, ignore_errors=True)
         for file, text in texts.items():
             (work / file).parent.mkdir(parents=True, exist_ok=True)
-            (work / file).write_text(text, "utf-8")
+            # The parser does not know this.
+            (work / file).write_text(re.sub(r"\b__free\(\w+\)", "", text), "utf-8")
         path = self.work / f"{name}.cocci"
         path.write_text(script)
         self.progress.tick(f"{name}: {len(texts)} files")
@@ -436,12 +442,11 @@ def parts(opts: Options, progress: Progress) -> list[Part]:
     host_packages.need("spatch")
     asked = words(opts.queue.file(FOLDER / "calls.toml"))
     pinning = kinds(opts.queue.file(FOLDER / "pins.toml"))
-    table = opts.queue.file(TABLE)
-    text = table.read_text("utf-8")
-    rows = read_table(text, table.name)
+    text, queue = TABLE.read_text("utf-8"), opts.queue.name
+    rows = read_table(text, TABLE.name, queue)
     info = tree.ensure_tree(opts, progress)
     spatch = Spatch(opts.queue.build / "runs/prove/callers", progress)
-    wrong = miscounted(text, rows) + selftest(spatch, asked, pinning)
+    wrong = miscounted(text, rows, queue) + selftest(spatch, asked, pinning)
     touched = git(info.path, "diff", "--name-only", info.base_commit, info.tip_commit, "--",
                   "*.c", "*.h").output.split()
     before = {file: git(info.path, "show", f"{info.base_commit}:{file}", check=False).output

@@ -68,7 +68,7 @@ def ensure() -> Herd:
         return probe((there,))
     data = settings.toml(settings.DATA / "herd.toml")
     try:
-        folder, _ = apt.unpacked("herd", data["packages"], tuple(data["suites"]), depends=True)
+        folder, _ = apt.unpacked("herd", data["packages"], tuple(data["suites"]))
     except HarnessError as error:
         raise HarnessError(error.code, "herd7 is not on PATH and could not be fetched; put herd7 "
                            "(herdtools7 7.58) on PATH, or give the machine's apt a Debian mirror "

@@ -85,7 +85,7 @@ def parts(opts: Options, progress: Progress) -> list[Part]:
     path = tree.ensure_tree(opts, progress).path
     found: list[Part] = []
     for command in commands((path / KUNITCONFIG).read_text("utf-8")):
-        host_packages.need("build", "boot", arch(command))
+        host_packages.need("build", arch(command))
         found += guarded(f"kunit.py {arch(command)}", progress,
                          lambda: run(command, path, progress))
     return found

@@ -54,12 +54,14 @@ def found(*folders: Path) -> dict[str, Path]:
 
 
 def files(queue: Queue) -> dict[str, Path]:
-    """Those for a queue: it can have its own in its folder litmus/, and leave out some, with a reason,
-    in [left_out] of its litmus.toml."""
+    """Those for a queue: it can have its own in its folder litmus/."""
+    return found(folder(), queue.dir / "litmus")
+
+
+def instead(queue: Queue) -> dict[str, str]:
+    """"FILE: FUNCTION() WORD" of the tests -> what comes in its place in the queue's kernel."""
     own = queue.dir / "litmus.toml"
-    left_out = settings.toml(own).get("left_out", {}) if own.is_file() else {}
-    return {name: path for name, path in found(folder(), queue.dir / "litmus").items()
-            if name.removesuffix(TWIN) not in left_out}
+    return settings.toml(own)["models"] if own.is_file() else {}
 
 
 def tests(known: Iterable[str]) -> list[str]:
@@ -77,13 +79,20 @@ def body(source: str, function: str) -> str | None:
     return "\n".join(found) if found else None
 
 
-def dangling(files: dict[str, Path], read: Callable[[str], str | None]) -> list[str]:
+def dangling(files: dict[str, Path], read: Callable[[str], str | None],
+             instead: dict[str, str] = {}) -> list[str]:
     """Complaints: twins that do not fit, and what is modelled and not in the kernel.
 
     read gives the text of any file of the kernel, None if there is no such file.
     """
-    heads = {name: header(path.read_text("utf-8")) for name, path in files.items()}
+    texts = {name: path.read_text("utf-8") for name, path in files.items()}
     complaints = [] if files else ["there is no litmus test"]
+    for old, new in instead.items():
+        if not any(f"Models: {old}\n" in text for text in texts.values()):
+            complaints.append(f"litmus.toml has {old}, which no test models")
+        texts = {name: text.replace(f"Models: {old}\n", f"Models: {new}\n")
+                 for name, text in texts.items()}
+    heads = {name: header(text) for name, text in texts.items()}
     for name, path in files.items():
         head = heads[name]
         if head.name != name:
@@ -129,7 +138,7 @@ def names_agree(info: TreeInfo) -> list[str]:
             texts[path] = None if shown.returncode else shown.output
         return texts[path]
 
-    return dangling(files(info.queue), read)
+    return dangling(files(info.queue), read, instead(info.queue))
 
 
 # --- verdicts
@@ -185,7 +194,7 @@ def parts(opts: Options, progress: Progress) -> list[Part]:
         tool = herd7.ensure()
     except HarnessError as error:
         print(f"run: {error.message}", file=sys.stderr, flush=True)
-        return [*made, report.died("memory model", error.code, 0.0, error.message)]
+        return [*made, Part("memory model", error.code, 0, 1, 0, 0, error.message)]
     model = info.path / MODEL
     if not (model / herd7.CONFIG).is_file():
         raise HarnessError(Exit.TEST, f"{model} is not there, so there is no memory model to judge "

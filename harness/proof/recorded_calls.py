@@ -1,6 +1,6 @@
 """Which calls a running kernel makes pinned, and whether the audit knows them.
 
-In:  lanes (those of proof/callers/record.toml if none), record.patch, the table callers.md.
+In:  lanes (those of proof/callers/record.toml if none), record.mbox, the table callers.md.
 Out: Parts: a site that is not in the table fails; sites.txt in build/<queue>/runs/LANE-record/.
 
 The kernel prints, once for each chain of callers, the calls that wait and were made with preemption
@@ -26,7 +26,7 @@ from . import callers
 from .callers import Row
 
 
-PATCH = callers.FOLDER / "record.patch"
+PATCH = callers.FOLDER / "record.mbox"
 _LINE = re.compile(r"pinned-call: preempt=[0-9a-f]+ irqs=(?:on|off) (.+)")
 _SUFFIX = re.compile(r"\.(?:isra|constprop|part|cold)\b.*")     # of a function that GCC made
 _FULL = "record is not complete"
@@ -101,7 +101,7 @@ def sites(seen: Iterable[tuple[str, ...]], rows: Iterable[Row],
 
 
 def recording_tree(opts: Options, progress: Progress) -> TreeInfo:
-    """A work tree with the series and record.patch."""
+    """A work tree with the series and record.mbox."""
     patched = tree.ensure_tree(opts, progress)
     tip = series.apply(opts.queue, patched.path, patched.tip_commit,
                        [opts.queue.file(PATCH)])
@@ -120,7 +120,7 @@ def judged(name: str, folder: Path, verdict: Verdict, start: float, rows: list[R
     wrong = [line for line in text if line.startswith("not")]
     if any(_FULL in line for line in console):
         wrong.append("the kernel had no room for more chains; make RECORD_CHAINS in "
-                     "record.patch greater")
+                     "record.mbox greater")
     if not seen:
         wrong.append("no call was recorded at all")
     if verdict.code != Exit.OK:
@@ -147,8 +147,8 @@ def parts(names: Sequence[str], opts: Options, progress: Progress,
           again: bool = False) -> list[Part]:
     """All lanes, each a phase of its own."""
     asked = words(opts.queue)
-    table = opts.queue.file(callers.TABLE)
-    rows = callers.read_table(table.read_text("utf-8"), table.name)
+    rows = callers.read_table(callers.TABLE.read_text("utf-8"), callers.TABLE.name,
+                              opts.queue.name)
     found: list[Part] = []
     for name in names:
         progress.phase(f"record of lane {name}")

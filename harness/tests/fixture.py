@@ -7,7 +7,9 @@ No kernel and no network are needed.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import io
+import os
 import shutil
 import subprocess
 import tempfile
@@ -15,10 +17,10 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
+from harness import cli
 from harness.core import queues, settings
 from harness.fetch.linux_source import Options
 from harness.queue import series, tree
-from harness.verbs import export as export_verb
 
 MAKEFILE = "VERSION = 9\nPATCHLEVEL = 8\nSUBLEVEL = 7\nEXTRAVERSION =\nNAME = Tiny\n"
 BASE_TOML = """\
@@ -46,6 +48,11 @@ def sh(*words: str | Path, cwd: Path) -> str:
     """Runs a command for the set-up of a test."""
     return subprocess.run([str(word) for word in words], cwd=cwd, check=True, text=True,
                           capture_output=True).stdout
+
+
+def verb(*argv: str) -> int:
+    """Runs a verb as ./run does, but without the build folder's lock, which a check may hold."""
+    return cli.prepared(argv[0], list(argv[1:]))()
 
 
 def script(path: Path, text: str) -> None:
@@ -102,7 +109,7 @@ class World(unittest.TestCase):
 
     def silent_export(self) -> None:
         with contextlib.redirect_stdout(io.StringIO()):
-            self.assertEqual(export_verb.main([]), 0)
+            self.assertEqual(verb("export"), 0)
 
     def queue_bytes(self) -> dict[str, bytes]:
         return {path.name: path.read_bytes() for path in self.queue.iterdir()}
@@ -112,3 +119,57 @@ class World(unittest.TestCase):
         path = series.patches(self.world)[1]
         path.write_text(path.read_text().replace("-line 20", "-line twelve"))
         return path.name
+
+
+class FakeApt(World):
+    """A fake apt stands in PATH; self.log says what it was asked, but for addresses and versions."""
+
+    SUITES = (("debian", "stable"), ("debian-security", "stable-security"))
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.bin, self.log, self.uris = self.top / "bin", self.top / "apt.log", self.top / "uris"
+        self.uris.mkdir()
+        (self.uris / "update").write_text("".join(
+            f"'http://mirror.example/{name}/dists/{suite}/InRelease' x 0\n" for name, suite in self.SUITES))
+        patcher = mock.patch.dict(os.environ, PATH=f"{self.bin}:{os.environ['PATH']}")
+        patcher.start()
+        self.addCleanup(patcher.stop)
+
+    def offer(self, what: str, file: str, version: str = "") -> None:
+        """Lists a file of self.top: apt names it, and its checksum, when it is asked for `what`."""
+        path = self.top / file
+        digest = hashlib.sha256(path.read_bytes() if path.exists() else b"").hexdigest()
+        for name in (what, f"{what}={version}") if version else (what,):
+            with (self.uris / name).open("a") as listed:
+                listed.write(f"'http://mirror.example/{file}' {file} 7 SHA256:{digest}\n")
+
+    def apt(self, get: str, madison: str = "", own: bool = False) -> None:
+        """The fake: `get` is what apt-get does but name addresses; with own, only with own lists."""
+        (self.top / "madison").write_text(madison)
+        missing = "{ echo \"E: Unable to locate package $last\"; exit 100; }"
+        script(self.bin / "apt-get", f'for last; do :; done\ncase "$*" in *tar-only*) part=orig;; '
+               '*diff-only*) part=debian.tar;; *) part=;; esac\n'
+               f'case "$*" in *print-uris*update) cat {self.uris}/update; exit;; esac\n'
+               + (f'case "$*" in *sourcelist*) ;; *) {missing};; esac\n' if own else "")
+               + f'case "$*" in *print-uris*) grep "$part" "{self.uris}/$last" 2>/dev/null || {missing}; '
+               f'exit;; esac\necho "apt-get $*" >> {self.log}\n{get}\n')
+        script(self.bin / "apt-cache", f"cat {self.top}/madison")
+
+    def installs(self, path: Path) -> None:
+        """The fake: `apt-get install --download-only` puts that package where it is told to."""
+        self.apt('for word; do case "$word" in Dir::Cache::archives=*) cache=${word#*=};; esac; done\n'
+                 f'case "$*" in *install*) cp {path} "$cache/";; esac')
+
+    def deb(self, version: str, tarball: Path) -> str:
+        """A real package with that tarball, which the fake lists; its name."""
+        root, name = self.top / f"deb-{version}", f"linux-source-9.8_{version}_all.deb"
+        (root / "usr/src").mkdir(parents=True)
+        (root / "DEBIAN").mkdir()
+        (root / "DEBIAN/control").write_text(
+            f"Package: linux-source-9.8\nVersion: {version}\nArchitecture: all\n"
+            "Maintainer: t <t@invalid>\nDescription: t\n")
+        shutil.copy(tarball, root / "usr/src/linux-source-9.8.tar.xz")
+        sh("dpkg-deb", "--root-owner-group", "-b", root, self.top / name, cwd=self.top)
+        self.offer("linux-source-9.8", name, version)
+        return name

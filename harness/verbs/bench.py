@@ -1,17 +1,4 @@
-"""The verb `bench`: Linux with and without the series beside other versions, measured."""
-
-from pathlib import Path
-
-from ..core import files, look_up, settings
-from ..fetch import options, parser
-from ..bench import plans
-from ..bench.measure import compare, limited, measure_all, read_rt
-
-HELP = """\
-./run bench [--quick] [--arch ARCH]... [--kernel NAME]... [--guest NAME]... [--boots N]
-            [--jobs N] [--resume] [--queue NAME] [--linux PATH | --tarball FILE]
-./run bench --compare A B
-./run bench --read FILE...
+"""bench: measure beside the unpatched kernel and mainline's versions.
 
 Builds Linux without and with the series, and the versions of mainline that
 bench/bench.toml names, boots them under QEMU and measures wake-up latencies, costs and more;
@@ -22,41 +9,40 @@ time: leave the machine alone meanwhile.
 
 The result is in bench/results/DATE-BASE/: points.csv (every raw point), histograms.csv,
 summary.md (the targets, and tables), plots, and the differences of the configurations.
-
-  --quick        the core of it: the queue's two kernels, fewer guests and boots
-  --arch ARCH, --kernel NAME, --guest NAME
-                 only this one of bench/bench.toml; each may be given several times
-  --boots N, --jobs N
-                 of each guest with each kernel; at a time: instead of what bench/bench.toml says
-  --resume       boots of the same kernels with the same guests that came to their end are not
-                 done again
-  --compare A B  build and boot nothing: name what got worse by more than the spread from
-                 result folder A to result folder B; exit code 1 if anything did
-  --read FILE    build and boot nothing: sum up what bench/rt.c printed on a real machine
 """
 
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
 
-def parse(args: list[str]):
-    words = parser("bench")
-    words.add_argument("--quick", action="store_true")
-    words.add_argument("--arch", action="append", default=[])
-    words.add_argument("--kernel", action="append", default=[])
-    words.add_argument("--guest", action="append", default=[])
-    words.add_argument("--boots", type=int)
-    words.add_argument("--jobs", type=int)
-    words.add_argument("--resume", action="store_true")
-    words.add_argument("--compare", nargs=2, type=Path, metavar=("A", "B"))
-    words.add_argument("--read", nargs="+", type=Path, metavar="FILE")
-    return words.parse_args(args)
+from ..core import files, look_up, settings
+from ..fetch import Options
+from ..bench import plans
+from ..bench.measure import compare, limited, measure_all, read_rt
 
 
-def main(args: list[str]) -> int:
-    parsed = parse(args)
+def arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("--quick", action="store_true", help="the core of it: the queue's two "
+                        "kernels, fewer guests and boots")
+    for name in ("arch", "kernel", "guest"):
+        parser.add_argument(f"--{name}", action="append", default=[], metavar="NAME", help="only "
+                            "this one of bench/bench.toml; may be given several times")
+    for name, what in (("boots", "of each guest with each kernel"), ("jobs", "boots at a time")):
+        parser.add_argument(f"--{name}", type=int, metavar="N",
+                            help=f"{what}, instead of what bench/bench.toml says")
+    parser.add_argument("--resume", action="store_true", help="boots of the same kernels with the "
+                        "same guests that came to their end are not done again")
+    parser.add_argument("--compare", nargs=2, type=Path, metavar=("A", "B"), help="build and boot "
+                        "nothing: name what got worse by more than the spread from result folder A "
+                        "to result folder B; exit code 1 if anything did")
+    parser.add_argument("--read", nargs="+", type=Path, metavar="FILE", help="build and boot "
+                        "nothing: sum up what bench/rt.c printed on a real machine")
+
+
+def main(parsed: Namespace, opts: Options) -> int:
     if parsed.compare:
         return compare(*parsed.compare)
     if parsed.read:
         return read_rt(parsed.read)
-    opts = options(parsed)
     plan = limited(plans.read(opts.queue).of(""), parsed)
     known = list(dict.fromkeys(arch for item in plan.guest for arch in item.arches))
     for arch in parsed.arch:

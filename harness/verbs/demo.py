@@ -1,11 +1,4 @@
-"""The verb `demo`: builds Linux with and without the series, boots both, measures."""
-
-from ..core import Progress
-from ..fetch import options, parser
-from ..bench import demo, measure, plans
-
-HELP = """\
-./run demo [--queue NAME] [--linux PATH | --tarball FILE]
+"""demo: build Linux with and without the series, boot both, measure.
 
 Builds Linux for x86_64 twice, without the series and with it, boots each under QEMU with
 preempt=full and with preempt=voluntary, and measures how long a SCHED_FIFO task waits to run on
@@ -17,9 +10,14 @@ this machine nor on its load. What is built, booted and measured is data: the gu
 preset = "demo" in bench/bench.toml.
 """
 
+from argparse import Namespace
 
-def main(args: list[str]) -> int:
-    opts = options(parser("demo").parse_args(args))
+from ..core import Progress
+from ..fetch import Options
+from ..bench import demo, measure, plans
+
+
+def main(parsed: Namespace, opts: Options) -> int:
     plan = plans.read(opts.queue).of("demo")
     progress = Progress(1 + measure.phases(plan, ["x86_64"], []))
     made = measure.measured(plan, opts, ["x86_64"], progress, [], False)

@@ -1,23 +1,22 @@
-"""The verb `judge`: judges the log of an earlier run again."""
+"""judge DIR: judge the log of an earlier run again.
 
-from pathlib import Path
-
-from ..core import Exit, HarnessError
-from ..judge.judge import judge_folder
-
-HELP = """\
-./run judge DIR
-
-Judges the log of an earlier run again, from the files in its folder only (for
-example build/<queue>/runs/x86_64), with the patterns of harness/data/splats.toml and
-the exceptions of its queue as they are now. Prints the verdict; the exit code is that of the run.
+Judges from the files in the run's folder only (for example build/<queue>/runs/x86_64), with the
+patterns of harness/data/splats.toml and the exceptions of its queue as they are now. Prints the
+verdict; the exit code is that of the run.
 """
 
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
 
-def main(args: list[str]) -> int:
-    if len(args) != 1 or args[0].startswith("-"):
-        raise HarnessError(Exit.USAGE, "judge takes one run folder, for example "
-                           "./run judge build/<queue>/runs/x86_64.")
-    verdict = judge_folder(Path(args[0]))
+from ..fetch import Options
+from ..judge.judge import judge_folder
+
+
+def arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("folder", type=Path, metavar="DIR")
+
+
+def main(parsed: Namespace, opts: Options) -> int:
+    verdict = judge_folder(parsed.folder)
     print(verdict.text())
     return verdict.code

@@ -1,11 +1,4 @@
-"""The verb `prove`: what is shown without booting; one table, one count."""
-
-from ..core import Progress, report
-from ..fetch import options, parser
-from ..proof.proofs import STEPS, run
-
-HELP = """\
-./run prove [--queue NAME] [--linux PATH | --tarball FILE]
+"""prove: litmus tests, a model of the calls, the audit of callers.
 
 What booting cannot show. proof/litmus/ has litmus tests, which herd7 judges with the memory model
 of the kernel tree: each must be impossible (Never), its twin, in which one ordering is
@@ -20,8 +13,13 @@ Prints a table and the line "N passed, N failed, N skipped"; the tools' outputs 
 build/<queue>/runs/prove/.
 """
 
+from argparse import Namespace
 
-def main(args: list[str]) -> int:
-    opts = options(parser("prove").parse_args(args))
+from ..core import Progress, report
+from ..fetch import Options
+from ..proof.proofs import STEPS, run
+
+
+def main(parsed: Namespace, opts: Options) -> int:
     parts = run(STEPS, opts, Progress(len(STEPS)))
     return report.finish(parts, f"Outputs are in {opts.queue.build / 'runs/prove'}.")

@@ -6,7 +6,8 @@
  *
  * In:  -DMENU=... (which calls there are), -DNTASK=1..3, -DHOTPLUG=0..3 (how many changes:
  *      down or up), -DNCPU=4 (with -DHOTPLUG=0..1), -DSTARVED=1 (a waiter may never run again),
- *      and at most one name of a mutant; see spin.toml.
+ *      -DTARGET_CSD=1 (7.3 with csd-lock debugging), and at most one name of a mutant; see
+ *      spin.toml.
  * Out: pan's verdict. The text of each assertion begins with the invariant that it stands for.
  *
  * Steps are taken in a total order that all see (sequential consistency): which barriers
@@ -27,6 +28,9 @@
 #endif
 #ifndef STARVED
 #define STARVED		0
+#endif
+#ifndef TARGET_CSD
+#define TARGET_CSD	0
 #endif
 
 #define BIT(c)		(1 << (c))
@@ -55,7 +59,7 @@ hidden byte I1, I2, I3, I4, I5, I6, I8, I9, I10, I11;
  */
 #define NCFD		(NCPU * NCPU)
 #define CFD(src, dst)	(1 + (src) * NCPU + (dst))
-#define CSD_DATA(src)	(1 + NCFD + (src))
+#define CSD_DATA(c)	(1 + NCFD + (c))
 #define STACK(t)	(1 + NCFD + NCPU + (t))
 #define NCSD		(1 + NCFD + NCPU + 3)	/* 0 is no csd */
 #define IS_CFD(id)	((id) <= NCFD)
@@ -596,6 +600,13 @@ inline single_begin(c)
 #define offline(c)	((c) == NCPU || !(online & BIT(c)))
 #endif
 
+/* csd_data of this CPU; with csd-lock debugging, 7.3 takes that of the target. */
+#if TARGET_CSD
+#define nowait_csd	CSD_DATA((cpu < NCPU) * cpu + (cpu == NCPU) * this_cpu)
+#else
+#define nowait_csd	CSD_DATA(this_cpu)
+#endif
+
 /* smp_send_single() with csd @id, generic_exec_single(), put_cpu(). */
 inline generic_exec_single(id)
 {
@@ -855,10 +866,14 @@ single_pin:
 smp_send_single:
 	if
 	:: d_step { running && waits -> generic_exec_single(STACK(t)) }
-	:: d_step { running && !waits && csd_free(CSD_DATA(this_cpu)) ->
-		generic_exec_single(CSD_DATA(this_cpu)) }
+#ifdef LOOK_THEN_LOCK
+	:: d_step { running && !waits && csd_free(nowait_csd) -> skip }
+	   d_step { running -> generic_exec_single(nowait_csd) }
+#else
+	:: d_step { running && !waits && csd_free(nowait_csd) -> generic_exec_single(nowait_csd) }
+#endif
 	/* csd_data is busy: a caller with preemption disabled waits for it, others do not. */
-	:: d_step { running && !waits && csd_busy(CSD_DATA(this_cpu)) && !(call & ATOMIC) ->
+	:: d_step { running && !waits && csd_busy(nowait_csd) && !(call & ATOMIC) ->
 		generic_exec_single(STACK(t)) }
 	fi;
 

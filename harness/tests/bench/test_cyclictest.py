@@ -10,12 +10,11 @@ from unittest import mock
 
 from harness.core.errors import Exit, HarnessError
 from harness.build import arches
-from harness.guest import debian_programs
+from harness.guest import initramfs
 from harness.bench import cyclictest, plans, plots, points, summary
 from harness.bench.points import Boot, Key, Point, Stat
 from harness.bench.summary import Measured
-from harness.verbs import bench as bench_verb
-from harness.tests.fixture import QUEUE
+from harness.tests.fixture import QUEUE, verb
 
 BOOT = Boot("x86_64", "series", 4, "tools", 1, "tsc")
 STEPS = ["run clock", "run rt idle 8 0-1", "load stall hold_ms=100 gap_ms=100",
@@ -95,11 +94,11 @@ class ReadTest(unittest.TestCase):
             for text, code in ((CONSOLE, Exit.OK), (CONSOLE.replace(" 259 ", " 0 "), Exit.TEST)):
                 path.write_text(text)
                 with contextlib.redirect_stdout(io.StringIO()) as printed:
-                    self.assertEqual(bench_verb.main(["--read", str(path)]), code)
+                    self.assertEqual(verb("bench", "--read", str(path)), code)
                 self.assertIn("membarrier", printed.getvalue())
             path.write_text("nothing")
             with self.assertRaisesRegex(HarnessError, "no output of bench/rt.c"):
-                bench_verb.main(["--read", str(path)])
+                verb("bench", "--read", str(path))
 
     def test_csv(self):
         _, buckets = cyclictest.read(CONSOLE, BOOT, STEPS, Path("c"))
@@ -163,7 +162,7 @@ class ToolsTest(unittest.TestCase):
             (root / "lib64").mkdir()
             (root / "lib64/ld.so.2").symlink_to("/lib/x/ld.so")
             (root / "usr/lib/x86_64-linux-gnu/liba.so.1").symlink_to("liba.so.1.2")
-            entries = debian_programs.entries(root, ["usr/bin/tool"])
+            entries = initramfs.unpacked(root, ["usr/bin/tool"])
             names = [entry.name for entry in entries]
             self.assertEqual(len(names), len(set(names)))
             self.assertEqual(set(names), {
@@ -176,16 +175,16 @@ class ToolsTest(unittest.TestCase):
             data = {entry.name: entry.data for entry in entries}
             self.assertEqual(data["lib64/ld.so.2"], b"/lib/x/ld.so")
             with self.assertRaisesRegex(HarnessError, "holds no usr/bin/other"):
-                debian_programs.entries(root, ["usr/bin/other"])
+                initramfs.unpacked(root, ["usr/bin/other"])
 
     def test_cannot_be_had(self):
         plan = plans.read(QUEUE)
         with tempfile.TemporaryDirectory() as name, \
-                mock.patch.object(debian_programs.apt.settings, "BUILD", Path(name)), \
-                mock.patch.object(debian_programs.apt, "check_disk"), \
-                mock.patch.object(debian_programs.apt.shutil, "which", lambda name: None):
+                mock.patch.object(initramfs.apt.settings, "BUILD", Path(name)), \
+                mock.patch.object(initramfs.apt, "check_disk"), \
+                mock.patch.object(initramfs.apt.shutil, "which", lambda name: None):
             with self.assertRaises(HarnessError) as caught:
-                debian_programs.ensure(arches.arch("x86_64"), plan.tools.packages, [], ("x",))
+                initramfs.debian_programs(arches.arch("x86_64"), plan.tools.packages, [], ("x",))
         self.assertEqual(caught.exception.code, Exit.FETCH)
 
 

@@ -10,9 +10,10 @@ from dataclasses import replace
 from pathlib import Path
 from unittest import mock
 
+from harness import cli
 from harness.core import settings
 from harness.core.errors import Exit, HarnessError
-from harness.fetch import peers
+from harness.fetch import linux_source
 from harness.build import arches
 from harness.guest import qemu
 from harness.judge import judge
@@ -20,8 +21,7 @@ from harness.lanes import lane_files
 from harness.bench import measure, plans, plots, points, summary
 from harness.bench.points import Boot, Key, Point, Stat
 from harness.bench.summary import Measured
-from harness.verbs import bench as bench_verb
-from harness.tests.fixture import QUEUE
+from harness.tests.fixture import QUEUE, verb
 
 WHERE = Path("console.log")
 BOOT = Boot("x86_64", "series", 4, "main", 2, "tsc")
@@ -109,8 +109,8 @@ class PlanTest(unittest.TestCase):
         traced = measure.as_built(plan, asked, plan.kernel[0], "tracer")
         plain = measure.as_built(plan, asked, plan.kernel[0], "")
         self.assertEqual((plain.name, traced.name), ("demo-base", "demo-tracer-base"))
-        self.assertEqual(dict(plain.options), dict(asked.options))
-        self.assertEqual(dict(traced.options)["PREEMPT_TRACER"], "y")
+        self.assertEqual(plain.options, asked.options)
+        self.assertEqual(traced.options["PREEMPT_TRACER"], "y")
 
     def test_wrong(self):
         text = plans.PLAN.read_text()
@@ -324,8 +324,8 @@ class CompareTest(unittest.TestCase):
                                       ("ba", Exit.OK, "0 of 11 figures")):
                 printed = io.StringIO()
                 with contextlib.redirect_stdout(printed):
-                    self.assertEqual(bench_verb.main(["--compare", *(f"{name}/{folder}"
-                                                                     for folder in pair)]), code)
+                    self.assertEqual(verb("bench", "--compare", *(f"{name}/{folder}"
+                                                                   for folder in pair)), code)
                 self.assertIn(words, printed.getvalue())
 
 
@@ -337,10 +337,10 @@ class VerbTest(unittest.TestCase):
         self.assertEqual(measure.memory("nothing", "nothing"), {})
 
     def test_unknown_architecture(self):
-        error(self, Exit.USAGE, "no architecture to measure 'z80'", bench_verb.main, ["--arch", "z80"])
+        error(self, Exit.USAGE, "no architecture to measure 'z80'", verb, "bench", "--arch", "z80")
 
     def test_unknown_kernel(self):
-        error(self, Exit.USAGE, "no kernel '9.9'", bench_verb.main, ["--kernel", "9.9"])
+        error(self, Exit.USAGE, "no kernel '9.9'", verb, "bench", "--kernel", "9.9")
 
     def test_jobs(self):
         plan = replace(plans.read(QUEUE), boots=2)
@@ -372,10 +372,10 @@ class VerbTest(unittest.TestCase):
         self.assertEqual(measure.fewer(plan), f" ({tools.name}: 3)")
 
     def test_unknown_guest(self):
-        error(self, Exit.USAGE, "no guest 'zoo'", bench_verb.main, ["--guest", "zoo"])
+        error(self, Exit.USAGE, "no guest 'zoo'", verb, "bench", "--guest", "zoo")
 
     def test_limited(self):
-        parsed = bench_verb.parse(["--guest", "main", "--boots", "3", "--jobs", "1"])
+        parsed = cli.parser("bench").parse_args(["--guest", "main", "--boots", "3", "--jobs", "1"])
         plan = measure.limited(plans.read(QUEUE).of(""), parsed)
         self.assertEqual(([item.name for item in plan.guest], plan.boots, plan.jobs),
                          (["main"], 3, 1))
@@ -446,7 +446,7 @@ class RunTest(unittest.TestCase):
         def boot(spec, folder, stop):
             (folder / "console.log").write_text(console)
             (folder / "exit").write_text("0\n")
-            return qemu.BootResult("0", 1.0, False, folder / "console.log")
+            return qemu.BootResult("0", 1.0, folder / "console.log")
 
         with mock.patch.object(measure.qemu, "boot", boot):
             return measure.run_job(measure.Job(ready, guest, 1), spec, STEPS, mock.Mock())
@@ -470,7 +470,7 @@ class ResumeTest(unittest.TestCase):
             folder = Path(name)
             kernel = folder / "bzImage"
             kernel.write_text("kernel")
-            spec = qemu.BootSpec(arches.arch("x86_64"), kernel, None, "x=1", 4, 256, 60, icount=True)
+            spec = qemu.BootSpec(arches.arch("x86_64"), kernel, Path("i"), "x=1", 4, 256, 60, "icount")
             self.assertIsNone(measure.earlier(spec, folder))
             (folder / "qemu-cmd").write_text(qemu.script(spec))
             (folder / "console.log").write_text(CONSOLE)
@@ -484,29 +484,28 @@ class ResumeTest(unittest.TestCase):
             self.assertIsNone(measure.earlier(spec, folder))
 
     def test_boots(self):
-        error(self, Exit.USAGE, "--boots", bench_verb.main, ["--boots", "0"])
-        error(self, Exit.USAGE, "--jobs", bench_verb.main, ["--jobs", "0"])
+        error(self, Exit.USAGE, "--boots", verb, "bench", "--boots", "0")
+        error(self, Exit.USAGE, "--jobs", verb, "bench", "--jobs", "0")
 
 
 class PeersTest(unittest.TestCase):
     def setUp(self):
         self.folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
-        (self.folder / "linux-source-9.9_9.9.1-1_all.deb").write_text("deb")
         self.asked = self.enterContext(mock.patch.object(
-            peers.apt, "fetch", return_value=list(self.folder.glob("*.deb"))))
-        self.enterContext(mock.patch.object(peers.settings, "fetched", lambda: self.folder / "f"))
-        self.enterContext(mock.patch.object(peers, "check_disk"))
-        self.unpack = self.enterContext(mock.patch.object(peers.linux_source, "unpack"))
+            linux_source, "package", return_value=linux_source.Source(
+                "package", "linux-source-9.9 9.9.1-1", "x.deb", "sha256:0")))
+        self.enterContext(mock.patch.object(linux_source.settings, "fetched", lambda: self.folder / "f"))
+        self.unpack = self.enterContext(mock.patch.object(linux_source, "unpack"))
 
-    def ensure(self) -> peers.Peer:
-        return peers.ensure("9.9", "linux-source-9.9", ("unstable",))
+    def ensure(self) -> linux_source.Peer:
+        return linux_source.peer("9.9", "linux-source-9.9", ("unstable",))
 
     def test_complete_tree_is_used_again(self):
         self.unpack.side_effect = lambda made, dest, version: (dest.mkdir(parents=True), "9.9.1")[1]
         one, other = self.ensure(), self.ensure()
         self.assertEqual((one, self.asked.call_count), (other, 1))
         self.assertEqual((one.kernel_version, one.source), ("9.9.1", "linux-source-9.9 9.9.1-1"))
-        self.assertTrue(one.path("9.9").is_dir())
+        self.assertTrue(one.path.is_dir())
 
     def test_nothing_is_left_of_a_failure(self):
         self.unpack.side_effect = HarnessError(Exit.FETCH, "it is Linux 1.0")

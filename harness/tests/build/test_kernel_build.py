@@ -38,14 +38,14 @@ class Builds(unittest.TestCase):
         self.git("init", "-q")
         self.git("add", ".")
         self.git("commit", "-q", "-m", "one")
-        self.kernel = arches.Kernel("small", arches.arch("x86_64"), (("SMP", "y"),))
+        self.kernel = arches.Kernel("small", arches.arch("x86_64"), {"SMP": "y"})
         self.progress = Progress(1, open(os.devnull, "w"))
         self.addCleanup(self.progress.stream.close)
 
-        def configure(kernel, src, out, env):
-            (out / ".config").write_text("CONFIG_SMP=y\n")
+        def configure(*words):
+            (self.out / ".config").write_text("CONFIG_SMP=y\n")
 
-        for where, name, value in ((kconfig, "configure", configure),
+        for where, name, value in ((kernel_build, "configure", configure),
                                    (kernel_build, "build_id", lambda vmlinux: f"id of {vmlinux.name}")):
             patched = mock.patch.object(where, name, value)
             patched.start()
@@ -73,8 +73,8 @@ class Builds(unittest.TestCase):
         self.assertEqual(self.runs(), 1)
 
     def test_modules_are_built_if_there_are_any(self):
-        for options, runs in ((), ["run"]), ((("SCF_TORTURE_TEST", "m"),), ["run", "modules"]):
-            kernel = arches.Kernel("small", arches.arch("x86_64"), (("SMP", "y"), *options))
+        for options, runs in ({}, ["run"]), ({"SCF_TORTURE_TEST": "m"}, ["run", "modules"]):
+            kernel = arches.Kernel("small", arches.arch("x86_64"), {"SMP": "y"} | options)
             out = self.out / str(len(options))
             with mock.patch.object(kconfig, "check"):
                 kernel_build.build(kernel, self.src, out, self.progress)
@@ -92,7 +92,7 @@ class Builds(unittest.TestCase):
 
     def test_a_changed_option_is_built(self):
         self.build()
-        self.kernel = arches.Kernel("small", arches.arch("x86_64"), (("SMP", "y"), ("VT", "n")))
+        self.kernel = arches.Kernel("small", arches.arch("x86_64"), {"SMP": "y", "VT": "n"})
         self.assertTrue(self.build().built)
 
     def test_compiler_error_is_shown_with_the_log(self):

@@ -19,7 +19,7 @@ class Module(unittest.TestCase):
         self.source.mkdir()
         for name in ("Makefile", "hold.c", "hold.h", "README.md"):
             (self.source / name).write_text(name)
-        self.kernel = arches.Kernel("k", arches.arch("x86_64"), ())
+        self.kernel = arches.Kernel("k", arches.arch("x86_64"), {})
 
     def make(self, returncode: int, makes: str) -> Path:
         def run(argv, **options):

@@ -5,6 +5,7 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
+from harness.core import queues
 from harness.core.errors import HarnessError
 from harness.queue import series
 from harness.build import arches, touched
@@ -80,19 +81,24 @@ SYSCALL_DEFINE1(three, int, a)
 
 
 class Data(unittest.TestCase):
+    def setUp(self) -> None:
+        self.queues = [queues.load(name) for name in queues.names()]
+
     def test_files_that_are_not_built_are_touched(self) -> None:
-        files = series.touched(series.patches(QUEUE))
-        for file in touched.data_races(QUEUE).not_built:
-            self.assertIn(file, files)
+        for queue in self.queues:
+            files = series.touched(series.patches(queue))
+            for file in touched.data_races(queue).not_built:
+                self.assertIn(file, files)
 
     def test_partly_touched_files_are_the_series(self):
-        self.assertTrue(touched.data_races(QUEUE).partly)
-        patches = [path.read_text() for path in series.patches(QUEUE)]
-        for file, names in touched.data_races(QUEUE).partly.items():
-            diffs = "".join(text[text.index(f"diff --git a/{file} "):] for text in patches
-                            if f"diff --git a/{file} " in text)
-            for name in names:
-                self.assertRegex(diffs, rf"\b{name}\b", file)
+        for queue in self.queues:
+            self.assertTrue(touched.data_races(queue).partly)
+            texts = [path.read_text() for path in series.patches(queue)]
+            for file, names in touched.data_races(queue).partly.items():
+                diffs = "".join(text[text.index(f"diff --git a/{file} "):] for text in texts
+                                if f"diff --git a/{file} " in text)
+                for name in names:
+                    self.assertRegex(diffs, rf"\b{name}\b", file)
 
 
 if __name__ == "__main__":

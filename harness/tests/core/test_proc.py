@@ -46,6 +46,12 @@ class Run(unittest.TestCase):
         for part in ("the step", "exit value 3", "why", str(log)):
             self.assertIn(part, caught.exception.message)
 
+    def test_full_disk(self) -> None:
+        with self.assertRaises(HarnessError) as caught:
+            proc.run(["sh", "-c", "echo x: No space left on device; exit 2"], step="s", limit=9)
+        self.assertEqual(caught.exception.code, Exit.DISK)
+        self.assertIn("x: No space left", caught.exception.message)
+
     def test_unchecked_failure(self) -> None:
         self.assertEqual(proc.run(["false"], step="s", limit=9, check=False).returncode, 1)
 

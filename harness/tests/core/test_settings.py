@@ -20,7 +20,7 @@ class Data(unittest.TestCase):
         for name in data["seconds"]:
             self.assertGreater(settings.limit(name), 0)
         for name in data["free_gib"]:
-            self.assertGreater(settings.need_gib(name), 0)
+            self.assertGreater(settings.limits("free_gib")[name], 0)
 
     def test_limit_scale(self) -> None:
         with mock.patch.dict(os.environ, LIMIT_SCALE="2"):

@@ -9,7 +9,9 @@ import subprocess
 import tempfile
 import unittest
 from pathlib import Path
+from unittest import mock
 
+from harness.core import settings
 from harness.build import arches
 from harness.guest import initramfs
 
@@ -38,14 +40,18 @@ class Archive(unittest.TestCase):
 
 @unittest.skipUnless(shutil.which("gcc"), "needs gcc")
 class Init(unittest.TestCase):
+    def setUp(self):
+        self.build = Path(self.enterContext(tempfile.TemporaryDirectory()))
+        self.enterContext(mock.patch.object(settings, "BUILD", self.build))
+
     def test_compiles_and_archive_is_reproducible(self):
         arch = arches.arch("x86_64")
-        with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as two:
-            first = initramfs.make(arch, Path(one))
-            again = initramfs.make(arch, Path(one))
-            other = initramfs.make(arch, Path(two))
-            self.assertEqual(first, again)
-            self.assertEqual(first.read_bytes(), other.read_bytes())
+        first = initramfs.make(arch)
+        self.assertEqual(first, initramfs.make(arch))
+        with mock.patch.object(settings, "BUILD", self.build / "other"):
+            other = initramfs.make(arch)
+        self.assertNotEqual(first, other)
+        self.assertEqual(first.read_bytes(), other.read_bytes())
 
     def test_build_id_is_that_of_the_notes(self):
         """The kernel's notes as the guest's init reads them: other notes come first."""
@@ -79,7 +85,7 @@ class Init(unittest.TestCase):
             made = []
             for number in (1, 1, 2):
                 far.write_text(f"#define FAR {number}\n")
-                made.append(initramfs.compile_static(arches.arch("x86_64"), source, Path(name, "out")))
+                made.append(initramfs.compile_static(arches.arch("x86_64"), source))
             self.assertEqual((made[0] == made[1], made[1] == made[2]), (True, False))
 
     def test_architectures_do_not_share_a_program(self):
@@ -92,8 +98,8 @@ class Init(unittest.TestCase):
             own = arches.arch("x86_64")
             other = dataclasses.replace(arches.arch("arm64"), init_cc=str(other_cc))
             source = initramfs.SOURCES / "init.c"
-            first = initramfs.compile_static(own, source, Path(name))
-            second = initramfs.compile_static(other, source, Path(name))
+            first = initramfs.compile_static(own, source)
+            second = initramfs.compile_static(other, source)
             self.assertEqual(second.read_text(), "other\n")
             self.assertNotEqual(first.read_bytes(), second.read_bytes())
 

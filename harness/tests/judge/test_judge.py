@@ -10,9 +10,9 @@ from pathlib import Path
 
 from harness.core import settings
 from harness.core.errors import Exit, HarnessError
-from harness.judge import judge, ktap, runs, splats
-from harness.verbs import judge as judge_verb
+from harness.judge import judge, runs, splats
 from harness.tests.judge.test_ktap import GOOD
+from harness.tests.fixture import verb
 
 BUILD_ID = "0123abc"
 RUN = {"cpus": 4, "suites": [{"name": "smp", "min_cases": 4}], "limit_s": 60, "build_id": BUILD_ID}
@@ -219,7 +219,7 @@ class Folder(unittest.TestCase):
             (folder / "exit").write_text("0\n")
             shown = io.StringIO()
             with redirect_stdout(shown):
-                self.assertEqual(judge_verb.main([name]), Exit.OK)
+                self.assertEqual(verb("judge", name), Exit.OK)
             self.assertIn("4 at boot, 4 after boot", shown.getvalue())
             record = json.loads((folder / "verdict.json").read_text())
             self.assertEqual((record["code"], record["facts"]["linux"]), ("OK", "6.0.0"))
@@ -253,7 +253,7 @@ class Folder(unittest.TestCase):
         with tempfile.TemporaryDirectory() as name:
             for args in ([name], [name + "/none"], []):
                 with self.assertRaises(HarnessError) as caught:
-                    judge_verb.main(args)
+                    verb("judge", *args)
                 self.assertEqual(caught.exception.code, Exit.USAGE)
 
 

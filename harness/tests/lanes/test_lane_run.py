@@ -32,15 +32,14 @@ class Run(unittest.TestCase):
         (self.dir / ".config").write_text("CONFIG_SMP=y\n")
         lane = lane_files.load("x86_64", QUEUE)
         self.lane = dataclasses.replace(
-            lane, cpus=4, boot_cpus=4, suites=(Suite("smp", 4),),
+            lane, cpus=4, suites=(Suite("smp", 4),),
             kernel=dataclasses.replace(lane.kernel, arch=dataclasses.replace(lane.arch, qemu=str(qemu))))
-        made = kernel_build.BuildResult(self.dir, self.dir / "bzImage", self.dir / ".config", 1.5, True,
-                                        3, "0123abc", build_id=BUILD_ID)
+        made = kernel_build.BuildResult(self.dir, self.dir / "bzImage", 1.5, True, 3,
+                                        "0123abc", build_id=BUILD_ID)
         for where, name, value in (
                 (settings, "BUILD", self.dir / "build"),
                 (lane_run.kernel_build, "build", lambda *words: made),
                 (lane_run, "need", lambda lane: None),
-                (lane_run, "check_disk", lambda *words: None),
                 (lane_run.initramfs, "make", lambda *words: self.dir / "initrd"),
                 (lane_run.qemu, "probe_kvm", lambda *words: "tcg"),
                 (lane_run.series, "patches", lambda queue: []),
@@ -156,7 +155,7 @@ class Run(unittest.TestCase):
             ran = self.run_lane()
         probe.assert_not_called()
         self.assertIn("-icount shift=0", (ran.folder / "qemu-cmd").read_text())
-        self.assertTrue(json.loads((ran.folder / "run.json").read_text())["facts"]["icount"])
+        self.assertEqual(json.loads((ran.folder / "run.json").read_text())["facts"]["accel"], "icount")
 
     def test_variant_has_its_own_folder_and_names_no_series(self):
         ran = self.run_lane(variant="base")

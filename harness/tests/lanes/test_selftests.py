@@ -102,8 +102,9 @@ class Runner(Case):
                  "run 9 0 mm/good it is", "run 9 0 mm/bad", "run 9 0 mm/crash", "run 1 0 mm/slow",
                  "run 9 0 mm/left", "run 9 0 mm/skips", "run 9 0 mm/none"]
         (self.dir / "list").write_text("".join(step + "\n" for step in steps))
-        runner = initramfs.compile_static(arches.arch("x86_64"), settings.REPO / torture.kinds()[
-            "selftests"].program, self.dir / "bin")
+        with mock.patch.object(settings, "BUILD", self.dir / "build"):
+            runner = initramfs.compile_static(arches.arch("x86_64"), settings.REPO / torture.kinds()[
+                "selftests"].program)
         ended = subprocess.run([runner, self.dir / "list"], capture_output=True, text=True,
                                timeout=50)
         self.assertEqual(ended.returncode, 0, ended.stderr)
@@ -146,7 +147,7 @@ $(OUTPUT)/%:
         (mm / "Makefile").write_text(makefile)
         (self.dir / "out").mkdir(exist_ok=True)
         before = sorted(os.walk(tree))
-        kernel = arches.Kernel("k", arches.arch("x86_64"), ())
+        kernel = arches.Kernel("k", arches.arch("x86_64"), {})
         with mock.patch.object(selftest_build.kernel_build, "source_state", return_value="0123"):
             try:
                 return selftest_build.make(self.load(text), kernel, tree, self.dir / "out",
@@ -185,7 +186,7 @@ $(OUTPUT)/%:
     def test_what_does_not_build(self):
         self.assertIn("cow.c:1: error", self.refused(
             Exit.BUILD, makefile=self.MAKEFILE.replace("$(BROKEN)", "cow")))
-        self.assertIn("has no lib/x", self.refused(
+        self.assertIn("copying what the selftests are built from", self.refused(
             Exit.BUILD, text=LIST.replace('copied = [', 'copied = ["lib/x", ')))
 
     def test_what_is_not_listed(self):

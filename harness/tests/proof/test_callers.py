@@ -6,6 +6,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
+from harness.core import queues
 from harness.core.errors import Exit, HarnessError
 from harness.proof import callers
 from harness.proof.callers import Hit, Row
@@ -17,7 +18,7 @@ B = Hit("b.c", "g", "preempt_disable", "smp_call_function")
 
 class Table(unittest.TestCase):
     def read(self, rows: str) -> list[Row]:
-        return callers.read_table(HEAD + rows, "callers.md")
+        return callers.read_table(HEAD + rows, "callers.md", "v6.12")
 
     def test_rows(self) -> None:
         rows = self.read("| a.c | f | get_cpu | on_each_cpu | kept | it must |\n"
@@ -28,7 +29,7 @@ class Table(unittest.TestCase):
     def test_other_tables_and_text_are_left_alone(self) -> None:
         text = ("Text | with | bars\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n" + HEAD +
                 "| `a.c` | `f` | get_cpu | on_each_cpu | kept | so |\n\n| b | c |\n")
-        self.assertEqual([row.hit for row in callers.read_table(text, "t")], [A])
+        self.assertEqual([row.hit for row in callers.read_table(text, "t", "v6.12")], [A])
 
     def test_bad_rows(self) -> None:
         for row in ("| a.c | f | get_cpu | kept | why |\n",
@@ -46,13 +47,22 @@ class Table(unittest.TestCase):
         text = callers.render({B, A}).replace("|  |  |", "| kept | so |")
         self.assertEqual([row.hit for row in self.read(text)], [A, B])
 
+    def test_rows_of_one_queue(self) -> None:
+        text = ("# Callers\n\n" + HEAD + "| a.c | f | get_cpu | on_each_cpu | kept | so |\n\n"
+                "## v7.3 alone\n\n" + HEAD + "| a.c | g | get_cpu | on_each_cpu | kept | so |\n\n"
+                "## v6.12 alone\n\n" + HEAD + "| a.c | h | get_cpu | on_each_cpu | kept | so |\n")
+        for queue, found in (("v6.12", "fh"), ("v7.3", "fg")):
+            self.assertEqual("".join(row.hit.function for row in callers.read_table(
+                text, "t", queue)), found)
+
     def test_the_table_of_the_repository(self) -> None:
         text = callers.TABLE.read_text("utf-8")
-        rows = callers.read_table(text, "callers.md")
-        self.assertTrue(rows)
-        self.assertEqual(callers.miscounted(text, rows), [])
-        self.assertEqual(len(callers.miscounted(text, rows[1:])), 1)
-        self.assertTrue(all(row.hit.file and row.hit.call for row in rows))
+        for queue in queues.names():
+            rows = callers.read_table(text, "callers.md", queue)
+            self.assertTrue(rows)
+            self.assertEqual(callers.miscounted(text, rows, queue), [])
+            self.assertEqual(len(callers.miscounted(text, rows[1:], queue)), 1)
+            self.assertTrue(all(row.hit.file and row.hit.call for row in rows))
 
 
 class Compare(unittest.TestCase):

@@ -16,7 +16,7 @@ from harness.fetch import apt
 from harness.queue import tree
 from harness.proof import herd7, litmus, proofs
 from harness.verbs import prove as prove_verb
-from harness.tests.fixture import QUEUE, World, script, sh
+from harness.tests.fixture import QUEUE, FakeApt, World, script, sh, verb
 
 OUTPUT = """\
 Test csd-a Allowed
@@ -154,6 +154,16 @@ class Names(unittest.TestCase):
         self.sources["kernel/smp.c"] = SMP.replace("\t\tsmp_wmb();\n", "\t\t/* smp_wmb() */;\n")
         self.assertIn("relies on smp_wmb in csd_a(), which does not use it", self.found())
 
+    def test_what_a_queue_has_instead(self) -> None:
+        def found(of_the_test: str) -> str:
+            return "\n".join(litmus.dangling(litmus.found(self.folder), self.sources.get, {
+                f"kernel/smp.c: {of_the_test}": "kernel/up.c: csd_c() smp_mb"}))
+        self.sources["kernel/up.c"] = SMP.replace("csd_a", "csd_c").replace("wmb", "mb")
+        self.sources["kernel/smp.c"] = SMP.replace("csd_a", "csd_c")
+        self.assertEqual(found("csd_a() smp_wmb"), "")
+        self.assertIn("models csd_a()", found("csd_b()"))
+        self.assertIn("csd_x() smp_wmb, which no test models", found("csd_x() smp_wmb"))
+
     def test_body(self) -> None:
         self.assertIn("smp_wmb", litmus.body(SMP, "csd_a") or "")
         self.assertNotIn("smp_rmb", litmus.body(SMP, "csd_a") or "")
@@ -163,13 +173,12 @@ class Names(unittest.TestCase):
 
 
 class OfAQueue(World):
-    def test_own_tests_and_tests_that_make_no_sense(self) -> None:
+    def test_own_tests(self) -> None:
         common, own = litmus.folder(), self.queue / "litmus"
-        for folder, names in ((common, ("a", "a-broken", "b", "b-broken")), (own, ("a", "c"))):
+        for folder, names in ((common, ("a", "a-broken")), (own, ("a", "c"))):
             folder.mkdir(parents=True)
             for name in names:
                 (folder / f"{name}.litmus").write_text("")
-        (self.queue / "litmus.toml").write_text('[left_out]\nb = "it has no b"\n')
         self.assertEqual(litmus.files(self.world), {
             "a": own / "a.litmus", "a-broken": common / "a-broken.litmus", "c": own / "c.litmus"})
 
@@ -189,7 +198,7 @@ class Own(unittest.TestCase):
                 self.assertEqual(len(head.models), text.count("Models:"), stem)
 
 
-class Tool(World):
+class Tool(FakeApt):
     """Getting herd7."""
 
     def setUp(self) -> None:
@@ -223,48 +232,41 @@ class Tool(World):
         return path
 
     def test_unpacked_and_started_through_its_own_loader(self) -> None:
-        found = [self.package('[ "$1" = --library-path ] && echo "7.99, Rev: x"')]
-        with mock.patch.object(apt, "fetch", return_value=found) as asked:
-            self.assertEqual(herd7.ensure().version, "7.99")
-            tool = herd7.ensure()
-        self.assertEqual(asked.call_count, 1)
+        self.installs(self.package('[ "$1" = --library-path ] && echo "7.99, Rev: x"'))
+        self.assertEqual(herd7.ensure().version, "7.99")
+        tool = herd7.ensure()
+        self.assertEqual(self.log.read_text().count(" install "), 1)
         self.assertIn("ld-linux-x.so.2", tool.command[0])
         self.assertEqual(tool.command[-1], str(settings.fetched() / "herd/root/usr/share/herdtools7/herd"))
 
     def test_does_not_start(self) -> None:
-        with mock.patch.object(apt, "fetch", return_value=[self.package("exit 127")]):
-            with self.assertRaises(HarnessError) as caught:
-                herd7.ensure()
+        self.installs(self.package("exit 127"))
+        with self.assertRaises(HarnessError) as caught:
+            herd7.ensure()
         self.assertEqual(caught.exception.code, Exit.TOOL)
 
     def test_nowhere(self) -> None:
         with mock.patch.object(apt.shutil, "which", return_value=None):
-            self.assertIn("no suite of testing", self.fails(Exit.FETCH))
+            self.assertIn("no apt-get", self.fails(Exit.FETCH))
 
     def test_no_network(self) -> None:
-        error = HarnessError(Exit.FETCH, "apt-get update failed")
-        with mock.patch.object(apt, "fetch", side_effect=error):
-            self.assertIn("apt-get update failed", self.fails(Exit.FETCH))
+        self.apt("echo 'E: Could not resolve mirror.example'; exit 100")
+        self.assertIn("Could not resolve mirror.example", self.fails(Exit.FETCH))
 
     def test_broken_package_leaves_nothing(self) -> None:
-        bad = self.top / "bad.deb"
+        bad = self.top / "bad_1_all.deb"
         bad.write_text("no package")
-        with mock.patch.object(apt, "fetch", return_value=[bad]):
-            self.fails(Exit.FETCH)
+        self.installs(bad)
+        self.fails(Exit.FETCH)
 
     def test_lists_of_the_tool_are_not_those_of_the_base(self) -> None:
-        log = self.top / "apt.log"
-        uris = "'http://mirror.example/debian/dists/stable/InRelease' x 0"
-        for name in ("apt-get", "apt-cache"):
-            script(self.top / "bin" / name, f'echo "{name} $*" >> {log}\n'
-                   f'case "$*" in *print-uris*) echo "{uris}";; *install*) exit 100;; esac\n')
-        path = f"{self.top / 'bin'}:/usr/bin:/bin"
-        with mock.patch.dict("os.environ", PATH=path), self.assertRaises(HarnessError):
-            apt.fetch(["herdtools7"], ("testing",), "apt-herd", depends=True)
-        text = (settings.fetched() / "apt-herd/sources.list").read_text()
+        self.installs(self.package("exit 127"))
+        apt.unpacked("herd", ["herdtools7"], ("testing",))
+        [listing] = settings.fetched().glob("apt-*/sources.list")
+        text = listing.read_text()
         self.assertEqual(len(text.splitlines()), 1)
         self.assertTrue(text.startswith("deb ") and text.endswith("debian testing main\n"))
-        self.assertIn("--download-only", log.read_text())
+        self.assertIn("--download-only", self.log.read_text())
 
 
 class Prove(World):
@@ -333,7 +335,7 @@ class Prove(World):
                 mock.patch.object(prove_verb, "STEPS", proofs.STEPS[:1]), \
                 contextlib.redirect_stderr(io.StringIO()) as err, \
                 contextlib.redirect_stdout(io.StringIO()) as out:
-            self.assertEqual(prove_verb.main(["--linux", str(self.linux)]), Exit.FETCH)
+            self.assertEqual(verb("prove", "--linux", str(self.linux)), Exit.FETCH)
         self.assertIn("herd7 cannot be had.", err.getvalue())
         self.assertTrue(out.getvalue().endswith("1 passed, 1 failed, 0 skipped\n"))
 

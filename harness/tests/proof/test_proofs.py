@@ -4,8 +4,9 @@ import re
 import tomllib
 import unittest
 
-from harness.core import settings
+from harness.core import queues, settings
 from harness.queue import series
+from harness.proof import litmus
 from harness.tests.fixture import QUEUE
 
 PROOF = settings.REPO / "proof"
@@ -22,16 +23,26 @@ def rows() -> dict[str, list[set[str]]]:
     return found
 
 
+def of_queues() -> list[queues.Queue]:
+    return [queues.load(name) for name in queues.names()]
+
+
+def mutants() -> dict[str, dict]:
+    """The entries of mutants.toml, with those that a queue adds."""
+    found: dict[str, dict] = {}
+    for queue in of_queues():
+        found |= queue.data(PROOF / "mutants/mutants.toml")
+    return {name: entry for name, entry in found.items() if name not in ("general", "left_out")}
+
+
 def known() -> dict[str, set[str]]:
     """Every name that each column may use."""
     patches = "".join(path.read_text("utf-8") for path in series.patches(QUEUE))
     spin = tomllib.loads((PROOF / "spin/spin.toml").read_text("utf-8"))["variant"]
-    mutants = tomllib.loads((PROOF / "mutants/mutants.toml").read_text("utf-8"))
     return {
         "case": set(re.findall(r"^\+\tKUNIT_CASE\w*\((\w+)", patches, re.M)),
-        "mutant": mutants.keys() - {"general"},
-        "litmus": {path.stem for path in (PROOF / "litmus").glob("*.litmus")
-                   if not path.stem.endswith("-broken")},
+        "mutant": set(mutants()),
+        "litmus": {name for queue in of_queues() for name in litmus.tests(litmus.files(queue))},
         "variant": {item["name"] for item in spin},
     }
 
@@ -57,7 +68,7 @@ class ProofTable(unittest.TestCase):
             self.assertEqual(there[column] - named, set(), column)
 
     def test_mutants_are_in_the_rows_of_what_they_break(self) -> None:
-        data = tomllib.loads((PROOF / "mutants/mutants.toml").read_text("utf-8"))
+        data = mutants()
         for name, cells in rows().items():
             for mutant in cells[1]:
                 self.assertIn(name, data[mutant]["invariant"], mutant)

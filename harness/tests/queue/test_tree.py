@@ -11,8 +11,7 @@ from harness.core.errors import Exit, HarnessError
 from harness.fetch.linux_source import Options
 from harness.queue import series, tree
 from harness.proof import queue_checks
-from harness.verbs import export as export_verb
-from harness.tests.fixture import World, sh
+from harness.tests.fixture import World, sh, verb
 
 
 class Trees(World):
@@ -193,11 +192,11 @@ class Trees(World):
 
     def test_export_refuses_what_it_cannot_write(self) -> None:
         with self.assertRaises(HarnessError):
-            export_verb.main([])
+            verb("export")
         made = self.make_queue()
         (made.path / "kernel/other.c").write_text("mine\n")
         with self.assertRaises(HarnessError) as caught:
-            export_verb.main([])
+            verb("export")
         self.assertIn("not committed", caught.exception.message)
 
 

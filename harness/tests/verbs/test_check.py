@@ -13,8 +13,7 @@ from harness.core.report import Part
 from harness.queue import series
 from harness.lanes import lane_files, lane_run
 from harness.proof import unit_tests
-from harness.verbs import boot, check
-from harness.tests.fixture import QUEUE
+from harness.tests.fixture import QUEUE, verb
 
 
 class UnitCount(unittest.TestCase):
@@ -41,7 +40,7 @@ class UnitCount(unittest.TestCase):
 
 class Report(unittest.TestCase):
     PARTS = [Part("unit tests", Exit.OK, 10, 0, 1, 2.0),
-             report.died("x86_64", Exit.BUILD, 61.0, "build of x86_64 failed\nmore"),
+             Part("x86_64", Exit.BUILD, 0, 1, 0, 61.0, "build of x86_64 failed\nmore"),
              Part("arm64", Exit.SPLAT, 40, 1, 0, 3.0)]
 
     def test_closing_line(self):
@@ -70,7 +69,7 @@ class Report(unittest.TestCase):
 class Arguments(unittest.TestCase):
     def test_unknown_lane(self):
         with self.assertRaises(HarnessError) as caught:
-            check.main(["nonsense"])
+            verb("check", "nonsense")
         self.assertEqual(caught.exception.code, Exit.USAGE)
         self.assertIn("x86_64", caught.exception.message)
 
@@ -83,12 +82,12 @@ class Arguments(unittest.TestCase):
         self.assertEqual([lane.name for lane in lane_files.choose(QUEUE, ["arm64"], False)], ["arm64"])
         for args in (["x86_64", "--all"], ["--all", "--quick"]):
             with self.assertRaises(HarnessError) as caught:
-                check.main(args)
+                verb("check", *args)
             self.assertEqual(caught.exception.code, Exit.USAGE)
 
     def test_unknown_architecture(self):
         with self.assertRaises(HarnessError) as caught:
-            boot.main(["vax"])
+            verb("boot", "vax")
         self.assertEqual(caught.exception.code, Exit.USAGE)
         self.assertIn("arm64", caught.exception.message)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import os
 import signal
@@ -11,6 +12,7 @@ import sys
 import tempfile
 import types
 import unittest
+from collections.abc import Callable
 from pathlib import Path
 from unittest import mock
 
@@ -29,6 +31,10 @@ class Verbs(unittest.TestCase):
             patcher.start()
             self.addCleanup(patcher.stop)
         self.out, self.err = io.StringIO(), io.StringIO()
+
+    def module(self, main: Callable[[object, object], int]) -> types.SimpleNamespace:
+        return types.SimpleNamespace(__name__="demo", __doc__="demo: it.", main=main,
+                                     arguments=lambda parser: parser.add_argument("x", nargs="*"))
 
     def run_cli(self, *argv: str, module: types.SimpleNamespace | None = None) -> int:
         with contextlib.redirect_stdout(self.out), contextlib.redirect_stderr(self.err):
@@ -53,8 +59,10 @@ class Verbs(unittest.TestCase):
     def test_every_verb_has_help_and_main(self) -> None:
         for verb in cli.VERBS:
             module = cli.load(verb)
-            self.assertTrue(module.HELP.strip().startswith(f"./run {verb}"), verb)
+            self.assertRegex(module.__doc__, rf"^{verb}[^:]*: .+[.?]\n\n")
             self.assertTrue(callable(module.main))
+            self.assertEqual(self.run_cli("help", verb), Exit.OK)
+            self.assertIn(f"usage: ./run {verb} ", self.out.getvalue())
 
     def test_unknown_option_is_one_sentence(self) -> None:
         for verb in ("tree", "export"):
@@ -65,21 +73,28 @@ class Verbs(unittest.TestCase):
         self.assertEqual(self.run_cli("tree", "--linux", "a", "--tarball", "b"), Exit.USAGE)
 
     def test_codes_come_through(self) -> None:
-        def fail(args: list[str]) -> int:
+        def fail(parsed: object, opts: object) -> int:
             raise HarnessError(Exit.SPLAT, "a sentence.")
 
-        self.assertEqual(self.run_cli("demo", module=types.SimpleNamespace(main=fail)), Exit.SPLAT)
+        self.assertEqual(self.run_cli("demo", module=self.module(fail)), Exit.SPLAT)
         self.assertIn("run: a sentence.", self.err.getvalue())
-        self.assertEqual(self.run_cli("demo", module=types.SimpleNamespace(main=lambda args: 7)), 7)
+        self.assertEqual(self.run_cli("demo", module=self.module(lambda parsed, opts: 7)), 7)
+
+    def test_disk_that_gets_full(self) -> None:
+        def full(parsed: object, opts: object) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device", "some/file")
+
+        self.assertEqual(self.run_cli("demo", module=self.module(full)), Exit.DISK)
+        self.assertIn("some/file", self.err.getvalue())
 
     def test_ctrl_c(self) -> None:
-        def interrupted(args: list[str]) -> int:
+        def interrupted(parsed: object, opts: object) -> int:
             raise KeyboardInterrupt
 
-        self.assertEqual(self.run_cli("demo", module=types.SimpleNamespace(main=interrupted)), 130)
+        self.assertEqual(self.run_cli("demo", module=self.module(interrupted)), 130)
 
     def test_two_runs_at_once(self) -> None:
-        module = types.SimpleNamespace(main=lambda args: 0)
+        module = self.module(lambda parsed, opts: 0)
         with files.locked(settings.BUILD, "check"):
             self.assertEqual(self.run_cli("demo", module=module), Exit.BUSY)
             self.assertEqual(self.run_cli("judge", "d", module=module), Exit.OK)

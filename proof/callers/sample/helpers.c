@@ -50,6 +50,16 @@ static void hit_lock_of_rmap(struct folio *folio)
 		ptep_clear_flush(vma, pvmw.address, pvmw.pte);
 }
 
+static void hit_lock_of_folio_walk(struct vm_area_struct *vma, unsigned long address)
+{
+	struct folio_walk fw;
+
+	if (!folio_walk_start(&fw, vma, address, 0))
+		return;
+	ptep_clear_flush(vma, address, fw.ptep);
+	folio_walk_end(&fw, vma);
+}
+
 static void hit_lock_bit(unsigned long *word)
 {
 	bit_spin_lock(0, word);

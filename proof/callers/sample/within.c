@@ -33,6 +33,15 @@ static void hit_preempt_in_condition(int cpu)
 	put_cpu();
 }
 
+static void hit_preempt_with_cleanup(void)
+{
+	cpumask_var_t __free(free_cpumask_var) mask = CPUMASK_VAR_NULL;
+
+	preempt_disable();
+	on_each_cpu_mask(mask, func, NULL, 1);
+	preempt_enable();
+}
+
 static void hit_preempt_after_unlock(void)
 {
 	preempt_disable();
