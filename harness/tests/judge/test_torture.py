@@ -1,8 +1,13 @@
 """torture.py: the tests' own end lines, their totals, the guest's steps."""
 
+import shutil
+import subprocess
+import tempfile
 import unittest
 from dataclasses import replace
+from pathlib import Path
 
+from harness.core import settings
 from harness.core.errors import Exit
 from harness.judge import judge, runs, splats, torture
 from harness.judge.ktap import Suite
@@ -225,6 +230,53 @@ class Judged(unittest.TestCase):
         run = replace(runs.read(RUN), suites=(), torture=(asked("scftorture"),))
         copy = "".join(f"[   26.0] harness: | {line}\n" for line in SCF.splitlines())
         self.assertEqual(judge.judge(SCF + copy, "0", run).torture[0].totals["rpc"], 50)
+
+
+@unittest.skipUnless(shutil.which("gcc"), "needs gcc")
+class Program(unittest.TestCase):
+    """What a program says through harness/guest/program.h is what is judged."""
+
+    SOURCE = """\
+#define _GNU_SOURCE
+#include "program.h"
+int main(int argc, char **argv)
+{
+	char ops[4] = "1";
+	const struct option_text options[] = { { "ops", ops, sizeof(ops) } };
+
+	begin_verdicts();
+	take_options(options, 1, argc, argv);
+	figure("stale", "case=%s,operations=%s", "a", ops);
+	verdict("stale", "a", atoi(ops) < 5, "%s of 5", ops);
+	skip("stale", "pageout", "no swap");
+	if (atoi(ops) == 7)
+		abort();
+	finish(atoi(ops) == 8 ? "open" : NULL);
+}
+"""
+
+    def test_it(self):
+        with tempfile.TemporaryDirectory() as name:
+            source = Path(name, "tlbtest.c")
+            source.write_text(self.SOURCE)
+            subprocess.run(["gcc", "-Wall", "-Wextra", "-Werror", "-O2", "-I", settings.REPO / "harness/guest",
+                            "-o", source.with_suffix(""), source], check=True)
+
+            def problems(*options: str) -> list[str]:
+                ended = subprocess.run([source.with_suffix(""), *options], text=True, timeout=20,
+                                       stdout=subprocess.PIPE)
+                lines = [f"[  1.0] tlbtest: {line}" for line in ended.stdout.splitlines()]
+                return torture.judge(torture.Wanted("tlb", 0, minimum={"operations": 2}, suites=(
+                    Suite("stale", 1, ("pageout",), "no swap"),)), lines).problems
+
+            self.assertEqual(problems("ops=2"), [])
+            self.assertEqual(problems(), ["operations is 1, at least 2 are wanted"])
+            self.assertEqual(problems("ops=6"), ["stale.a failed (6 of 5)"])
+            self.assertEqual(problems("ops=7"), ["its end line is missing"])
+            self.assertRegex(problems("ops=8")[0], "its end line is missing; it gave up: open: ")
+            for word in ("ops=1000", "op=1", "opss=1", "ops"):
+                self.assertEqual(problems(word), [f"its end line is missing; it gave up: {word}: "
+                                                  "Invalid argument"])
 
 
 if __name__ == "__main__":
