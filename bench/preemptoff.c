@@ -9,15 +9,11 @@
  *        hold_us=16000       how long the other CPU is held
  *        reps=3              points for each case, after one warm-up
  *        limit_us=100        what a verdict allows
- * Out: lines on standard output
+ * Out: lines on standard output, as program.h says: verdicts preemptoff.<case>, and
  *
- *   PREEMPTOFF-BEGIN
  *   BENCH,preemptoff,<case>,<hold_ns>,<rep>,<longest_ns>,1     a point
  *   BENCH-DISCARD,preemptoff,<case>,<reason>                   a try that shows nothing
- *   PREEMPTOFF-MAX,<case>,<points>,<longest_us>
- *   PREEMPTOFF-VERDICT,preemptoff,<case>,pass|fail|info,longest <n> us
- *   BENCH-FAIL,<step>: <error>                                 it gives up, exit value 1
- *   PREEMPTOFF-END,<verdicts that fail>                        always the last line
+ *   FIGURE,longest,case=..,points=..,longest_us=..
  *
  * One point: a thread of the process holds CPU 2 with interrupts off. Meanwhile the caller,
  * on CPU 1, waits for it: in a call of the kernel, or in a system call that makes one.
@@ -30,7 +26,8 @@
  * and ended after that.
  *
  * The case alone makes no call: the caller keeps computing for as long. So it shows the
- * longest section that ticks and the urgent task make anyway, with the tracer's own work.
+ * longest section that ticks and the urgent task make anyway, with the tracer's own work; it has no
+ * verdict.
  *
  * The clock should be one that counts instructions: on a host that runs the CPUs in turn,
  * each section has the turns of the others in it.
@@ -60,14 +57,14 @@
 #define LEAD_NS		200000ULL	/* from the order to hold until the caller goes on */
 #define REST_NS		20000000	/* what the last point has left behind is done */
 #define TRIES_PER_POINT	4
+#define URGENT		10		/* under SCHED_FIFO */
 #define PAGE		4096UL
 #define TRACEFS		"/sys/kernel/tracing"
 
-static int many_pinned = -1, reps = 3;
-static uint64_t hold_ns = 16000000, limit_us = 100;
-static char entries[256] = "*";
+static int many_pinned, reps;
+static uint64_t hold_ns, limit_us;
 
-static int device = -1, failures;
+static int device = -1;
 
 /* ---- the cases ---- */
 
@@ -94,15 +91,6 @@ static const struct wait_case {
 
 /* ---- small things ---- */
 
-static void __attribute__((noreturn)) finish(const char *failed_step)
-{
-	if (failed_step)
-		printf("BENCH-FAIL,%s: %s\n", failed_step, strerror(errno));
-	printf("PREEMPTOFF-END,%d\n", failures + !!failed_step);
-	fflush(stdout);
-	exit(failed_step ? 1 : 0);
-}
-
 /* The same where some instructions do not matter: short turns take such a simulator long. */
 static inline void relax_seldom(void)
 {
@@ -111,12 +99,6 @@ static inline void relax_seldom(void)
 	for (i = 0; i < 256; i++)
 		__asm__ volatile("");
 	relax();
-}
-
-static void bind_to(int cpu)
-{
-	if (bind_task(0, cpu))
-		finish("sched_setaffinity");
 }
 
 static int open_or_fail(const char *path, int flags)
@@ -130,11 +112,8 @@ static int open_or_fail(const char *path, int flags)
 
 static void write_file(const char *path, const char *text)
 {
-	int fd = open_or_fail(path, O_WRONLY);
-
-	if (write(fd, text, strlen(text)) < 0)
+	if (!write_text(path, text))
 		finish(path);
-	close(fd);
 }
 
 static uint64_t read_number(const char *path)
@@ -171,7 +150,7 @@ static void call(enum waits_entry entry)
 static void *holder_thread(void *unused)
 {
 	(void)unused;
-	bind_to(HELD_CPU);
+	be_bound(HELD_CPU);
 	while (run.holder != QUIT) {
 		struct waits_hold req = { .flag = (uintptr_t)&run.held };
 
@@ -190,12 +169,9 @@ static void *holder_thread(void *unused)
 
 static void *urgent_thread(void *unused)
 {
-	struct sched_param param = { .sched_priority = 10 };
-
 	(void)unused;
-	bind_to(CALLER_CPU);
-	if (sched_setscheduler(0, SCHED_FIFO, &param))
-		finish("SCHED_FIFO");
+	be_bound(CALLER_CPU);
+	be_urgent(URGENT);
 	while (run.urgent != QUIT) {
 		if (run.urgent != GO) {
 			usleep(1000);
@@ -312,36 +288,14 @@ static void measure_case(const struct wait_case *it, int tracing_on)
 		}
 		rep++;
 	}
-	printf("PREEMPTOFF-MAX,%s,%d,%llu\n", it->name, reps, (unsigned long long)most);
-	printf("PREEMPTOFF-VERDICT,preemptoff,%s,%s,longest %llu us\n", it->name,
-	       !it->judged ? "info" : most <= limit_us ? "pass" : "fail",
+	figure("longest", "case=%s,points=%d,longest_us=%llu", it->name, reps,
 	       (unsigned long long)most);
-	failures += it->judged && most > limit_us;
+	if (it->judged)
+		verdict("preemptoff", it->name, most <= limit_us, "longest %llu us, the limit is %llu",
+			(unsigned long long)most, (unsigned long long)limit_us);
 }
 
 /* ---- the program ---- */
-
-static void option(const char *word)
-{
-	const char *value = strchr(word, '=');
-	size_t length = value ? (size_t)(value - word) : 0;
-
-#define IS(name) (length == sizeof(name) - 1 && !strncmp(word, name, length))
-	errno = EINVAL;
-	if (IS("many_pinned"))
-		many_pinned = atoi(value + 1);
-	else if (IS("hold_us"))
-		hold_ns = strtoull(value + 1, NULL, 10) * 1000;
-	else if (IS("reps"))
-		reps = atoi(value + 1);
-	else if (IS("limit_us"))
-		limit_us = strtoull(value + 1, NULL, 10);
-	else if (IS("entries") && strlen(value + 1) < sizeof(entries))
-		strcpy(entries, value + 1);
-	else
-		finish(word);
-#undef IS
-}
 
 static void set_up_tracer(void)
 {
@@ -354,14 +308,25 @@ static void set_up_tracer(void)
 
 int main(int argc, char **argv)
 {
+	char pinned_text[16] = "-1", entries[256] = "*", hold_text[16] = "16000";
+	char reps_text[16] = "3", limit_text[16] = "100";
+	const struct option_text options[] = {
+		{ "many_pinned", pinned_text, sizeof(pinned_text) },
+		{ "entries", entries, sizeof(entries) },
+		{ "hold_us", hold_text, sizeof(hold_text) },
+		{ "reps", reps_text, sizeof(reps_text) },
+		{ "limit_us", limit_text, sizeof(limit_text) },
+	};
 	pthread_t holder, urgent;
-	int tracing_on, i;
 	size_t which;
+	int tracing_on;
 
-	setvbuf(stdout, NULL, _IOLBF, 0);
-	printf("PREEMPTOFF-BEGIN\n");
-	for (i = 1; i < argc; i++)
-		option(argv[i]);
+	begin_verdicts();
+	take_options(options, sizeof(options) / sizeof(*options), argc, argv);
+	many_pinned = atoi(pinned_text);
+	hold_ns = strtoull(hold_text, NULL, 10) * 1000;
+	reps = atoi(reps_text);
+	limit_us = strtoull(limit_text, NULL, 10);
 	errno = EINVAL;
 	if (many_pinned != 0 && many_pinned != 1)
 		finish("many_pinned must be 0 or 1");
@@ -375,7 +340,7 @@ int main(int argc, char **argv)
 	tracing_on = open_or_fail(TRACEFS "/tracing_on", O_WRONLY);
 	if (syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0))
 		finish("membarrier");
-	bind_to(CALLER_CPU);
+	be_bound(CALLER_CPU);
 	if (pthread_create(&holder, NULL, holder_thread, NULL) ||
 	    pthread_create(&urgent, NULL, urgent_thread, NULL))
 		finish("pthread_create");

@@ -7,32 +7,22 @@ line of the console is a splat.
 """
 
 import dataclasses
-import fnmatch
-import functools
+import itertools
 import json
 import re
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Iterable
 
-from ..core import Exit, HarnessError, Queue, queues, settings
+from ..core import Exit, HarnessError, queues
 from ..guest import qemu
-from . import excused, kcsan, ktap, runs, torture
+from . import kcsan, ktap, runs, splats, torture
 from .runs import Run, Suite
 from .torture import Result
 
 INIT = "harness: "             # what the guest's init puts before its lines
 # What a kernel with CONFIG_PREEMPT_DYNAMIC says of preempt=MODEL on its command line.
 _MODEL = re.compile(r"Dynamic Preempt: (\w+)\s*$", re.MULTILINE)
-SHOWN = 10                     # problems of one kind that are listed in full
-
-
-@dataclass(frozen=True)
-class Splat:
-    line: int                  # in console.log, from 1
-    text: str
-    means: str
 
 
 @dataclass
@@ -43,16 +33,16 @@ class Verdict:
     skipped: int = 0
     runs: dict[str, int] = field(default_factory=dict)      # "at boot" -> executed cases
     reasons: list[str] = field(default_factory=list)        # why it did not pass
-    splats: list[Splat] = field(default_factory=list)
+    splats: list[str] = field(default_factory=list)
     elsewhere: list[str] = field(default_factory=list)   # data races that are not the series'
     excused: list[str] = field(default_factory=list)     # known reports of the base kernel
     torture: list[Result] = field(default_factory=list)
 
-    def fail(self, code: Exit, reason: str) -> None:
+    def fail(self, code: Exit, *reasons: str) -> None:
         """BOOT hides SPLAT, which hides TEST: the first cause comes out as exit code."""
-        rank = [Exit.OK, Exit.TEST, Exit.SPLAT, Exit.BOOT]
-        self.code = max(self.code, code, key=rank.index)
-        self.reasons.append(reason)
+        if reasons:
+            self.code = max(self.code, code, key=[Exit.OK, Exit.TEST, Exit.SPLAT, Exit.BOOT].index)
+        self.reasons += reasons
 
     def text(self) -> str:
         runs = ", ".join(f"{count} {name}" for name, count in self.runs.items())
@@ -61,113 +51,31 @@ class Verdict:
         head = f"{'passed' if self.code == Exit.OK else 'FAILED (' + self.code.name + ')'}; " \
                f"{cases}{self.failed} failed, {self.skipped} skipped, " \
                f"{len(self.splats)} splat lines"
-        races = [f"  {count} x outside of what the series touches: {title}"
-                 for title, count in sorted(Counter(self.elsewhere).items())]
-        if races:
-            head += f"; {len(self.elsewhere)} data races elsewhere"
-        known = [f"  {count} x known report: {title}"
-                 for title, count in sorted(Counter(self.excused).items())]
-        if known:
-            head += f"; {len(self.excused)} known reports"
-        tests = ["  " + line for item in self.torture for line in item.text().splitlines()]
-        return "\n".join([head, *tests,
-                          *("  " + reason for reason in self.reasons), *races, *known])
-
-
-@functools.cache
-def _splat_rules() -> list[tuple[re.Pattern[str], str]]:
-    data = settings.toml(settings.DATA / "splats.toml")
-    return [(re.compile(item["regex"]), item["means"]) for item in data["pattern"]]
-
-
-def splat(line: str) -> str | None:
-    """What a console line reports, or None if it is an ordinary one."""
-    text = ktap.strip(line)
-    return next((means for pattern, means in _splat_rules() if pattern.search(text)), None)
-
-
-def _split(lines: list[str]) -> tuple[list[str], dict[str, list[str]], list[str]]:
-    """Console into: what came before init, results per suite, what init said."""
-    before: list[str] = []
-    results: dict[str, list[str]] = {}
-    said: list[str] = []
-    suite = ""
-    for line in lines:
-        text = ktap.strip(line)
-        if not text.startswith(INIT):
-            if not said:
-                before.append(line)
-            continue
-        text = text.removeprefix(INIT)
-        if text.startswith("| "):
-            if suite:
-                results[suite].append(text[2:])
-            continue
-        said.append(text)
-        begin = re.fullmatch(r"results (\S+) begin", text)
-        if text.startswith("results "):
-            suite = begin[1] if begin else ""
-        if begin:
-            results[suite] = []
-    return before, results, said
+        tests = [line for item in self.torture for line in item.text().splitlines()]
+        counted = []
+        for what, titles, each in (
+                ("data races elsewhere", self.elsewhere, "outside of what the series touches"),
+                ("known reports", self.excused, "known report")):
+            head += f"; {len(titles)} {what}" if titles else ""
+            counted += [f"{count} x {each}: {title}" for title, count in sorted(Counter(titles).items())]
+        return "\n  ".join([head, *tests, *self.reasons, *counted])
 
 
 def at_boot(lines: list[str]) -> list[str]:
-    """The part of a console in which the suites ran at boot."""
-    return _split(lines)[0]
+    """The part of a console in which the suites ran at boot: before init said anything."""
+    return list(itertools.takewhile(lambda line: not ktap.strip(line).startswith(INIT), lines))
 
 
-def _judge_skips(verdict: Verdict, name: str, report: ktap.Report, asked: Suite,
-                 whole: bool) -> list[ktap.Case]:
-    """Fails listed cases that were not skipped; returns the skipped ones of the list.
-
-    A pattern must match something if the whole suite ran: it guards nothing otherwise.
-    """
-    leaves = [case for suite in report.suites if suite.name == asked.name
-              for case in suite.leaves]
-    listed: list[ktap.Case] = []
-    for pattern in asked.skips:
-        # A case stands for its parameters: one that was skipped with all of them can be
-        # reported as one case, or as one for each parameter.
-        whole_case = f"{asked.name}.{pattern}"
-        found = [case for case in leaves if fnmatch.fnmatchcase(case.name, whole_case)
-                 or fnmatch.fnmatchcase(case.name, whole_case + ".*")]
-        listed += [case for case in found if case.status == "skipped"]
-        ran = [case for case in found if case.status != "skipped"]
-        if ran:
-            verdict.fail(Exit.TEST, f"{name}: {ran[0].name} must be skipped ({asked.why}) but "
-                         f"was executed, with {len(ran) - 1} more of {pattern}")
-        if not found and whole:
-            verdict.fail(Exit.TEST, f"{name}: no case is named {asked.name}.{pattern}, which "
-                         "the lane lists under skips")
-    return listed
-
-
-def _judge_run(verdict: Verdict, name: str, report: ktap.Report,
-               suites: Iterable[Suite], whole: bool) -> None:
+def _judge_suites(verdict: Verdict, name: str, root: ktap.Test, suites: list[Suite],
+                  whole: bool) -> None:
     """Adds one run of the suites to the verdict."""
-    for problem in report.problems:
-        verdict.fail(Exit.TEST, f"{name}: {problem}")
-    failed, skipped = report.leaves("failed"), report.leaves("skipped")
-    verdict.runs[name] = report.executed
-    verdict.passed += len(report.leaves("ok"))
-    verdict.failed += len(failed)
-    verdict.skipped += len(skipped)
-    listed = [case for asked in suites
-              for case in _judge_skips(verdict, name, report, asked, whole)]
-    unlisted = [case for case in skipped if not any(case is item for item in listed)]
-    for kind, cases in (("failed", failed), ("was skipped", unlisted)):
-        for case in cases[:SHOWN]:
-            verdict.fail(Exit.TEST, f"{name}: {case.name} {kind}"
-                         + (f" ({case.reason})" if case.reason else ""))
-        if len(cases) > SHOWN:
-            verdict.fail(Exit.TEST, f"{name}: {len(cases) - SHOWN} more cases: {kind}")
-    for asked in suites:
-        found = [suite for suite in report.suites if suite.name == asked.name]
-        count = sum(case.status != "skipped" for suite in found for case in suite.leaves)
-        if count < asked.min_cases:
-            verdict.fail(Exit.TEST, f"{name}: suite {asked.name} executed {count} cases, "
-                         f"at least {asked.min_cases} must run")
+    verdict.fail(Exit.TEST, *(f"{name}: {problem}" for problem in [
+        *ktap.incomplete(root, root.tests), *ktap.complaints(root, suites, whole)]))
+    counts = Counter(leaf.status for leaf in root.leaves())
+    verdict.runs[name] = counts["ok"] + counts["failed"]
+    verdict.passed += counts["ok"]
+    verdict.failed += counts["failed"]
+    verdict.skipped += counts["skipped"]
 
 
 def _judge_second_opinion(verdict: Verdict, theirs: dict[str, int]) -> None:
@@ -182,21 +90,22 @@ def _judge_second_opinion(verdict: Verdict, theirs: dict[str, int]) -> None:
         verdict.fail(Exit.TEST, f"at boot: kunit.py counts {theirs}, this harness {ours}")
 
 
-def _judge_races(verdict: Verdict, lines: list[str], run: Run, queue: Queue) -> dict[int, str]:
-    """What the title of each KCSAN report means, by line; "" where it is none of ours."""
-    if run.touched is None:
-        return {}
-    means = {}
-    for race in kcsan.reports(lines, kcsan.rules(queue)):
-        ours = sorted(race.functions & set(run.touched))
-        if race.problem:
-            means[race.line] = f"a data race; {race.problem}, so it may be the series'"
-        elif ours:
-            means[race.line] = "a data race in what the series touches: " + ", ".join(ours)
-        else:
-            means[race.line] = ""
-            verdict.elsewhere.append(race.title)
-    return means
+def _judge_reports(verdict: Verdict, lines: list[str], run: Run) -> None:
+    """Adds what the kernel reported, wherever it did."""
+    queue = queues.load(run.queue)
+    races = [] if run.touched is None else kcsan.means(lines, run.touched, queue)
+    reports = splats.excused(lines, queue)
+    verdict.elsewhere = [race.title for race, means in races if not means]
+    verdict.excused = [title for title, _ in reports]
+    meant = {race.line: means for race, means in races} \
+        | {number: "" for _, numbers in reports for number in numbers}
+    for number, line in enumerate(lines, 1):
+        if (means := meant.get(number, splats.splat(line))) \
+                and not (run.spoken and re.search(run.spoken, line)):
+            verdict.splats.append(f"console.log:{number}: {ktap.strip(line).strip()} ({means})")
+    more = len(verdict.splats) - ktap.SHOWN
+    verdict.fail(Exit.SPLAT, *verdict.splats[:ktap.SHOWN],
+                 *([f"{more} more splat lines"] if more > 0 else []))
 
 
 def wrong_kernel(console: str, build_id: str, ended: bool = True) -> str:
@@ -206,7 +115,7 @@ def wrong_kernel(console: str, build_id: str, ended: bool = True) -> str:
     and the image is taken from a cache, or was not built again. The guest's init says the
     id; ended says whether the guest must have come that far.
     """
-    booted = {found for found in re.findall(r"harness: build (\w+)", console)}
+    booted = set(re.findall(r"harness: build (\w+)", console))
     if booted == {build_id} or not booted and not ended:
         return ""
     return (f"the kernel that booted has the build id {', '.join(booted) or '(none said)'}, the "
@@ -217,6 +126,8 @@ def wrong_kernel(console: str, build_id: str, ended: bool = True) -> str:
 def judge(console: str, exit_value: str, run: Run) -> Verdict:
     verdict = Verdict()
     lines = console.splitlines()
+    texts = [ktap.strip(line) for line in lines]
+    said = [text.removeprefix(INIT) for text in texts if text.startswith(INIT)]
     tail = "\n".join("    " + line for line in lines[-5:])
     if not any("Linux version " in line for line in lines):
         verdict.fail(Exit.BOOT, "the console shows no line of a Linux kernel")
@@ -228,8 +139,6 @@ def judge(console: str, exit_value: str, run: Run) -> Verdict:
                      f"its last lines:\n{tail}")
     if any("Kernel panic" in line for line in lines):
         verdict.fail(Exit.BOOT, "the guest panicked")
-
-    first, results, said = _split(lines)
     if "success" not in said:
         verdict.fail(Exit.BOOT, "the guest's init did not say success"
                      + (f"; the last it said: {said[-1]}" if said else ""))
@@ -239,44 +148,24 @@ def judge(console: str, exit_value: str, run: Run) -> Verdict:
         verdict.fail(Exit.BOOT, f"it does not run with preempt={run.model}, but says "
                      f"{', '.join(models) or 'nothing'}")
     if run.suites:
-        whole = not run.glob
-        _judge_run(verdict, "at boot", ktap.parse(first), run.suites, whole)
+        _judge_suites(verdict, "at boot", ktap.read(at_boot(lines)).root, run.suites, not run.glob)
         if run.kunit_py is not None:
             _judge_second_opinion(verdict, run.kunit_py)
-        after, due = ktap.Report(), [suite for suite in run.suites if suite.again]
-        for asked in due:
-            part = ktap.parse(results.get(asked.name, []))
-            after.suites += part.suites
-            after.problems += [f"{problem} ({asked.name})" for problem in part.problems]
-        if due:
-            _judge_run(verdict, "after boot", after, due, whole)
-    own = [line for line in lines if not ktap.strip(line).startswith(INIT)]
+        if due := [suite for suite in run.suites if suite.again]:
+            _judge_suites(verdict, "after boot", ktap.read(lines, INIT + "| ").root, due,
+                          not run.glob)
+    own = [line for line, text in zip(lines, texts) if not text.startswith(INIT)]
     for asked in run.torture:
         tested = torture.judge(asked, own)
         verdict.torture.append(tested)
         verdict.passed += not tested.problems
         verdict.failed += bool(tested.problems)
-        for problem in tested.problems:
-            verdict.fail(Exit.TEST, f"{tested.test}: {problem}")
-    counts = [int(found[1]) for text in said if (found := re.fullmatch(r"cpus (\d+) online", text))]
-    expected = [run.boot_cpus or run.cpus] + [run.cpus] * (len(counts) - 1)
-    for count, asked in zip(counts, expected):
-        if run.cpus and count != asked:
-            verdict.fail(Exit.TEST, f"{count} CPUs were online, not {asked}")
-
-    queue = queues.load(run.queue)
-    races = _judge_races(verdict, lines, run, queue)
-    reports = excused.found(lines, queue)
-    verdict.excused = [title for title, _ in reports]
-    known = {number for _, numbers in reports for number in numbers}
-    for number, line in enumerate(lines, 1):
-        if number not in known and (means := races.get(number, splat(line))) \
-                and not (run.spoken and re.search(run.spoken, line)):
-            verdict.splats.append(Splat(number, ktap.strip(line).strip(), means))
-    for item in verdict.splats[:SHOWN]:
-        verdict.fail(Exit.SPLAT, f"console.log:{item.line}: {item.text} ({item.means})")
-    if len(verdict.splats) > SHOWN:
-        verdict.fail(Exit.SPLAT, f"{len(verdict.splats) - SHOWN} more splat lines")
+        verdict.fail(Exit.TEST, *(f"{tested.test}: {problem}" for problem in tested.problems))
+    online = [int(found[1]) for text in said if (found := re.fullmatch(r"cpus (\d+) online", text))]
+    for count, wanted in zip(online, itertools.chain([run.boot_cpus], itertools.repeat(0))):
+        if run.cpus and count != (wanted or run.cpus):
+            verdict.fail(Exit.TEST, f"{count} CPUs were online, not {wanted or run.cpus}")
+    _judge_reports(verdict, lines, run)
     return verdict
 
 

@@ -1,22 +1,27 @@
-"""Reads the KTAP that KUnit prints to the kernel log, between other lines.
+"""Reads KTAP, and figures, between the other lines of a console; says what is missing or wrong.
 
-In:  console lines.  Out: Report: suites with their cases, and what is incomplete. A case with
-     parameters counts as many executed cases as parameters were run.
-Unlike kunit.py's parser it tells a run that ended early from one that was never there.
+In:  console lines, and what is in front of those that count: nothing for KUnit, "NAME: " for a
+     program of the guest, which prints its plan ("1..N") last, so that one that dies has none.
+     Figures are lines FIGURE,<table>,<key>=<value>,...
+Out: Reader: the tests as a tree, the figures. incomplete(), complaints(): sentences.
+A case with parameters counts as many executed cases as parameters were run. Unlike kunit.py's
+parser this tells a run that ended early from one that was never there.
 """
 
+import fnmatch
 import re
 from dataclasses import dataclass, field
 from typing import Iterable
 
 _STAMP = re.compile(r"^(?:<\d+>)?\[ *\d+\.\d+\](?:\[ *[TC]\d+\])? ")
-_RESULT = re.compile(r"^( *)(ok|not ok) (\d+)(?: -)? ?(.*)$")
-_PLAN = re.compile(r"^( *)1\.\.(\d+)$")
-_SUBTEST = re.compile(r"^( *)# Subtest: (.*)$")
-_FAILED_AT = re.compile(r"^(?: *# (\w+): )?.*?(?:EXPECTATION|ASSERTION) FAILED at (\S+)")
-_SKIP = re.compile(r"\s*# SKIP\b ?(.*)$", re.I)
+_LINE = re.compile(r"( *)(?:1\.\.(?P<plan>\d+)|# Subtest: (?P<begin>.*?)"
+                   r"|(?P<word>ok|not ok) \d+(?: -)?(?P<text>| .*)) *$")
+_DIRECTIVE = re.compile(r"(SKIP|XFAIL)\b:? ?", re.I)
+_FAILED_AT = re.compile(r"(?: *# (\w+): )?.*?(?:EXPECTATION|ASSERTION) FAILED at (\S+)")
+_FIGURE = re.compile(r"FIGURE,(\w+),(.*)$")
 _COUNTED = re.compile(r"Testing complete\. Ran \d+ tests: (.*)$", re.M)
 INDENT = 4
+SHOWN = 10                     # problems of one kind that are listed in full
 
 
 def kunit_py_counts(output: str) -> dict[str, int]:
@@ -25,36 +30,37 @@ def kunit_py_counts(output: str) -> dict[str, int]:
     return {key: int(value) for key, value in re.findall(r"(\w+): (\d+)", found[-1] if found else "")}
 
 
-@dataclass
-class Case:
-    """One leaf that was executed or skipped: a case, or one parameter of a case."""
-
-    name: str
-    status: str          # "ok", "failed", "skipped"
-    reason: str = ""     # of a skip; of a failure, where the first check failed
-
-
-@dataclass
+@dataclass(frozen=True)
 class Suite:
+    """A suite, or a program that runs as one, and what each of its runs must execute."""
+
     name: str
-    plan: int | None = None                  # cases the suite announced
-    results: int = 0                         # cases it reported, skipped ones included
-    status: str | None = None                # "ok", "failed", "skipped"; None: did not end
-    leaves: list[Case] = field(default_factory=list)
+    min_cases: int               # least number of executed cases
+    skips: tuple[str, ...] = ()  # globs for the cases that must be skipped, without the suite
+    why: str = ""                # why they must
+    again: bool = True           # after boot, too
+
+    def __post_init__(self) -> None:
+        if bool(self.skips) != bool(self.why):
+            raise ValueError("cases that must be skipped, and why, go together")
 
 
-@dataclass
-class Report:
-    plan: int | None = None                  # suites announced
-    suites: list[Suite] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
+@dataclass(eq=False)
+class Test:
+    """A suite, a case, or a parameter of a case; the root, without a name, has all of a run."""
 
-    def leaves(self, status: str) -> list[Case]:
-        return [case for suite in self.suites for case in suite.leaves if case.status == status]
+    name: str                                # with those that it is in: suite.case.parameter
+    plan: int | None = None                  # tests that it announced, in itself
+    status: str = ""                         # "ok", "failed", "skipped"; "": it did not end
+    reason: str = ""                         # of a failure, where the first check failed
+    tests: list["Test"] = field(default_factory=list)
 
-    @property
-    def executed(self) -> int:
-        return len(self.leaves("ok")) + len(self.leaves("failed"))
+    def leaves(self) -> list["Test"]:
+        """What was executed or skipped. What fails by itself is one, too."""
+        found = [leaf for test in self.tests for leaf in test.leaves()]
+        alone = not found or self.status == "failed" and (
+            self.reason or all(leaf.status != "failed" for leaf in found))
+        return [*found, self] if self.status and alone else found
 
 
 def strip(line: str) -> str:
@@ -63,115 +69,125 @@ def strip(line: str) -> str:
 
 
 def _result(match: re.Match[str]) -> tuple[str, str, str]:
-    """Name, status and skip reason of a result line."""
-    skip = _SKIP.search(match[4])
-    if skip:
-        return match[4][:skip.start()].strip(), "skipped", skip[1].strip()
-    name = match[4].split(" # ")[0].strip()
-    return name, "ok" if match[2] == "ok" else "failed", ""
-
-
-def finished(line: str) -> str:
-    """The case whose result stands in this console line, "" if it holds none."""
-    match = _RESULT.match(strip(line))
-    return _result(match)[0] if match and match[1] else ""
+    """Name, status and reason of a result line. A case without a name is called by its reason."""
+    name, _, reason = match["text"].partition(" # ")
+    status = "ok" if match["word"] == "ok" else "failed"
+    if directive := _DIRECTIVE.match(reason):
+        reason = reason[directive.end():]
+        status = "skipped" if directive[1].upper() == "SKIP" else "ok"
+    return name.strip() or reason.strip(), status, reason.strip()
 
 
 class Reader:
-    """Reads a run line by line, from its first KTAP line on.
+    """Reads a run line by line.
 
     failed holds "suite.case" from the first check that failed on, and "suite.case.parameter"
     from the result line of that parameter on.
     """
 
-    def __init__(self) -> None:
-        self.report = Report()
+    def __init__(self, prefix: str = "") -> None:
+        self.prefix = prefix
+        self.root = Test("")
+        self.figures: list[tuple[str, dict[str, str]]] = []      # table, row
         self.failed: list[str] = []
-        self.suite: Suite | None = None
-        self.case = ""                       # the one with parameters that is running
-        self.params: list[Case] = []         # of it
-        self.failed_at = ""                  # first check that failed since the last result
+        self._open = [self.root]             # the tests that have begun, each in the one before
+        self._failed_at = ""                 # first check that failed since the last result
 
     def feed(self, raw: str) -> None:
         line = strip(raw)
-        if match := _FAILED_AT.match(line):
-            self.failed_at = self.failed_at or match[2]
-            if match[1] and self.suite:
-                self._fail(f"{self.suite.name}.{match[1]}")
-        elif match := _PLAN.match(line):
-            depth = len(match[1]) // INDENT
-            if depth == 0:
-                self.report.plan = int(match[2])
-            elif depth == 1 and self.suite:
-                self.suite.plan = int(match[2])
-        elif match := _SUBTEST.match(line):
-            depth = len(match[1]) // INDENT
-            if depth == 1:
-                self._begin(match[2].strip())
-            elif depth == 2:
-                self.case, self.params = match[2].strip(), []
-        elif match := _RESULT.match(line):
-            name, status, reason = _result(match)
-            reason = self.failed_at if status == "failed" else reason
-            self.failed_at = ""
-            self._end(len(match[1]) // INDENT, name, status, reason)
+        if not line.startswith(self.prefix):
+            return
+        line = line.removeprefix(self.prefix)
+        if match := _FIGURE.match(line):
+            pairs = (pair.partition("=") for pair in match[2].split(","))
+            self.figures.append((match[1], {key: value for key, _, value in pairs}))
+        elif match := _FAILED_AT.match(line):
+            self._failed_at = self._failed_at or match[2]
+            if match[1] and len(self._open) > 1:
+                self._fail(f"{self._open[1].name}.{match[1]}")
+        elif match := _LINE.match(line):
+            # What is deeper than it can be belongs to the last one that has begun.
+            depth = min(len(match[1]) // INDENT - bool(match["begin"]), len(self._open) - 1)
+            if match["plan"]:
+                self._open[depth].plan = (self._open[depth].plan or 0) + int(match["plan"])
+            elif match["begin"]:
+                self._in(max(depth, 0), match["begin"])
+            else:
+                self._end(depth, *_result(match))
 
-    def _begin(self, name: str) -> Suite:
-        self.suite, self.params = Suite(name), []
-        self.report.suites.append(self.suite)
-        return self.suite
+    def _in(self, depth: int, name: str) -> Test:
+        """The test of that name in the one at that depth; it begins, if it has not."""
+        parent = self._open[depth]
+        name = f"{parent.name}.{name}" if parent.name else name
+        if [test.name for test in self._open[depth + 1:depth + 2]] != [name]:
+            self._open[depth + 1:] = [Test(name)]
+            parent.tests.append(self._open[-1])
+        return self._open[depth + 1]
 
     def _end(self, depth: int, name: str, status: str, reason: str) -> None:
-        """A result: of a suite (depth 0), a case, or a parameter."""
-        suite = self.suite
-        if depth == 0:
-            if suite is None or suite.name != name:
-                suite = self._begin(name)      # skipped as a whole, without a body
-            suite.status = status
-            if status == "skipped" and not suite.leaves:
-                suite.leaves.append(Case(name, status, reason))
-            self.suite = None
-        elif depth == 1 and suite:
-            case = Case(f"{suite.name}.{name}", status, reason)
-            suite.results += 1
-            suite.leaves += self.params or [case]
-            if status == "failed":
-                self._fail(case.name)
-                if self.params and all(item.status != "failed" for item in self.params):
-                    suite.leaves.append(case)   # every parameter passed and the case did not
-            self.params, self.case = [], ""
-        elif depth == 2 and suite:
-            self.params.append(Case(f"{suite.name}.{self.case}.{name}", status, reason))
-            if status == "failed":
-                self._fail(self.params[-1].name)
+        test = self._in(depth, name)
+        del self._open[depth + 1:]
+        test.status = status
+        test.reason = (self._failed_at if status == "failed" else "") or reason
+        self._failed_at = ""
+        if status == "failed":
+            self._fail(test.name)
 
     def _fail(self, name: str) -> None:
         if name not in self.failed:
             self.failed.append(name)
 
 
-def parse(lines: Iterable[str]) -> Report:
-    reader = Reader()
+def read(lines: Iterable[str], prefix: str = "") -> Reader:
+    reader = Reader(prefix)
     for line in lines:
         reader.feed(line)
-    _check(reader.report)
-    return reader.report
+    return reader
 
 
-def _check(report: Report) -> None:
-    """Adds what is incomplete or contradictory to report.problems."""
-    if not report.suites:
-        report.problems.append("no suite was run")
-        return
-    if report.plan is not None and report.plan != len(report.suites):
-        report.problems.append(f"{report.plan} suites were announced, {len(report.suites)} began")
-    for suite in report.suites:
-        if suite.status is None:
-            report.problems.append(f"suite {suite.name} did not end")
-        elif suite.plan is None and suite.status != "skipped":
-            report.problems.append(f"suite {suite.name} announced no number of cases")
-        if suite.plan is not None and suite.plan != suite.results:
-            report.problems.append(f"suite {suite.name} announced {suite.plan} cases and "
-                                   f"reported {suite.results}")
-        if suite.status == "failed" and all(case.status != "failed" for case in suite.leaves):
-            report.problems.append(f"suite {suite.name} failed outside of its cases")
+def incomplete(root: Test, planned: Iterable[Test] = ()) -> list[str]:
+    """What is missing in a run, and in those of its tests that must announce their number."""
+    if not root.tests:
+        return ["nothing was run"]
+    problems = []
+    for test in (root, *planned):
+        who = test.name or "the run"
+        if not test.plan and test.status != "skipped":
+            problems.append(f"{who} announced no number of tests")
+        elif test.plan is not None and test.plan != len(test.tests):
+            problems.append(f"{who} announced {test.plan} tests and reported {len(test.tests)}")
+        problems += [f"{below.name} did not end" for below in test.tests if not below.status]
+    return problems
+
+
+def complaints(root: Test, asked: Iterable[Suite], whole: bool = True) -> list[str]:
+    """What is wrong with a run: failures, skips that nobody asked for, too few cases.
+
+    If it is whole, each pattern for skips must match something: it guards nothing otherwise.
+    """
+    problems, listed, leaves = [], set(), root.leaves()
+    for suite in asked:
+        inside = f"{suite.name}." if suite.name else ""
+        for pattern in suite.skips:
+            # A case stands for its parameters: one that was skipped with all of them can be
+            # reported as one case, or as one for each parameter.
+            found = [leaf for leaf in leaves if fnmatch.fnmatchcase(leaf.name, inside + pattern)
+                     or fnmatch.fnmatchcase(leaf.name, f"{inside}{pattern}.*")]
+            listed |= {leaf.name for leaf in found}
+            if ran := [leaf.name for leaf in found if leaf.status != "skipped"]:
+                problems.append(f"{ran[0]} must be skipped ({suite.why}) but was executed, with "
+                                f"{len(ran) - 1} more of {pattern}")
+            if not found and whole:
+                problems.append(f"no case is named {inside}{pattern}, which is listed under skips")
+        count = sum(leaf.status != "skipped" and f"{leaf.name}.".startswith(inside) for leaf in leaves)
+        if count < suite.min_cases:
+            problems.append(f"{suite.name} executed {count} cases, at least {suite.min_cases} must run")
+    for status, kind in (("failed", "failed"), ("skipped", "was skipped")):
+        cases = [leaf for leaf in leaves if leaf.status == status
+                 and (status == "failed" or leaf.name not in listed)]
+        reasons = (leaf.reason or "outside of its cases" * bool(leaf.tests) for leaf in cases)
+        problems += [f"{leaf.name} {kind}" + (f" ({reason})" if reason else "")
+                     for leaf, reason in zip(cases[:SHOWN], reasons)]
+        if len(cases) > SHOWN:
+            problems.append(f"{len(cases) - SHOWN} more cases: {kind}")
+    return problems

@@ -10,24 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from ..core import Exit, HarnessError, records
-from . import selftests
+from .ktap import Suite
 from .torture import Wanted
 
 FILE = "run.json"
-
-
-@dataclass(frozen=True)
-class Suite:
-    """A KUnit suite and what each of its runs must execute."""
-
-    name: str
-    min_cases: int               # least number of executed cases
-    skips: tuple[str, ...] = ()  # globs for the cases that must be skipped, without the suite
-    why: str = ""                # why they must
-    again: bool = True           # after boot, too
-
-    def __post_init__(self) -> None:
-        selftests.check_skips(self.skips, self.why)
 
 
 @dataclass(frozen=True)

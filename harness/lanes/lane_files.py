@@ -11,9 +11,10 @@ from typing import Any, Literal
 from ..core import Queue, look_up, records, require, settings
 from ..core.queues import merged
 from ..build.arches import Arch, Kernel, arch
-from ..judge import selftests, torture
-from ..judge.runs import Suite
+from ..judge import torture
+from ..judge.ktap import Suite
 from ..judge.torture import Wanted
+from . import selftests
 
 LANES = settings.REPO / "lanes"
 _OF_A_KERNEL = ("arch", "kunitconfig", "config")     # come with `kernel`, if a lane has that
@@ -108,13 +109,14 @@ def read(path: Path, queue: Queue) -> Lane:
 def _torture(path: Path, asked: Wanted, queue: Queue) -> Wanted:
     """Checks a [[torture]] against its table of torture.toml; adds the selftests that it runs."""
     look_up(f"torture test for {path.name}", asked.test, torture.kinds())
-    kind = torture.kinds()[asked.test]
+    kind = asked.kind
+    totals = (*kind.totals, *kind.counts)
     for name in asked.minimum:
-        require(name in kind.numbers, f"{path}: minimum of {kind.name} must give a number for one of "
-                f"its totals ({', '.join(kind.numbers)}), not {name}.")
-    require(kind.verdicts or not asked.skips, f"{path}: {kind.name} has no verdicts that could be skipped.")
-    return replace(asked, programs=selftests.load(queue.file(settings.REPO / kind.programs)).runs
-                   if kind.programs else ())
+        require(name in totals, f"{path}: minimum of {kind.name} must give a number for one of its "
+                f"totals ({', '.join(totals)}), not {name}.")
+    require(kind.program or not asked.suites, f"{path}: {kind.name} has no suites.")
+    listed = selftests.load(queue.file(settings.REPO / kind.programs)).run if kind.programs else ()
+    return replace(asked, suites=(*asked.suites, *(item.suite() for item in listed)))
 
 
 def choose(queue: Queue, named: list[str], everything: bool) -> list[Lane]:

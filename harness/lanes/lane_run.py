@@ -15,11 +15,12 @@ from typing import Any, Callable, Sequence
 from ..core import Exit, HarnessError, Part, Progress, Queue, proc, settings
 from ..fetch import host_packages
 from ..queue import TreeInfo, series
-from ..build import kernel_build
+from ..build import kernel_build, touched
 from ..guest import initramfs, qemu
-from ..judge import judge, kcsan, ktap, runs, selftests, torture
+from ..judge import judge, ktap, runs
 from ..judge.runs import Run
-from . import selftest_build
+from ..judge.torture import Kind
+from . import selftest_build, selftests
 from .lane_files import Lane
 
 STEPS = "steps"                  # file in the guest: what its init does for torture tests
@@ -50,12 +51,33 @@ def out_folder(queue: Queue, lane: Lane, suffix: str = "") -> Path:
     return queue.build / "out" / (lane.kernel.name + suffix)
 
 
+def torture_kinds(lane: Lane) -> list[Kind]:
+    """The lane's torture tests, each once."""
+    return list({item.test: item.kind for item in lane.torture}.values())
+
+
+def steps(lane: Lane) -> str:
+    """What the guest's init does for the lane's torture tests, a step on each line."""
+    lines = []
+    for item in lane.torture:
+        names = [Path(path).stem for path in (item.kind.needs, item.kind.module) if path]
+        lines += [f"load {name}" for name in names]
+        if item.kind.program:
+            lines.append(f"run {Path(item.kind.program).stem}")
+        if item.params:
+            lines[-1] += " " + item.params
+        if not item.kind.program:
+            lines.append(f"sleep {item.seconds}")
+        lines += [f"unload {name}" for name in reversed(names)]
+    return "".join(line + "\n" for line in lines)
+
+
 def cmdline(lane: Lane, glob: str | None) -> str:
     """Kernel parameters for a run of the lane's suites and torture tests."""
     words = ["harness.suites=" + ",".join(suite.name for suite in lane.suites if suite.again)]
     if lane.boot_cpus:
         words.append(f"maxcpus={lane.boot_cpus} harness.online=1")
-    if torture.steps(lane.torture):
+    if lane.torture:
         words.append("harness.steps=/" + STEPS)
     words.append(lane.cmdline)
     if glob:
@@ -72,20 +94,16 @@ def full_glob(lane: Lane, glob: str | None) -> str | None:
 
 def torture_entries(lane: Lane, info: TreeInfo, out: Path) -> list[initramfs.Entry]:
     """What the guest needs for the lane's torture tests: steps, modules and programs."""
-    steps = torture.steps(lane.torture)
-    if not steps:
+    if not lane.torture:
         return []
-    entries = [initramfs.file(STEPS, steps.encode()), initramfs.directory("modules")]
-    files = [out / name for name in torture.modules(lane.torture)]
-    for path in files:
-        if not path.is_file():
-            raise HarnessError(Exit.BUILD, f"the build of {lane.kernel.name} gave no {path}; its "
-                               "lane must set the option of that module to \"m\".")
-    for kind in torture.chosen(lane.torture):
+    entries = [initramfs.file(STEPS, steps(lane).encode()), initramfs.directory("modules")]
+    files: list[Path] = []
+    for kind in torture_kinds(lane):
+        folder = out
         if kind.source:
-            made = kernel_build.module(lane.kernel, info.path, out, settings.REPO / kind.source,
-                                       kind.module, out / f"torture-{kind.name}")
-            files += [made.with_name(name) for name in (kind.needs, kind.module) if name]
+            folder = kernel_build.module(lane.kernel, info.path, out, settings.REPO / kind.source,
+                                         kind.module, out / f"torture-{kind.name}").parent
+        files += [folder / name for name in (kind.needs, kind.module) if name]
         if kind.program:
             source = settings.REPO / kind.program
             entries.append(initramfs.program(f"bin/{source.stem}",
@@ -94,7 +112,12 @@ def torture_entries(lane: Lane, info: TreeInfo, out: Path) -> list[initramfs.Ent
             listed = selftests.load(info.queue.file(settings.REPO / kind.programs))
             entries += selftest_build.entries(listed, selftest_build.make(
                 listed, lane.kernel, info.path, out, out / f"torture-{kind.name}"))
-    return entries + [initramfs.file(f"modules/{path.name}", path.read_bytes()) for path in files]
+    for path in dict.fromkeys(files):
+        if not path.is_file():
+            raise HarnessError(Exit.BUILD, f"the build of {lane.kernel.name} gave no {path}; its "
+                               "lane must set the option of that module to \"m\".")
+        entries.append(initramfs.file(f"modules/{path.name}", path.read_bytes()))
+    return entries
 
 
 def qemu_args(lane: Lane) -> tuple[str, ...]:
@@ -132,7 +155,7 @@ def second_opinion(src: Path, console: str) -> dict[str, int]:
 
 def need(lane: Lane) -> None:
     """Sees to it that the tools for building and booting the lane are there."""
-    own = ["selftests"] if any(kind.programs for kind in torture.chosen(lane.torture)) else []
+    own = ["selftests"] if any(kind.programs for kind in torture_kinds(lane)) else []
     own += ["acpi"] if lane.acpi else []
     host_packages.need("build", lane.arch.name, *own)
 
@@ -164,8 +187,8 @@ def run(lane: Lane, info: TreeInfo, progress: Progress, *, variant: str = "",
         name=name, queue=info.queue.name, build_id=made.build_id, cpus=lane.cpus,
         boot_cpus=lane.boot_cpus, limit_s=spec.limit_s, glob=glob or "", torture=lane.torture,
         suites=tuple(replace(suite, min_cases=1) if glob else suite for suite in lane.suites),
-        touched=kcsan.functions(info.queue, out, lane.arch, info.path,
-                                series.touched(series.patches(info.queue)))
+        touched=touched.functions(info.queue, out, lane.arch, info.path,
+                                  series.touched(series.patches(info.queue)))
         if lane.kernel.options.get("KCSAN") == "y" else None,
         facts=facts(lane, info, made, spec) | {
             "series": series.digest(series.patches(info.queue)) if not variant else ""})
@@ -174,12 +197,8 @@ def run(lane: Lane, info: TreeInfo, progress: Progress, *, variant: str = "",
     def on_line(line: str) -> None:
         if show:
             show(line)
-        elif case := ktap.finished(line):
-            progress.tick(f"booted, last case: {case}")
-        elif text := torture.progress(line):
-            progress.tick(text)
         else:
-            progress.tick("booting")
+            progress.tick(ktap.strip(line).strip()[:80])
 
     ended = qemu.boot(spec, folder, on_line)
     run = replace(run, facts=run.facts | {"boot_s": round(ended.seconds, 1)})

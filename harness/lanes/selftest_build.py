@@ -14,8 +14,8 @@ from ..core import Exit, HarnessError, proc, settings
 from ..build import kernel_build
 from ..build.arches import Kernel
 from ..guest import initramfs
-from ..judge import selftests
-from ..judge.selftests import Listed
+from . import selftests
+from .selftests import Listed
 
 FOLDER = "selftests"             # in the guest
 _KNOWN = "known-programs"        # make target that prints what a Makefile would build or run

@@ -14,7 +14,7 @@ from ..core import Exit, Part, Progress, proc, settings
 from ..core.report import guarded
 from ..fetch import Options, host_packages
 from ..build import arches
-from ..judge import judge as consoles, ktap
+from ..judge import ktap, splats
 from ..queue import tree
 
 KUNITCONFIG = "lib/tests/smp.kunitconfig"
@@ -55,7 +55,7 @@ def verdict(name: str, output: str, returncode: int, seconds: float) -> Part:
     failed = sum(value for key, value in counts.items() if key != "skipped")
     why += [f"exit code {returncode}"] * bool(returncode)
     why += ["it printed no summary"] * (not summary)
-    why += [line for line in output.splitlines() if consoles.splat(line)][:1]
+    why += [line for line in output.splitlines() if splats.splat(line)][:1]
     bad = bool(why or not passed)
     return Part(name, Exit.TEST if bad else Exit.OK, passed, max(failed, int(bad)),
                 counts.get("skipped", 0), seconds, "; ".join(why))

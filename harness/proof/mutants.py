@@ -12,7 +12,7 @@ from typing import Literal
 
 from ..core import Exit, HarnessError, Queue, look_up, records, settings
 from ..core.records import Text
-from ..judge import judge, ktap, torture
+from ..judge import judge, ktap, splats, torture
 from . import edits
 from .edits import Edit
 
@@ -114,11 +114,11 @@ class Watch:
         text = ktap.strip(line).strip()
         self.reader.feed(line)
         for test in torture.kinds():
-            self.verdicts += [item.name for item in torture.said(test, [text]) if item.status == "fail"]
+            self.verdicts += [item.name for item in torture.said(test, [text]) if item.status == "failed"]
         found = [fnmatch.filter(self.failed, glob) for glob in self.mutant.fails]
         if any(pattern.search(text) for pattern in self.lines):
             found = [[text]]
-        elif judge.splat(line) or any(pattern.search(text) for pattern in self.mutant.hang):
+        elif splats.splat(line) or any(pattern.search(text) for pattern in self.mutant.hang):
             self.report = self.report or text
         if found and all(found) and not self.caught:
             names = dict.fromkeys(name for names in found for name in names)
@@ -140,8 +140,8 @@ def baseline(mutant: Mutant, console: str, verdict: judge.Verdict) -> list[str]:
         return [f"a kernel without it is caught, too ({watch.caught})"]
     if verdict.code != Exit.OK:
         return verdict.reasons
-    passed = [case.name for case in ktap.parse(judge.at_boot(lines)).leaves("ok")]
-    passed += [item.name for test in torture.kinds() for item in torture.said(test, lines)
-               if item.status == "pass"]
+    leaves = ktap.read(judge.at_boot(lines)).root.leaves()
+    leaves += [item for test in torture.kinds() for item in torture.said(test, lines)]
+    passed = [item.name for item in leaves if item.status == "ok"]
     return [f"{name} was not run" for name in mutant.fails
             if not fnmatch.filter(passed, name) and not fnmatch.filter(passed, f"{name}.*")]

@@ -16,7 +16,7 @@ from ..core.records import Text
 from ..fetch import Options, apt, host_packages
 from ..queue import TreeInfo, export, releases, series, siblings, tree
 from ..build import kconfig, single_objects
-from ..judge import badness
+from ..judge import splats
 from . import edits, litmus, mutants
 
 Result = tuple[list[str], str]      # complaints, and what was looked at, if there are none
@@ -228,8 +228,8 @@ def check_mutants(info: TreeInfo) -> Result:
 
 def check_splats(info: TreeInfo) -> Result:
     """The kernel's own scripts know no report that the splat patterns do not."""
-    return (badness.complaints(info.path, info.queue),
-            f"all of {Path(badness.SCRIPT).name}'s, but for those listed with a reason")
+    return (splats.badness(info.path, info.queue),
+            f"all of {Path(splats.SCRIPT).name}'s, but for those listed with a reason")
 
 
 def check_upstream(info: TreeInfo) -> Result:

@@ -4,13 +4,9 @@
  *
  * In:  at least 3 CPUs, CPU 1 with nohz_full; /proc, root; as argument
  *        limit_us=200         lateness that fails
- * Out: lines on standard output (times in ns of CLOCK_MONOTONIC):
+ * Out: lines on standard output, as program.h says: verdicts set.<case>, and the greatest lateness
  *
- *   CLOCKSET-BEGIN
- *   CLOCKSET-MAX,<case>,<points>,<greatest lateness>
- *   CLOCKSET-VERDICT,set,<case>,pass|fail,<reason>
- *   CLOCKSET-FAIL,<step>: <error>                the test gives up, exit value 1
- *   CLOCKSET-END,<verdicts that fail>            always the last line
+ *   FIGURE,latest,case=..,points=..,latest_ns=..
  *
  * A task arms a timer of CLOCK_REALTIME for a time that is hours away, sets the clock to
  * a second after that, and goes on computing, so that nothing else makes the CPU look at its
@@ -57,18 +53,6 @@
 #define QUIET_TRIES 100
 
 static _Atomic uint64_t fired_ns;
-static int failures;
-
-static void __attribute__((noreturn)) finish(const char *failed_step)
-{
-	if (failed_step) {
-		printf("CLOCKSET-FAIL,%s: %s\n", failed_step, strerror(errno));
-		failures++;
-	}
-	printf("CLOCKSET-END,%d\n", failures);
-	fflush(stdout);
-	exit(failed_step ? 1 : 0);
-}
 
 /* Where one thread emulates all CPUs, others run now; not too often, that takes long. */
 static void relax_seldom(void)
@@ -85,12 +69,6 @@ static void compute(uint64_t ns)
 
 	while (now_ns() < end)
 		relax_seldom();
-}
-
-static void bind_cpu(int cpu)
-{
-	if (bind_task(0, cpu))
-		finish("sched_setaffinity");
 }
 
 static void on_alarm(int sig)
@@ -163,7 +141,7 @@ static _Atomic uint64_t set_ns;
 static void *setter(void *arg)
 {
 	(void)arg;
-	bind_cpu(TICKING_CPU);
+	be_bound(TICKING_CPU);
 	while (!quit) {
 		if (armed) {
 			armed = 0;
@@ -201,10 +179,9 @@ static void one_case(const char *name, int cpu, bool full, bool remote, uint64_t
 {
 	struct sigevent event = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGALRM };
 	uint64_t max = 0, late;
-	char reason[160];
 	int points;
 
-	bind_cpu(cpu);
+	be_bound(cpu);
 	if (timer_create(CLOCK_REALTIME, &event, &timer))
 		finish("timer_create");
 	for (points = 0; points < POINTS; points++) {
@@ -218,34 +195,31 @@ static void one_case(const char *name, int cpu, bool full, bool remote, uint64_t
 			max = late;
 	}
 	timer_delete(timer);
-	printf("CLOCKSET-MAX,%s,%d,%llu\n", name, points, (unsigned long long)max);
-	snprintf(reason, sizeof(reason), "%d points of %d; at most %llu ns%s, the limit is %llu%s",
-		 points, POINTS, (unsigned long long)max,
-		 max == PATIENCE_NS ? " (then it was no longer waited for)" : "",
-		 (unsigned long long)limit, points < POINTS ? "; the tick does not stop" : "");
-	printf("CLOCKSET-VERDICT,set,%s,%s,%s\n", name,
-	       points == POINTS && max <= limit ? "pass" : "fail", reason);
-	failures += points < POINTS || max > limit;
+	figure("latest", "case=%s,points=%d,latest_ns=%llu", name, points, (unsigned long long)max);
+	verdict("set", name, points == POINTS && max <= limit,
+		"%d points of %d; at most %llu ns%s, the limit is %llu%s",
+		points, POINTS, (unsigned long long)max,
+		max == PATIENCE_NS ? " (then it was no longer waited for)" : "",
+		(unsigned long long)limit, points < POINTS ? "; the tick does not stop" : "");
 }
 
 int main(int argc, char **argv)
 {
 	struct sigaction action = { .sa_handler = on_alarm, .sa_flags = SA_RESTART };
-	uint64_t limit = 200 * US;
+	char limit_us[16] = "200";
+	const struct option_text options[] = { { "limit_us", limit_us, sizeof(limit_us) } };
 	pthread_t thread;
 	sigset_t alarm_only;
-	FILE *migration;
+	uint64_t limit;
 
-	setvbuf(stdout, NULL, _IOLBF, 0);
-	printf("CLOCKSET-BEGIN\n");
-	if (argc > 1 && !strncmp(argv[1], "limit_us=", 9))
-		limit = strtoull(argv[1] + 9, NULL, 10) * US;
+	begin_verdicts();
+	take_options(options, 1, argc, argv);
+	limit = strtoull(limit_us, NULL, 10) * US;
 	if (sysconf(_SC_NPROCESSORS_ONLN) < 3) {
 		errno = ENODEV;
 		finish("fewer than 3 CPUs");
 	}
-	migration = fopen("/proc/sys/kernel/timer_migration", "w");
-	if (!migration || fputs("0", migration) < 0 || fclose(migration))
+	if (!write_text("/proc/sys/kernel/timer_migration", "0"))
 		finish("timer_migration");
 	start_s = time(NULL);
 	sigaction(SIGALRM, &action, NULL);

@@ -13,19 +13,14 @@
  *        ops=40                      churn: operations of each case
  *        hotplug=1                   churn: a CPU goes offline and comes back
  *        plug_us=8000                churn: how long it stays there, and here
- * Out: lines on standard output (times in ns of CLOCK_MONOTONIC):
+ * Out: lines on standard output, as program.h says: verdicts <mode>.<case>, and
  *
- *   CONV-BEGIN
- *   CONV-CASES,<cases that this kernel has>
- *   CONV-POINT,<case>,<hold>,<rep>,<latency>,<requests>
- *   CONV-DISCARD,<case>,<hold>,<reason>            a try that shows nothing
- *   CONV-LAT,<case>,<hold>,<points>,<requests>,<latency at most>,<function called>
- *   CONV-CHURN,<case>,<operations>,<requests>,<migrations>,<hotplugs>,<wrong>
- *   CONV-VERDICT,<mode>,<case>,pass|fail|skip,<reason>
- *   CONV-FAIL,<step>: <error>                      the test gives up, exit value 1
- *   CONV-END,<verdicts that fail>                  always the last line
- *
- * The exit value is 0 if it came to its end, whatever the verdicts are.
+ *   FIGURE,guest,cases=..                          that this kernel has
+ *   # point <case>: held_ns=..,rep=..,latency_ns=..,requests=..
+ *   # <case>, held for <ns>: discarded, <reason>   a try that shows nothing
+ *   FIGURE,lat,case=..,held_ns=..,points=..,called=..,most_ns=..,calls=..
+ *                                                  called: requests; calls: the function
+ *   FIGURE,churn,case=..,operations=..,called_under_churn=..,migrations=..,hotplugs=..,wrong=..
  *
  * That a converted function has run is read from the kernel's own trace: the event
  * csd_queue_cpu says which task queued a request for which CPU, with which function. Without
@@ -84,7 +79,6 @@
 #define SLEEPER_LATE_NS (20 * MS)	/* the sleeper's CPU has other things to do, too */
 
 static int hold_fd = -1, calls_fd = -1;
-static int failures;
 static pid_t caller;
 
 static char opt_mode[64] = "lat,churn", opt_cases[256] = "*", opt_holds[64] = "4000,16000";
@@ -103,47 +97,7 @@ static const struct option_text options[] = {
 	{ "plug_us", opt_plug_us, sizeof(opt_plug_us) },
 };
 
-static void __attribute__((noreturn)) finish(const char *failed_step)
-{
-	if (failed_step) {
-		printf("CONV-FAIL,%s: %s\n", failed_step, strerror(errno));
-		failures++;
-	}
-	printf("CONV-END,%d\n", failures);
-	fflush(stdout);
-	_exit(failed_step ? 1 : 0);
-}
-
-static void option(const char *word)
-{
-	if (!take_option(options, sizeof(options) / sizeof(*options), word))
-		finish(word);
-}
-
 /* ---- small things ---- */
-
-static bool bind_cpu(pid_t tid, int cpu)
-{
-	return !bind_task(tid, cpu);
-}
-
-static void be_urgent(int priority)
-{
-	struct sched_param param = { .sched_priority = priority };
-
-	if (sched_setscheduler(0, SCHED_FIFO, &param))
-		finish("SCHED_FIFO");
-}
-
-static bool write_text(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-	bool done = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
-
-	if (fd >= 0)
-		close(fd);
-	return done;
-}
 
 static void sleep_on(clockid_t clock, uint64_t until)
 {
@@ -345,7 +299,7 @@ static uint64_t real_ns(void)
 static void *sleeper_thread(void *arg)
 {
 	(void)arg;
-	bind_cpu(0, HELD_CPU);
+	bind_task(0, HELD_CPU);
 	be_urgent(URGENT_SLEEPER);
 	sleeper.armed = 1;
 	sleep_on(CLOCK_REALTIME, real_ns() + 500 * 1000 * MS);
@@ -752,7 +706,7 @@ static void await(_Atomic uint32_t *step, uint32_t value)
 static void *holder_thread(void *arg)
 {
 	(void)arg;
-	bind_cpu(0, HELD_CPU);
+	bind_task(0, HELD_CPU);
 	for (;;) {
 		struct hold_request req;
 
@@ -825,7 +779,7 @@ static struct {
 static void *urgent_thread(void *arg)
 {
 	(void)arg;
-	bind_cpu(0, CALLER_CPU);
+	bind_task(0, CALLER_CPU);
 	be_urgent(URGENT);
 	for (;;) {
 		pthread_mutex_lock(&urgent.lock);
@@ -877,28 +831,29 @@ static void lat_case(const struct kase *kase, uint64_t hold_ns)
 		else if (op.returned < op.released)
 			useless = "the operation ended before the hold";
 		if (useless) {
-			printf("CONV-DISCARD,%s,%llu,%s\n", kase->name, (unsigned long long)hold_ns,
-			       useless);
+			printf("# %s, held for %llu ns: discarded, %s\n", kase->name,
+			       (unsigned long long)hold_ns, useless);
 			continue;
 		}
 		if (!points++)
 			continue;
-		printf("CONV-POINT,%s,%llu,%d,%llu,%u\n", kase->name, (unsigned long long)hold_ns,
-		       points - 1, (unsigned long long)latency, requests);
+		printf("# point %s: held_ns=%llu,rep=%d,latency_ns=%llu,requests=%u\n", kase->name,
+		       (unsigned long long)hold_ns, points - 1, (unsigned long long)latency,
+		       requests);
 		called += requests;
 		uncalled += !requests;
 		if (latency > max)
 			max = latency;
 	}
 	points = points ? points - 1 : 0;
-	printf("CONV-LAT,%s,%llu,%d,%u,%llu,%s\n", kase->name, (unsigned long long)hold_ns, points,
-	       called, (unsigned long long)max, which);
+	figure("lat", "case=%s,held_ns=%llu,points=%d,called=%u,most_ns=%llu,calls=%s", kase->name,
+	       (unsigned long long)hold_ns, points, called, (unsigned long long)max, which);
 	good = points == reps && !uncalled && !wrong && (max <= limit || kase->locked);
-	printf("CONV-VERDICT,lat,%s,%s,%d points of %d; %u of them without a request; at most %llu ns, %s %llu; result: %s\n",
-	       kase->name, good ? "pass" : "fail", points, reps, uncalled, (unsigned long long)max,
-	       kase->locked ? "with a lock held, so not limited to" : "the limit is",
-	       (unsigned long long)limit, wrong ? wrong : "right");
-	failures += !good;
+	verdict("lat", kase->name, good,
+		"%d points of %d; %u of them without a request; at most %llu ns, %s %llu; result: %s",
+		points, reps, uncalled, (unsigned long long)max,
+		kase->locked ? "with a lock held, so not limited to" : "the limit is",
+		(unsigned long long)limit, wrong ? wrong : "right");
 }
 
 /* ---- churn ---- */
@@ -914,11 +869,11 @@ static void *mover_thread(void *arg)
 	unsigned int next = 0;
 
 	(void)arg;
-	bind_cpu(0, 0);
+	bind_task(0, 0);
 	be_urgent(URGENT_MOVER);
 	while (!churn.quit) {
 		/* Fails for a CPU that is offline, then the caller stays where it is. */
-		bind_cpu(caller, cpus[next++ % 3]);
+		bind_task(caller, cpus[next++ % 3]);
 		usleep(300);
 	}
 	return NULL;
@@ -929,7 +884,7 @@ static void *plugger_thread(void *arg)
 	char path[64];
 
 	(void)arg;
-	bind_cpu(0, 0);
+	bind_task(0, 0);
 	snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%d/online", HOTPLUG_CPU);
 	while (!churn.quit && atoi(opt_hotplug)) {
 		if (!write_text(path, "0")) {
@@ -949,7 +904,6 @@ static void churn_case(const struct kase *kase)
 {
 	unsigned int ops, done = 0, wrongs = 0, requests = 0, uncalled = 0, moved = 0, before;
 	const char *first = "right", *which = "none";
-	bool bad;
 
 	before = churn.hotplugs;
 	for (ops = atoi(opt_ops); done < ops; done++) {
@@ -963,12 +917,10 @@ static void churn_case(const struct kase *kase)
 		if (wrong && !wrongs++)
 			first = wrong;
 	}
-	bad = wrongs || 2 * uncalled > done;
-	printf("CONV-CHURN,%s,%u,%u,%u,%u,%u\n", kase->name, done, requests, moved,
-	       churn.hotplugs - before, wrongs);
-	printf("CONV-VERDICT,churn,%s,%s,%u operations; %u of them without a request; result: %s\n",
-	       kase->name, bad ? "fail" : "pass", done, uncalled, first);
-	failures += bad;
+	figure("churn", "case=%s,operations=%u,called_under_churn=%u,migrations=%u,hotplugs=%u,wrong=%u",
+	       kase->name, done, requests, moved, churn.hotplugs - before, wrongs);
+	verdict("churn", kase->name, !wrongs && 2 * uncalled <= done,
+		"%u operations; %u of them without a request; result: %s", done, uncalled, first);
 }
 
 /* ---- all ---- */
@@ -984,10 +936,10 @@ static void run_mode(const char *mode)
 	bool lat = !strcmp(mode, "lat");
 	size_t i;
 
-	bind_cpu(0, CALLER_CPU);
+	bind_task(0, CALLER_CPU);
 	for (i = 0; i < NR_CASES; i++)
 		if (listed(opt_cases, cases[i].name) && !can_run(&cases[i]))
-			printf("CONV-VERDICT,%s,%s,skip,not in this guest\n", mode, cases[i].name);
+			skip(mode, cases[i].name, "not in this guest");
 	strcpy(holds, lat ? opt_holds : "0");
 	for (hold_us = strtok_r(holds, ",", &rest); hold_us; hold_us = strtok_r(NULL, ",", &rest))
 		for (i = 0; i < NR_CASES; i++) {
@@ -1006,10 +958,8 @@ int main(int argc, char **argv)
 	pthread_t held;
 	size_t i;
 
-	for (i = 1; i < (size_t)argc; i++)
-		option(argv[i]);
-	setlinebuf(stdout);
-	printf("CONV-BEGIN\n");
+	begin_verdicts();
+	take_options(options, sizeof(options) / sizeof(*options), argc, argv);
 	caller = getpid();
 	if (mount("tracefs", "/sys/kernel/tracing", "tracefs", 0, NULL) && errno != EBUSY)
 		finish("tracefs");
@@ -1032,7 +982,7 @@ int main(int argc, char **argv)
 #endif
 	for (i = 0; i < NR_CASES; i++)
 		here += can_run(&cases[i]);
-	printf("CONV-CASES,%u\n", here);
+	figure("guest", "cases=%u", here);
 
 	if (pthread_create(&held, NULL, holder_thread, NULL))
 		finish("a thread");

@@ -6,13 +6,9 @@
  *      booted with slab_debug=U,CACHE for the cache of the CPU masks; as arguments
  *        cycles=8              times that each CPU is taken offline and online again
  *        cache=kmalloc-8       of a mask: a bit for each possible CPU, with CPUMASK_OFFSTACK
- * Out: lines on standard output:
+ * Out: lines on standard output, as program.h says: verdicts freed.<what>, and allocations there are
  *
- *   FREED-BEGIN
- *   FREED-COUNT,<what>,<before>,<offline>,<after>,<cycles>   allocations there are
- *   FREED-VERDICT,freed,<what>,pass|fail,<reason>
- *   FREED-FAIL,<step>: <error>                   the test gives up, exit value 1
- *   FREED-END,<verdicts that fail>               always the last line
+ *   FIGURE,allocations,what=..,before=..,offline=..,after=..,cycles=..
  *
  *   csds      per-CPU allocations of the whole kernel (nr_cur_alloc of debugfs' percpu_stats).
  *             What is allocated once, on a CPU's first way down or up, is there before.
@@ -28,27 +24,12 @@
 
 #include "../../harness/guest/program.h"
 
-static int failures;
-
-static void __attribute__((noreturn)) finish(const char *failed_step)
-{
-	if (failed_step) {
-		printf("FREED-FAIL,%s: %s\n", failed_step, strerror(errno));
-		failures++;
-	}
-	printf("FREED-END,%d\n", failures);
-	fflush(stdout);
-	exit(failed_step ? 1 : 0);
-}
-
 static void set_online(int cpu, int online)
 {
 	char path[64];
-	FILE *file;
 
 	snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%d/online", cpu);
-	file = fopen(path, "w");
-	if (!file || fprintf(file, "%d", online) < 0 || fclose(file))
+	if (!write_text(path, online ? "1" : "0"))
 		finish(path);
 }
 
@@ -113,10 +94,9 @@ static void judge(const char *what, long before, long offline, long after, int c
 {
 	int good = after == before && before > 0 && (!less || offline < before);
 
-	printf("FREED-COUNT,%s,%ld,%ld,%ld,%d\n", what, before, offline, after, cycles);
-	printf("FREED-VERDICT,freed,%s,%s,%ld before and %ld after %d cycles\n", what,
-	       good ? "pass" : "fail", before, after, cycles);
-	failures += !good;
+	figure("allocations", "what=%s,before=%ld,offline=%ld,after=%ld,cycles=%d", what, before,
+	       offline, after, cycles);
+	verdict("freed", what, good, "%ld before and %ld after %d cycles", before, after, cycles);
 }
 
 int main(int argc, char **argv)
@@ -128,10 +108,8 @@ int main(int argc, char **argv)
 	long csds[3], mask[3];
 	int cycles, cpus, i;
 
-	printf("FREED-BEGIN\n");
-	for (i = 1; i < argc; i++)
-		if (!take_option(options, 2, argv[i]))
-			finish(argv[i]);
+	begin_verdicts();
+	take_options(options, 2, argc, argv);
 	cycles = atoi(count);
 	cpus = sysconf(_SC_NPROCESSORS_ONLN);
 	mount("debugfs", "/sys/kernel/debug", "debugfs", 0, NULL);	/* may be there already */

@@ -9,21 +9,16 @@
  *        reps=1           how often each of them is tried
  *        hold_us=20000    for how long the requester is preempted
  *        limit_us=1000    delay of an interrupt that fails
- * Out: lines on standard output (times in ns of CLOCK_MONOTONIC):
+ * Out: lines on standard output, as program.h says: verdicts kick.<what>, and
  *
- *   KICK-BEGIN
- *   KICK-QUIET,<exits>                           of the vCPU in a while without a kick
- *   KICK-POINT,<case>,<phase>,<inside>,<delay>   phase: from the call's begin to the wake-up of
- *                                                the urgent task; inside: 1 if it then ran
- *                                                before the call had returned
- *   KICK-DELAY,<case>,<call>,<points>,<inside>,<late>,<median>,<worst>
- *                                                call: duration of an undisturbed one;
- *                                                late: points beyond the limit
- *   KICK-VERDICT,kick,<what>,pass|fail,<reason>
- *   KICK-FAIL,<step>: <error>                    the test gives up, exit value 1
- *   KICK-END,<verdicts that fail>                always the last line
- *
- * The exit value is 0 if it came to its end, whatever the verdicts are.
+ *   # exits in a while without a kick: <n>       of the vCPU
+ *   # point <case>: phase_ns=..,inside=..,delay_ns=..
+ *                                  phase: from the call's begin to the wake-up of the urgent task;
+ *                                  inside: 1 if it then ran before the call had returned
+ *   FIGURE,requests,request=..,requests=..       that made the vCPU exit
+ *   FIGURE,delay,request=..,call_ns=..,points=..,inside=..,late=..,median_ns=..,worst_ns=..
+ *                                  call: duration of an undisturbed one; late: points beyond the
+ *                                  limit
  *
  * A vCPU spins with interrupts enabled on CPU 3, where nothing but a kick makes it exit.
  * A task on CPU 1 makes a request of it, by an ioctl that ends in kvm_make_all_cpus_request().
@@ -112,7 +107,6 @@ static int vm_fd, vcpu_fd, timer_fd;
 static struct kvm_run *run;
 static volatile uint32_t *count;	/* the guest's */
 static char exits_path[256];
-static int failures;
 
 static atomic_int started;		/* threads that are on their CPUs */
 
@@ -136,29 +130,6 @@ static const struct option_text options[] = {
 
 static uint64_t hold_ns, limit_ns;
 
-static void __attribute__((noreturn)) finish(const char *failed_step)
-{
-	if (failed_step) {
-		printf("KICK-FAIL,%s: %s\n", failed_step, strerror(errno));
-		failures++;
-	}
-	printf("KICK-END,%d\n", failures);
-	fflush(stdout);
-	_exit(failed_step ? 1 : 0);	/* the other threads are wherever they are */
-}
-
-static void option(const char *word)
-{
-	if (!take_option(options, sizeof(options) / sizeof(*options), word))
-		finish(word);
-}
-
-static void verdict(const char *what, bool good, const char *reason)
-{
-	printf("KICK-VERDICT,kick,%s,%s,%s\n", what, good ? "pass" : "fail", reason);
-	failures += !good;
-}
-
 /* ---- time and threads ---- */
 
 /* The less often it gives the turn to others, the faster is the emulator. */
@@ -176,20 +147,6 @@ static void rest(uint64_t ns)
 	struct timespec ts = { .tv_sec = ns / (1000 * MS), .tv_nsec = ns % (1000 * MS) };
 
 	nanosleep(&ts, NULL);
-}
-
-static void bind_cpu(int cpu)
-{
-	if (bind_task(0, cpu))
-		finish("sched_setaffinity");
-}
-
-static void be_fifo(int priority)
-{
-	struct sched_param param = { .sched_priority = priority };
-
-	if (sched_setscheduler(0, SCHED_FIFO, &param))
-		finish("sched_setscheduler");
 }
 
 static void start(void *(*function)(void *))
@@ -297,7 +254,7 @@ static void *vcpu_thread(void *unused)
 	char step[64];
 
 	(void)unused;
-	bind_cpu(VCPU_CPU);
+	be_bound(VCPU_CPU);
 	started++;
 	for (;;) {
 		if (ioctl(vcpu_fd, KVM_RUN, 0) < 0) {
@@ -375,8 +332,8 @@ static void *urgent_thread(void *unused)
 	int number;
 
 	(void)unused;
-	bind_cpu(CALLER_CPU);
-	be_fifo(URGENT);
+	be_bound(CALLER_CPU);
+	be_urgent(URGENT);
 	started++;
 	for (number = 1;; number++) {
 		if (read(timer_fd, &times, sizeof(times)) != sizeof(times))
@@ -395,7 +352,7 @@ static void *injector_thread(void *unused)
 	int number;
 
 	(void)unused;
-	bind_cpu(INJECTOR_CPU);
+	be_bound(INJECTOR_CPU);
 	started++;
 	for (number = 1;; number++) {
 		while (began != number)
@@ -436,18 +393,11 @@ static uint64_t one_point(void (*call)(void), int64_t phase)
 	return delay_ns;
 }
 
-static int compare(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return (x > y) - (x < y);
-}
-
 /* What an undisturbed call takes; whether each of them made the vCPU exit. */
 static uint64_t learn(const char *name, void (*call)(void))
 {
 	uint64_t took[CALLS];
-	char what[64], reason[128];
+	char what[64];
 	int i, kicked = 0;
 
 	for (i = 0; i < CALLS; i++) {
@@ -462,9 +412,9 @@ static uint64_t learn(const char *name, void (*call)(void))
 		kicked += exits() > before;
 	}
 	snprintf(what, sizeof(what), "%s_request", name);
-	snprintf(reason, sizeof(reason), "%d of %d calls made the vCPU exit", kicked, CALLS);
-	verdict(what, kicked == CALLS, reason);
-	qsort(took, CALLS, sizeof(*took), compare);
+	figure("requests", "request=%s,requests=%d", name, kicked);
+	verdict("kick", what, kicked == CALLS, "%d of %d calls made the vCPU exit", kicked, CALLS);
+	qsort(took, CALLS, sizeof(*took), by_size);
 	return took[CALLS / 2];
 }
 
@@ -473,7 +423,7 @@ static void one_case(const char *name, void (*call)(void))
 	static uint64_t delays[MAX_POINTS];
 	int64_t step = atoi(opt_step), phase, last;
 	int reps = atoi(opt_reps), points = 0, insides = 0, late = 0, rep, wanted;
-	char what[64], reason[128];
+	char what[64];
 	uint64_t took = learn(name, call);
 
 	last = took + MARGIN_NS;
@@ -482,8 +432,8 @@ static void one_case(const char *name, void (*call)(void))
 		for (phase = -(int64_t)MARGIN_NS + rep * step / reps;
 		     phase < last && points < MAX_POINTS; phase += step) {
 			delays[points] = one_point(call, phase);
-			printf("KICK-POINT,%s,%lld,%d,%llu\n", name, (long long)phase, inside,
-			       (unsigned long long)delays[points]);
+			printf("# point %s: phase_ns=%lld,inside=%d,delay_ns=%llu\n", name,
+			       (long long)phase, inside, (unsigned long long)delays[points]);
 			insides += inside;
 			late += delays[points] > limit_ns;
 			points++;
@@ -491,27 +441,24 @@ static void one_case(const char *name, void (*call)(void))
 	}
 	if (!points)
 		finish("no points");
-	qsort(delays, points, sizeof(*delays), compare);
-	printf("KICK-DELAY,%s,%llu,%d,%d,%d,%llu,%llu\n", name, (unsigned long long)took, points,
-	       insides, late, (unsigned long long)delays[points / 2],
-	       (unsigned long long)delays[points - 1]);
+	qsort(delays, points, sizeof(*delays), by_size);
+	figure("delay", "request=%s,call_ns=%llu,points=%d,inside=%d,late=%d,median_ns=%llu,worst_ns=%llu",
+	       name, (unsigned long long)took, points, insides, late,
+	       (unsigned long long)delays[points / 2], (unsigned long long)delays[points - 1]);
 
 	/* Few are lost at both ends, and some where preemption is off for long at the end. */
 	wanted = reps * (took / step) * 2 / 3;
 	snprintf(what, sizeof(what), "%s_points", name);
-	snprintf(reason, sizeof(reason), "preempted in %d calls of %d, %d are wanted", insides, points,
-		 wanted);
-	verdict(what, insides >= wanted, reason);
-	snprintf(reason, sizeof(reason), "%d of %d interrupts later than %s us, worst %llu us", late,
-		 points, opt_limit, (unsigned long long)(delays[points - 1] / US));
-	verdict(name, !late, reason);
+	verdict("kick", what, insides >= wanted, "preempted in %d calls of %d, %d are wanted", insides,
+		points, wanted);
+	verdict("kick", name, !late, "%d of %d interrupts later than %s us, worst %llu us", late,
+		points, opt_limit, (unsigned long long)(delays[points - 1] / US));
 }
 
 /* Whether the vCPU stays in the guest when nobody wants anything of it. */
 static void quiet(void)
 {
 	int i, counted = 0, still = 0;
-	char reason[128];
 
 	/* It takes the kernel some ticks to stop the tick: count from the first quiet time on. */
 	for (i = 0; i < 50 && counted < 10; i++) {
@@ -521,13 +468,12 @@ static void quiet(void)
 		before = exits();
 		rest(hold_ns);
 		before = exits() - before;
-		printf("KICK-QUIET,%ld\n", before);
+		printf("# exits in a while without a kick: %ld\n", before);
 		still += !before;
 		counted += still > 0;
 	}
-	snprintf(reason, sizeof(reason), "no exit in %d of %d times %s us, after %d others", still,
-		 counted, opt_hold, i - counted);
-	verdict("quiet", still >= 8, reason);
+	verdict("kick", "quiet", still >= 8, "no exit in %d of %d times %s us, after %d others", still,
+		counted, opt_hold, i - counted);
 }
 
 int main(int argc, char **argv)
@@ -535,10 +481,8 @@ int main(int argc, char **argv)
 	size_t i;
 	int ran = 0;
 
-	setvbuf(stdout, NULL, _IOLBF, 0);
-	printf("KICK-BEGIN\n");
-	for (i = 1; i < (size_t)argc; i++)
-		option(argv[i]);
+	begin_verdicts();
+	take_options(options, sizeof(options) / sizeof(*options), argc, argv);
 	hold_ns = strtoull(opt_hold, NULL, 10) * US;
 	limit_ns = strtoull(opt_limit, NULL, 10) * US;
 	if (atoi(opt_step) < 1 || !limit_ns || hold_ns <= 2 * limit_ns) {
@@ -551,13 +495,13 @@ int main(int argc, char **argv)
 	}
 	make_vm();
 	timer_fd = must(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC), "timerfd_create");
-	bind_cpu(CALLER_CPU);
+	be_bound(CALLER_CPU);
 	start(vcpu_thread);
 	start(urgent_thread);
 	start(injector_thread);
 	while (started < 3)
 		rest(REST_NS);
-	be_fifo(REQUESTER);
+	be_urgent(REQUESTER);
 	quiet();
 	for (i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		if (fnmatch(opt_cases, cases[i].name, 0))

@@ -9,15 +9,14 @@
  *	run SECONDS USER PROGRAM [ARGUMENTS]
  *					PROGRAM is TARGET/NAME beside the list. It runs as the
  *					numeric USER, in the folder of its target
- * Out (stdout):
- *	SELFTESTS-BEGIN
- *	SELFTESTS-RUN,PROGRAM ARGUMENTS
- *	| LINE				what it prints, on both outputs
- *	SELFTESTS-ENDED,PROGRAM ARGUMENTS,HOW,MILLISECONDS
- *					HOW: exit N; signal N; limit N (seconds, it was killed)
- *	SELFTESTS-FAILED,STEP: REASON	a mount, write or swap that did not succeed
- *	SELFTESTS-END,RAN,FAILED	programs that ran, and other steps that failed
- * Exit value 0 if every step could be done. Whether the tests passed is not judged here.
+ * Out (stdout): KTAP, as program.h says, with a test for each program:
+ *	    # Subtest: PROGRAM ARGUMENTS
+ *	    LINE			what it prints, on both outputs; its own cases count
+ *	ok 1 PROGRAM ARGUMENTS # exit value 0
+ *	not ok 2 PROGRAM ARGUMENTS # how else it ended
+ *	not ok 3 STEP # REASON		a mount, write or swap that did not succeed
+ *	FIGURE,programs,program=..,milliseconds=..
+ *	FIGURE,ran,programs=..		that ran
  */
 
 #define _GNU_SOURCE
@@ -35,19 +34,18 @@
 #include <sys/stat.h>
 #include <sys/swap.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "../../harness/guest/program.h"
+
+#define SKIPPED 4		/* exit value */
 #define SHOWN 800		/* bytes of a line; the rest of it is on the next one */
 
 static char folder[256];	/* of the list */
 
 static long long now_ms(void)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
+	return now_ns() / 1000000;
 }
 
 /* What a program prints, in whole lines. */
@@ -58,8 +56,7 @@ struct output {
 
 static void print_line(struct output *out)
 {
-	printf("| %.*s\n", (int)out->used, out->line);
-	fflush(stdout);
+	printf("    %.*s\n", (int)out->used, out->line);
 	out->used = 0;
 }
 
@@ -108,8 +105,7 @@ static int run(const char *name, int limit_s, int user, const char *program, cha
 
 	if (pipe2(ends, O_CLOEXEC))
 		return -1;
-	printf("SELFTESTS-RUN,%s\n", name);
-	fflush(stdout);
+	printf("    # Subtest: %s\n", name);
 	child = fork();
 	if (child < 0)
 		return -1;
@@ -139,10 +135,14 @@ static int run(const char *name, int limit_s, int user, const char *program, cha
 	close(ends[0]);
 	if (out.used)
 		print_line(&out);
-	printf("SELFTESTS-ENDED,%s,%s %d,%lld\n", name,
-	       late ? "limit" : WIFSIGNALED(status) ? "signal" : "exit",
-	       late ? limit_s : WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status),
-	       now_ms() - start);
+	if (late)
+		verdict(NULL, name, false, "killed at its limit of %d s", limit_s);
+	else if (WIFSIGNALED(status))
+		verdict(NULL, name, false, "ended by signal %d", WTERMSIG(status));
+	else
+		verdict(NULL, name, !WEXITSTATUS(status), "exit value %d%s", WEXITSTATUS(status),
+			WEXITSTATUS(status) == SKIPPED ? ", skipped" : "");
+	figure("programs", "program=%s,milliseconds=%lld", name, now_ms() - start);
 	return 0;
 }
 
@@ -193,21 +193,18 @@ static int is(const char *verb, const char *name, int words, int least)
 int main(int argc, char **argv)
 {
 	const char *path = argc > 1 && strchr(argv[1], '/') ? argv[1] : "/selftests/list";
-	int ran = 0, failed = 0;
 	char line[1024];
+	int ran = 0;
 	FILE *list;
 
+	begin_verdicts();
 	signal(SIGPIPE, SIG_IGN);
 	snprintf(folder, sizeof(folder), "%s", path);
 	dirname(folder);
 	list = fopen(path, "re");
-	printf("SELFTESTS-BEGIN\n");
-	fflush(stdout);
-	if (!list) {
-		printf("SELFTESTS-FAILED,open %s: %s\n", path, strerror(errno));
-		failed++;
-	}
-	while (list && fgets(line, sizeof(line), list)) {
+	if (!list)
+		finish(path);
+	while (fgets(line, sizeof(line), list)) {
 		char copy[1024], *word[64] = { NULL }, *rest = NULL;
 		int words = 0, ret = -1;
 
@@ -228,12 +225,9 @@ int main(int argc, char **argv)
 		} else if (is(word[0], "swap", words, 2)) {
 			ret = swap_to(word[1]);
 		}
-		if (ret) {
-			printf("SELFTESTS-FAILED,%s: %s\n", line, strerror(errno));
-			failed++;
-		}
-		fflush(stdout);
+		if (ret)
+			verdict(NULL, line, false, "%s", strerror(errno));
 	}
-	printf("SELFTESTS-END,%d,%d\n", ran, failed);
-	return failed ? 1 : 0;
+	figure("ran", "programs=%d", ran);
+	finish(NULL);
 }

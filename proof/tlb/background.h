@@ -3,7 +3,7 @@
  * tlbtest's mode background: what the kernel flushes for by itself
  *
  * In:  the options holds_us, limit_us, cases; /proc, /sys/kernel/mm; for numa: two nodes.
- * Out: TLB-BACKGROUND and verdicts. Where the kernel has not done enough meanwhile, the case
+ * Out: figures background, and verdicts. Where the kernel has not done enough meanwhile, the case
  *      shows nothing, and fails.
  *
  * Nobody can say when the kernel comes to it. So CPU 2 is held again and again, with pauses,
@@ -24,7 +24,7 @@ static struct {
 static void *bg_holder(void *arg)
 {
 	(void)arg;
-	bind_cpu(0, HELD_CPU);
+	bind_task(0, HELD_CPU);
 	while (!bg.quit) {
 		uint64_t until = now_ns() + PAUSE_NS;
 
@@ -40,7 +40,7 @@ static void *bg_urgent(void *arg)
 	uint64_t next = now_ns(), late;
 
 	(void)arg;
-	bind_cpu(0, CALLER_CPU);
+	bind_task(0, CALLER_CPU);
 	be_urgent(URGENT);
 	while (!bg.quit) {
 		struct timespec ts;
@@ -77,7 +77,7 @@ static void bind_kthread(const char *name)
 		fclose(file);
 		if (strcmp(comm, name))
 			continue;
-		bind_cpu(pid, CALLER_CPU);
+		bind_task(pid, CALLER_CPU);
 		return;
 	}
 	errno = ESRCH;
@@ -200,10 +200,9 @@ static void background_case(const struct bg_case *c, uint64_t hold_ns)
 {
 	uint64_t end, limit = atoi(opt_limit) * US;
 	pthread_t holder, urgent;
-	char reason[160];
 	long before, done;
 
-	bind_cpu(0, CALLER_CPU);
+	bind_task(0, CALLER_CPU);
 	before = c->done();
 	c->begin();
 	memset(&bg, 0, sizeof(bg));
@@ -226,15 +225,15 @@ static void background_case(const struct bg_case *c, uint64_t hold_ns)
 		c->end();
 	munmap(AREA, AREA_PAGES * PAGE);
 
-	printf("TLB-BACKGROUND,%s,%llu,%ld,%llu,%llu\n", c->name, (unsigned long long)hold_ns, done,
-	       (unsigned long long)bg.wakeups, (unsigned long long)bg.max);
-	if (done >= c->enough && c->info) {
-		printf("TLB-VERDICT,background,%s,info,%s\n", c->name, c->info);
-		return;
-	}
-	snprintf(reason, sizeof(reason), "%ld done of %ld; at most %llu ns, the limit is %llu",
-		 done, c->enough, (unsigned long long)bg.max, (unsigned long long)limit);
-	verdict("background", c->name, done >= c->enough && bg.max <= limit, reason);
+	figure("background", "case=%s,held_ns=%llu,done=%ld,wakeups=%llu,most_ns=%llu", c->name,
+	       (unsigned long long)hold_ns, done, (unsigned long long)bg.wakeups,
+	       (unsigned long long)bg.max);
+	if (done >= c->enough && c->info)
+		printf("# %s %s: no limit\n", c->name, c->info);
+	else
+		verdict("background", c->name, done >= c->enough && bg.max <= limit,
+			"%ld done of %ld; at most %llu ns, the limit is %llu", done, c->enough,
+			(unsigned long long)bg.max, (unsigned long long)limit);
 }
 
 static void mode_background(void)

@@ -139,7 +139,7 @@ static int to_child[2], from_child[2];
 
 static void *child_thread(void *arg)
 {
-	bind_cpu(0, (int)(intptr_t)arg);
+	bind_task(0, (int)(intptr_t)arg);
 	if ((intptr_t)arg == HELD_CPU)
 		return NULL;		/* what comes next there is a kernel thread */
 	for (;;)
@@ -172,7 +172,7 @@ static uint64_t *prep_exit(const struct op *op)
 	if (pipe(to_child) || pipe(from_child))
 		finish("pipe");
 	/* The threads of this process leave CPU 2 alone. */
-	bind_cpu(holder_tid, BUSY_CPU);
+	bind_task(holder_tid, BUSY_CPU);
 	fflush(stdout);
 	child = fork();
 	if (child < 0)
@@ -201,7 +201,7 @@ static void cleanup_exit(const struct op *op)
 	close(to_child[1]);
 	close(from_child[0]);
 	close(from_child[1]);
-	bind_cpu(holder_tid, HELD_CPU);
+	bind_task(holder_tid, HELD_CPU);
 }
 
 static const struct op mm_ops[] = {

@@ -16,22 +16,16 @@
  *                                    it takes up to 4 times as long to get there
  *        hotplug=1                   stale: CPUs go offline and come back
  *        ops=2000                    stat, ratio: operations
- * Out: lines on standard output (times in ns of CLOCK_MONOTONIC):
+ * Out: lines on standard output, as program.h says: verdicts <mode>.<what>, and
  *
- *   TLB-BEGIN
- *   TLB-INFO,<what>,<value>
  *   BENCH,tlb_wakeup,<operation>,<hold>,<rep>,<latency>,1      tlb_wakeup_locked: may be pinned
  *   BENCH-DISCARD,<operation>,<hold>,<reason>      a try that shows nothing
- *   TLB-BACKGROUND,<case>,<hold>,<done>,<wake-ups>,<greatest latency>     done: pages, huge pages
- *   TLB-LAT-MAX,<operation>,<hold>,<points>,<latency>
- *   TLB-STALE,<case>,ops=..,checked=..,faults=..,migrations=..,others=..,hotplugs=..,stale=..
- *   TLB-STAT,<operation>,ops=..,moves=..,remote=..,received=..,local_one=..,local_all=..
- *   TLB-RATIO,<operation>,<ops>,<ns per op>
- *   TLB-VERDICT,<mode>,<what>,pass|fail|info|skip,<reason>
- *   TLB-FAIL,<step>: <error>                       the test gives up, exit value 1
- *   TLB-END,<verdicts that fail>                   always the last line
- *
- * The exit value is 0 if it came to its end, whatever the verdicts are.
+ *   FIGURE,guest,cpus=..,swap=..,pcid=..,...       what it has, 1 or 0
+ *   FIGURE,lat,operation=..,held_ns=..,points=..,most_ns=..
+ *   FIGURE,background,case=..,held_ns=..,done=..,wakeups=..,most_ns=..    done: pages, huge pages
+ *   FIGURE,stale,case=..,operations=..,checked=..,faults=..,migrations=..,others=..,hotplugs=..,stale=..
+ *   FIGURE,stat,operation=..,times=..,moves=..,flushes=..,received=..,local_one=..,local_all=..
+ *   FIGURE,ratio,operation=..,times=..,each_ns=..
  *
  * lat: a thread H of the process holds CPU 2 with interrupts off. Meanwhile the
  * caller, on CPU 1, does something that has to flush the TLB of CPU 2, and at a
@@ -127,7 +121,6 @@
 
 static int hold_fd = -1;
 static int nr_cpus;
-static int failures;
 static bool have_swap;
 
 /* ---- options ---- */
@@ -152,36 +145,7 @@ static const struct option_text options[] = {
 	{ "ops", opt_ops, sizeof(opt_ops) },
 };
 
-static void __attribute__((noreturn)) finish(const char *failed_step)
-{
-	if (failed_step) {
-		printf("TLB-FAIL,%s: %s\n", failed_step, strerror(errno));
-		failures++;
-	}
-	printf("TLB-END,%d\n", failures);
-	fflush(stdout);
-	exit(failed_step ? 1 : 0);
-}
-
-static void option(const char *word)
-{
-	if (!take_option(options, sizeof(options) / sizeof(*options), word))
-		finish(word);
-}
-
 /* ---- small things ---- */
-
-static void verdict(const char *mode, const char *what, bool pass, const char *reason)
-{
-	printf("TLB-VERDICT,%s,%s,%s,%s\n", mode, what, pass ? "pass" : "fail", reason);
-	failures += !pass;
-}
-
-static void bind_cpu(pid_t tid, int cpu)
-{
-	/* Fails for a CPU that is offline, then the thread stays where it is. */
-	bind_task(tid, cpu);
-}
 
 static void unbind(void)
 {
@@ -189,25 +153,6 @@ static void unbind(void)
 
 	memset(&set, 0xff, sizeof(set));
 	sched_setaffinity(0, sizeof(set), &set);
-}
-
-static void be_urgent(int priority)
-{
-	struct sched_param param = { .sched_priority = priority };
-
-	if (sched_setscheduler(0, priority ? SCHED_FIFO : SCHED_OTHER, &param))
-		finish("SCHED_FIFO");
-}
-
-static void write_text(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-
-	if (fd >= 0) {
-		if (write(fd, text, strlen(text)) < 0)
-			errno = 0;
-		close(fd);
-	}
 }
 
 static void hold(uint64_t until_ns, _Atomic uint32_t *flag, uint64_t *released)
@@ -307,7 +252,7 @@ static void share_lat(void)
 static void *lat_holder(void *arg)
 {
 	(void)arg;
-	bind_cpu(0, HELD_CPU);
+	bind_task(0, HELD_CPU);
 	holder_tid = gettid();
 	while (!lat.quit) {
 		if (lat.holder_step != STEP_GO) {
@@ -322,7 +267,7 @@ static void *lat_holder(void *arg)
 
 static void *busy(void *arg)
 {
-	bind_cpu(0, (int)(intptr_t)arg);
+	bind_task(0, (int)(intptr_t)arg);
 	while (!lat.quit)
 		relax();
 	return NULL;
@@ -333,7 +278,7 @@ static void *lat_urgent(void *arg)
 	struct timespec ts;
 
 	(void)arg;
-	bind_cpu(0, CALLER_CPU);
+	bind_task(0, CALLER_CPU);
 	be_urgent(URGENT);
 	for (;;) {
 		uint32_t step;
@@ -595,7 +540,6 @@ static void lat_op(const struct op *op, uint64_t hold_ns)
 {
 	int reps = atoi(opt_reps), points = 0, tries;
 	uint64_t latency, max = 0, limit = atoi(opt_limit) * US;
-	char reason[160];
 
 	for (tries = 0; points <= reps && tries < 4 * (reps + 1); tries++) {
 		const char *why = lat_try(op, hold_ns, &latency);
@@ -616,15 +560,14 @@ static void lat_op(const struct op *op, uint64_t hold_ns)
 		}
 	}
 	points = points ? points - 1 : 0;
-	printf("TLB-LAT-MAX,%s,%llu,%d,%llu\n", op->name, (unsigned long long)hold_ns, points,
-	       (unsigned long long)max);
-	if (op->info) {
-		printf("TLB-VERDICT,lat,%s,info,%s\n", op->name, op->info);
-		return;
-	}
-	snprintf(reason, sizeof(reason), "%d points of %d; at most %llu ns, the limit is %llu",
-		 points, reps, (unsigned long long)max, (unsigned long long)limit);
-	verdict("lat", op->name, points == reps && max <= limit, reason);
+	figure("lat", "operation=%s,held_ns=%llu,points=%d,most_ns=%llu", op->name,
+	       (unsigned long long)hold_ns, points, (unsigned long long)max);
+	if (op->info)
+		printf("# %s %s: no limit\n", op->name, op->info);
+	else
+		verdict("lat", op->name, points == reps && max <= limit,
+			"%d points of %d; at most %llu ns, the limit is %llu", points, reps,
+			(unsigned long long)max, (unsigned long long)limit);
 }
 
 #include "mm.h"
@@ -638,7 +581,7 @@ static void mode_lat(const struct op *list, size_t count)
 	size_t i;
 
 	memset(&lat, 0, sizeof(lat));
-	bind_cpu(0, CALLER_CPU);
+	bind_task(0, CALLER_CPU);
 	pthread_attr_init(&attr);
 	pthread_attr_setstack(&attr, share(NULL, URGENT_STACK), URGENT_STACK);
 	pthread_create(&urgent, &attr, lat_urgent, NULL);
@@ -659,7 +602,7 @@ static void mode_lat(const struct op *list, size_t count)
 			if ((op->run == run_madvise && op->arg == MADV_PAGEOUT && !have_swap) ||
 			    (op->prepare == prep_reclaimed && !have_swap) ||
 			    (op->prepare == prep_membarrier && !membarrier_is_there(op))) {
-				printf("TLB-VERDICT,lat,%s,skip,not in this guest\n", op->name);
+				skip("lat", op->name, "not in this guest");
 				continue;
 			}
 			lat_op(op, strtoull(hold_us, NULL, 10) * US);
@@ -759,7 +702,7 @@ static void *stale_reader(void *arg)
 	unsigned int turn = 0;
 
 	self = r;
-	bind_cpu(0, r->number);
+	bind_task(0, r->number);
 	st.started++;
 	while (!st.quit) {
 		uint64_t before, after, value = 0, gen;
@@ -767,7 +710,7 @@ static void *stale_reader(void *arg)
 		bool ok, write, bad = false;
 
 		if (!(++turn & 0xfff))
-			bind_cpu(0, rnd(&seed) % nr_cpus);
+			bind_task(0, rnd(&seed) % nr_cpus);
 		/* Lets other CPUs run where one thread emulates all of them. */
 		if (!(turn & 0xf))
 			relax();
@@ -811,7 +754,10 @@ static void *stale_reader(void *arg)
 	return NULL;
 }
 
-/* Moves the flusher about. In a process of its own it would not use the mm. */
+/*
+ * Moves the flusher about, but to a CPU that is offline. In a process of its own it would not use
+ * the mm.
+ */
 static void *stale_mover(void *arg)
 {
 	uint32_t seed = 77;
@@ -822,7 +768,7 @@ static void *stale_mover(void *arg)
 	while (!st.quit) {
 		struct timespec ts = { .tv_nsec = 20 * US + rnd(&seed) % (500 * US) };
 
-		bind_cpu(st.flusher, rnd(&seed) % nr_cpus);
+		bind_task(st.flusher, rnd(&seed) % nr_cpus);
 		nanosleep(&ts, NULL);
 	}
 	return NULL;
@@ -844,7 +790,7 @@ static void *stale_holder(void *arg)
 			continue;
 		}
 		st.hold_wanted = 0;
-		bind_cpu(0, cpu);
+		bind_task(0, cpu);
 		hold(now_ns() + HOLD_NS, &st.held, NULL);
 	}
 	return NULL;
@@ -874,7 +820,7 @@ static void *stale_noise(void *arg)
 			continue;
 		}
 		if (!(++turn & 7))
-			bind_cpu(0, rnd(&seed) % nr_cpus);
+			bind_task(0, rnd(&seed) % nr_cpus);
 		fill((volatile uint64_t *)p, pages, turn);
 		madvise(p, pages * PAGE, MADV_DONTNEED);
 	}
@@ -922,7 +868,7 @@ static void *other_flusher(void *arg)
 		if (!other->active)
 			continue;
 		/* Now and then elsewhere: only a process of several CPUs has to send flushes. */
-		bind_cpu(0, rnd(&seed) % 8 ? other->cpu : rnd(&seed) % nr_cpus);
+		bind_task(0, rnd(&seed) % 8 ? other->cpu : rnd(&seed) % nr_cpus);
 		*p = 1;
 		madvise((void *)p, PAGE, MADV_DONTNEED);
 		other->flushes++;
@@ -1111,7 +1057,7 @@ static void stale_case(size_t i, size_t pages)
 	uint64_t checked = 0, faults = 0, stale = 0, useful = 0;
 	pthread_t mover, holder, hotplug, noise[2];
 	bool plug = atoi(opt_hotplug);
-	char name[64], reason[200];
+	char name[64];
 	int n = nr_cpus < MAX_READERS ? nr_cpus : MAX_READERS, k;
 
 	snprintf(name, sizeof(name), "%s_%zu", cases[i].name, pages);
@@ -1175,31 +1121,26 @@ static void stale_case(size_t i, size_t pages)
 		stale += readers[k].stale;
 		useful += !!readers[k].checked;
 		if (readers[k].stale)
-			printf("TLB-INFO,stale_reader_%d,state %llu of generation %llu: "
-			       "kind %d value %llu\n",
+			printf("# stale reader %d: state %llu of generation %llu, kind %d value %llu\n",
 			       k, (unsigned long long)readers[k].first_state & 7,
 			       (unsigned long long)readers[k].first_state >> SHIFT,
 			       readers[k].first_kind,
 			       (unsigned long long)readers[k].first_value);
 	}
-	printf("TLB-STALE,%s,ops=%llu,checked=%llu,faults=%llu,migrations=%llu,others=%llu,"
-	       "hotplugs=%llu,stale=%llu\n",
-	       name, (unsigned long long)st.ops, (unsigned long long)checked,
+	figure("stale", "case=%s,operations=%llu,checked=%llu,faults=%llu,migrations=%llu,"
+	       "others=%llu,hotplugs=%llu,stale=%llu", name, (unsigned long long)st.ops, (unsigned long long)checked,
 	       (unsigned long long)faults, (unsigned long long)st.migrations,
 	       (unsigned long long)flushes, (unsigned long long)st.hotplugs,
 	       (unsigned long long)stale);
-	snprintf(reason, sizeof(reason), "%llu stale of %llu by %llu readers, %llu operations",
-		 (unsigned long long)stale, (unsigned long long)checked,
-		 (unsigned long long)useful, (unsigned long long)st.ops);
-	verdict("stale", name, !stale, reason);
+	verdict("stale", name, !stale, "%llu stale of %llu by %llu readers, %llu operations",
+		(unsigned long long)stale, (unsigned long long)checked,
+		(unsigned long long)useful, (unsigned long long)st.ops);
 	if (stale)
 		return;
 	/* What hardly did anything shows nothing. */
-	snprintf(reason, sizeof(reason), "%llu operations and 20 checks for each are wanted",
-		 (unsigned long long)least);
 	verdict("enough", name, st.ops >= least && checked >= 20 * st.ops && useful > 1 &&
-		st.migrations && flushes &&
-		(!plug || st.hotplugs), reason);
+		st.migrations && flushes && (!plug || st.hotplugs),
+		"%llu operations and 20 checks for each are wanted", (unsigned long long)least);
 }
 
 static void mode_stale(void)
@@ -1220,7 +1161,7 @@ static void mode_stale(void)
 		if (!listed(opt_cases, one) && !listed(opt_cases, many) && !listed(opt_cases, more))
 			continue;
 		if (cases[i].step == case_pageout && !have_swap) {
-			printf("TLB-VERDICT,stale,pageout,skip,no swap in this guest\n");
+			skip("stale", "pageout", "no swap in this guest");
 			continue;
 		}
 		if (cases[i].step == case_remap) {
@@ -1271,11 +1212,11 @@ static void *stat_mover(void *arg)
 	uint32_t seed = 3;
 
 	(void)arg;
-	bind_cpu(0, BUSY_CPU);
+	bind_task(0, BUSY_CPU);
 	while (!lat.quit) {
 		uint64_t until = now_ns() + 50 * US;
 
-		bind_cpu(stat_flusher, rnd(&seed) & 1);
+		bind_task(stat_flusher, rnd(&seed) & 1);
 		while (now_ns() < until)
 			relax();
 	}
@@ -1288,17 +1229,16 @@ static void mode_stat(void)
 	int n = atoi(opt_ops), i, cpu, last = -1, moves = 0;
 	pthread_t filler, filler2, mover;
 	volatile uint64_t *p;
-	char reason[160];
 	long remote, received, local;
 
 	if (vmstat("nr_tlb_remote_flush") < 0) {
-		printf("TLB-VERDICT,stat,madvise_1,skip,the kernel has no CONFIG_DEBUG_TLBFLUSH\n");
+		skip("stat", "madvise_1", "the kernel has no CONFIG_DEBUG_TLBFLUSH");
 		return;
 	}
 	p = map(2, PROT_READ | PROT_WRITE);
 	lat.quit = 0;
 	stat_flusher = gettid();
-	bind_cpu(0, 0);
+	bind_task(0, 0);
 	pthread_create(&filler, NULL, busy, (void *)HELD_CPU);
 	pthread_create(&filler2, NULL, busy, (void *)BUSY_CPU);
 	pthread_create(&mover, NULL, stat_mover, NULL);
@@ -1320,18 +1260,18 @@ static void mode_stat(void)
 	remote = after.remote - before.remote;
 	received = after.received - before.received;
 	local = after.one - before.one + after.all - before.all;
-	printf("TLB-STAT,madvise_1,ops=%d,moves=%d,remote=%ld,received=%ld,"
-	       "local_one=%ld,local_all=%ld\n", n, moves, remote, received, after.one - before.one, after.all - before.all);
+	figure("stat", "operation=madvise_1,times=%d,moves=%d,flushes=%ld,received=%ld,"
+	       "local_one=%ld,local_all=%ld", n, moves, remote, received,
+	       after.one - before.one, after.all - before.all);
 	/*
 	 * Two busy threads are on CPUs of their own: two flushes are received for
 	 * each that is sent, and the own one is not. A CPU may now and then run
 	 * something else than them, or have caught up by a switch of mm.
 	 */
-	snprintf(reason, sizeof(reason), "%ld sent, %ld received by 2 CPUs, %ld local, %d moves",
-		 remote, received, local, moves);
 	verdict("stat", "madvise_1", moves > 10 && remote >= n && received <= 2 * remote &&
 		received >= 2 * remote - remote / 10 && local <= remote + remote / 10 &&
-		local >= remote - remote / 5, reason);
+		local >= remote - remote / 5, "%ld sent, %ld received by 2 CPUs, %ld local, %d moves",
+		remote, received, local, moves);
 }
 
 /* ---- ratio ---- */
@@ -1353,7 +1293,8 @@ static void ratio_op(const char *name, size_t pages, bool one_by_one)
 		else
 			madvise((void *)p, pages * PAGE, MADV_DONTNEED);
 	}
-	printf("TLB-RATIO,%s,%d,%llu\n", name, n, (unsigned long long)((now_ns() - start) / n));
+	figure("ratio", "operation=%s,times=%d,each_ns=%llu", name, n,
+	       (unsigned long long)((now_ns() - start) / n));
 	munmap((void *)p, pages * PAGE);
 }
 
@@ -1363,7 +1304,7 @@ static void mode_ratio(void)
 	int i;
 
 	lat.quit = 0;
-	bind_cpu(0, 0);
+	bind_task(0, 0);
 	/* No other thread: the flush is local. */
 	ratio_op("madvise_1_alone", 1, false);
 	for (i = 0; i < 3; i++)
@@ -1398,11 +1339,12 @@ static void swap_on(void)
 	close(fd);
 }
 
-static void info_flags(void)
+static void say_guest(void)
 {
 	static const char * const names[] = { "pcid", "invpcid", "pti", "pge", "hypervisor" };
 	FILE *file = fopen("/proc/cpuinfo", "r");
 	static char line[8192];
+	char row[128] = "", word[32];
 	size_t i;
 
 	while (file && fgets(line, sizeof(line), file)) {
@@ -1410,31 +1352,25 @@ static void info_flags(void)
 			continue;
 		line[strcspn(line, "\n")] = ' ';
 		for (i = 0; i < sizeof(names) / sizeof(*names); i++) {
-			char word[32];
-
 			snprintf(word, sizeof(word), " %s ", names[i]);
-			printf("TLB-INFO,%s,%d\n", names[i], !!strstr(line, word));
+			snprintf(row + strlen(row), sizeof(row) - strlen(row), ",%s=%d", names[i],
+				 !!strstr(line, word));
 		}
 		break;
 	}
 	if (file)
 		fclose(file);
+	figure("guest", "cpus=%d,swap=%d%s", nr_cpus, have_swap, row);
 }
 
 int main(int argc, char **argv)
 {
 	char modes[sizeof(opt_mode)], *mode;
-	int i;
 
-	setvbuf(stdout, NULL, _IOLBF, 0);
-	printf("TLB-BEGIN\n");
-	for (i = 1; i < argc; i++)
-		option(argv[i]);
-
+	begin_verdicts();
+	take_options(options, sizeof(options) / sizeof(*options), argc, argv);
 	share_lat();
 	nr_cpus = sysconf(_SC_NPROCESSORS_ONLN);
-	printf("TLB-INFO,cpus,%d\n", nr_cpus);
-	info_flags();
 	membarrier_register();
 	if (nr_cpus < 4)
 		finish("fewer than 4 CPUs");
@@ -1442,7 +1378,7 @@ int main(int argc, char **argv)
 	if (hold_fd < 0)
 		finish("/dev/hold");
 	swap_on();
-	printf("TLB-INFO,swap,%d\n", have_swap);
+	say_guest();
 
 	strcpy(modes, opt_mode);
 	for (mode = modes; *mode; mode += strcspn(mode, ","), mode += *mode == ',') {

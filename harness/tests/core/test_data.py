@@ -15,7 +15,7 @@ from harness.tests.fixture import CODE
 FILES = sorted(path for folder in ("harness/data", "lanes", "bench", "demo", "proof/*", "patches/*")
                for path in settings.REPO.glob(f"{folder}/*.toml"))
 # Tables whose keys are names of something else: options of a kernel, totals of a test, files.
-NAMES = {"config", "inlined", "options", "optional", "totals", "added", "minimum", "built_as",
+NAMES = {"config", "inlined", "options", "optional", "totals", "minimum", "built_as", "partly", "known",
          "left_out", "lane", "adapted", "only", "option", "message", "models"}
 # Files whose tables are a list of things with names.
 LISTS = {"mutants.toml", "pins.toml"}

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from harness.core import settings
 from harness.core.errors import Exit, HarnessError
-from harness.judge import judge, runs
+from harness.judge import judge, runs, splats
 from harness.tests.judge.test_ktap import GOOD
 from harness.tests.fixture import verb
 
@@ -112,7 +112,7 @@ class Verdicts(unittest.TestCase):
 
     def test_no_second_run(self):
         self.assertEqual(self.code(log(results="")), Exit.TEST)
-        self.assertIn("after boot: no suite was run", self.verdict.text())
+        self.assertIn("after boot: nothing was run", self.verdict.text())
 
     def test_second_run_alone(self):
         self.assertEqual(self.code(log(at_boot="")), Exit.TEST)
@@ -196,7 +196,7 @@ class Patterns(unittest.TestCase):
             with self.subTest(item["regex"]):
                 self.assertRegex(item["sample"], item["regex"])
                 self.assertTrue(item["means"])
-                self.assertTrue(judge.splat("[    1.000000] " + item["sample"]))
+                self.assertTrue(splats.splat("[    1.000000] " + item["sample"]))
 
     def test_ordinary_lines(self):
         for line in ("[    0.9] rcu: Hierarchical RCU implementation.",
@@ -207,7 +207,7 @@ class Patterns(unittest.TestCase):
                      "[    0.9] kasan: KernelAddressSanitizer initialized",
                      "[    0.9] psci: CPU3 killed (polled 0 ms)",
                      "[    0.9] KTAP version 1"):
-            self.assertIsNone(judge.splat(line), line)
+            self.assertIsNone(splats.splat(line), line)
 
 
 class Folder(unittest.TestCase):
@@ -225,7 +225,7 @@ class Folder(unittest.TestCase):
             self.assertEqual((record["code"], record["facts"]["linux"]), ("OK", "6.0.0"))
 
     def test_a_record_is_what_was_saved(self):
-        run = runs.read({**RUN, "torture": [{"test": "clockset", "seconds": 3, "skips": ["a"], "why": "w"}],
+        run = runs.read({**RUN, "torture": [{"test": "clockset", "seconds": 3, "suites": [{"name": "", "min_cases": 0, "skips": ["a"], "why": "w"}]}],
                          "touched": ["f"], "model": "none"})
         with tempfile.TemporaryDirectory() as name:
             runs.save(run, Path(name))

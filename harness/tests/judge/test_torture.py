@@ -1,10 +1,16 @@
 """torture.py: the tests' own end lines, their totals, the guest's steps."""
 
+import shutil
+import subprocess
+import tempfile
 import unittest
 from dataclasses import replace
+from pathlib import Path
 
+from harness.core import settings
 from harness.core.errors import Exit
-from harness.judge import judge, runs, torture
+from harness.judge import judge, runs, splats, torture
+from harness.judge.ktap import Suite
 from harness.tests.judge.test_judge import BUILD_ID, RUN
 
 SCF = """\
@@ -33,40 +39,31 @@ rtmbe: 0 rtmbkf: 0/5 rtbe: 0 rtbke: 0 rtbf: 0 rtb: 0 nt: 133 onoff: 20/20:23/23 
 [   60.000002] srcu-torture: Reader Batch:  5005 7 0 0 0 0 0 0 0 0 0
 [   60.100000] srcu-torture:--- End of test: SUCCESS: nreaders=3 nfakewriters=4
 """
-KICK = """\
-[    1.000000] kicktest: KICK-BEGIN
-[    1.100000] kicktest: KICK-VERDICT,kick,quiet,pass,no exit in 9 of 10
-[    1.200000] kicktest: KICK-VERDICT,kick,dirty_log_request,pass,20 of 20
-[    2.000000] kicktest: KICK-DELAY,dirty_log,6540,10,6,0,9809,10050
-[    2.000000] kicktest: KICK-VERDICT,kick,dirty_log,pass,0 of 10 late
-[    2.100000] kicktest: KICK-VERDICT,kick,clock_request,pass,20 of 20
-[    3.000000] kicktest: KICK-DELAY,clock,1362,10,4,0,8027,8800
-[    3.000000] kicktest: KICK-VERDICT,kick,clock,pass,0 of 10 late
-[    3.100000] kicktest: KICK-END,0
-"""
 TLB = """\
-[    5.000000] tlbtest: TLB-BEGIN
-[    5.100000] tlbtest: TLB-INFO,cpus,4
-[    5.200000] tlbtest: TLB-STALE,munmap_1,ops=50,checked=900,faults=8,migrations=40,others=7,hotplugs=6,stale=0
-[    5.300000] tlbtest: TLB-VERDICT,stale,munmap_1,pass,0 stale of 900
-[    9.000000] tlbtest: TLB-STALE,madvise_1,ops=51,checked=100,faults=1,migrations=2,others=3,hotplugs=4,stale=0
-[    9.100000] tlbtest: TLB-VERDICT,stale,madvise_1,pass,0 stale of 100
-[    9.200000] tlbtest: TLB-VERDICT,stale,pageout,skip,no swap in this guest
-[   10.000000] tlbtest: TLB-LAT-MAX,munmap_1,4000000,5,1900
-[   10.100000] tlbtest: TLB-LAT-MAX,membarrier_global,16000000,5,20000
-[   11.000000] tlbtest: TLB-END,0
+[    5.000000] tlbtest: KTAP version 1
+[    5.100000] tlbtest: FIGURE,guest,cpus=4,swap=0
+[    5.200000] tlbtest: FIGURE,stale,case=munmap_1,operations=50,checked=900,faults=8,stale=0
+[    5.300000] tlbtest: ok 1 stale.munmap_1 # 0 stale of 900
+[    6.000000] not ok 7 another's
+[    9.000000] tlbtest: FIGURE,stale,case=madvise_1,operations=51,checked=100,faults=1,stale=0
+[    9.100000] tlbtest: ok 2 stale.madvise_1 # 0 stale of 100
+[    9.200000] tlbtest: ok 3 stale.pageout # SKIP no swap in this guest
+[   10.000000] tlbtest: FIGURE,lat,operation=munmap_1,held_ns=4000000,points=5,most_ns=1900
+[   10.100000] tlbtest: FIGURE,lat,operation=membarrier_global,held_ns=16000000,points=5,most_ns=20000
+[   11.000000] tlbtest: 1..3
 """
-CONVERTED = """\
-[    5.000000] converted: CONV-BEGIN
-[    5.100000] converted: CONV-CASES,2
-[    5.200000] converted: CONV-POINT,perf_read,4000000,1,1800,1
-[    6.100000] converted: CONV-LAT,perf_read,4000000,5,5,1900,__perf_event_read
-[    6.200000] converted: CONV-VERDICT,lat,perf_read,pass,5 points of 5
-[    7.100000] converted: CONV-LAT,icache,4000000,5,6,1950,ipi_remote_fence_i
-[    7.200000] converted: CONV-VERDICT,lat,icache,pass,5 points of 5
-[    8.000000] converted: CONV-CHURN,perf_read,40,41,12,3,0
-[    8.100000] converted: CONV-VERDICT,churn,perf_read,pass,40 operations
-[    9.000000] converted: CONV-END,0
+SELFTESTS = """\
+[    5.0] selftests: KTAP version 1
+[    5.1] selftests:     # Subtest: mm/cow
+[    5.2] selftests:     1..2
+[    5.3] selftests:     ok 1 first
+[    5.3] selftests:     ok 2 # SKIP a big page
+[    5.4] selftests: ok 1 mm/cow # exit value 0
+[    5.4] selftests: FIGURE,programs,program=mm/cow,milliseconds=300
+[    5.6] selftests: ok 2 mm/ksm -a 1 # exit value 0
+[    5.6] selftests: FIGURE,programs,program=mm/ksm -a 1,milliseconds=1100
+[    9.8] selftests: FIGURE,ran,programs=2
+[    9.9] selftests: 1..2
 """
 
 
@@ -107,17 +104,18 @@ class Judged(unittest.TestCase):
         self.assertEqual((result.totals["counted sent"], result.totals["online"]), (1400, 22))
 
     def tlb(self, text: str, *skips: str, **minimum) -> torture.Result:
-        wanted = torture.Wanted("tlb", 6, minimum=minimum, skips=skips, why="it is so")
-        return torture.judge(wanted, text.splitlines())
+        suite = Suite("stale", 2, skips, "it is so" if skips else "")
+        return torture.judge(torture.Wanted("tlb", 6, minimum=minimum, suites=(suite,)),
+                             text.splitlines())
 
     def test_program(self):
-        result = self.tlb(TLB, "stale.pageout", checked=1000, points=10)
+        result = self.tlb(TLB, "pageout", checked=1000, points=10)
         self.assertEqual(result.problems, [])
-        self.assertEqual(result.totals, {
-            "operations": 101, "checked": 1000, "faults": 9, "migrations": 42, "others": 10,
-            "hotplugs": 10, "stale": 0, "points": 10})
-        self.assertEqual(result.verdicts, {"pass": 2, "skip": 1})
-        self.assertIn("2 verdicts pass", result.text())
+        self.assertEqual(result.totals, {"operations": 101, "checked": 1000, "faults": 9, "stale": 0,
+                                         "points": 10})
+        self.assertEqual(result.cases, {"ok": 2, "skipped": 1})
+        self.assertIn("tlb: 6 s; operations 101,", result.text())
+        self.assertIn("2 cases ok, 1 cases skipped", result.text())
         self.assertIn("""
   operation           held_ns  points  most_ns
   munmap_1            4000000       5     1900
@@ -125,41 +123,57 @@ class Judged(unittest.TestCase):
 
     def test_program_that_fails(self):
         def problems(text: str, *skips: str, **minimum) -> str:
-            return "; ".join(self.tlb(text, *(skips or ("stale.pageout",)), **minimum).problems)
-        self.assertIn("stale is 2, not 0", problems(TLB.replace("=4,stale=0", "=4,stale=2")))
-        self.assertIn("stale.munmap_1 failed: 0 stale of 900",
-                      problems(TLB.replace("munmap_1,pass", "munmap_1,fail")))
-        self.assertIn("ended with 1", problems(TLB.replace("END,0", "END,1")))
-        self.assertIn("end line is missing", problems(TLB.replace("TLB-END", "killed")))
+            return "; ".join(self.tlb(text, *(skips or ("pageout",)), **minimum).problems)
+        self.assertEqual(problems(TLB), "")
+        self.assertIn("stale is 2, not 0", problems(TLB.replace("faults=1,stale=0", "stale=2")))
+        self.assertIn("stale.munmap_1 failed (0 stale of 900)", problems(TLB.replace("ok 1", "not ok 1")))
+        self.assertIn("end line is missing", problems(TLB.replace("1..3", "killed")))
+        self.assertIn("end line is missing; it gave up: /dev/hold: No such",
+                      problems(TLB.replace("1..3", "Bail out! /dev/hold: No such file")))
+        self.assertIn("announced 4 tests and reported 3", problems(TLB.replace("1..3", "1..4")))
         self.assertIn("it did not begin", problems(TLB.replace("tlbtest: ", "harness: ")))
         self.assertIn("flushes is 0, at least 1", problems(TLB, flushes=1))
-        self.assertIn("stale.pageout was skipped (no swap in", problems(TLB, "stale.page"))
-        self.assertIn("has no verdict stale.page, which", problems(TLB, "stale.page"))
-        self.assertIn("stale.munmap_1 must be skipped (it is so), but was not",
-                      problems(TLB, "stale.*"))
+        self.assertIn("stale.pageout was skipped (no swap in", problems(TLB, "page"))
+        self.assertIn("no case is named stale.page, which", problems(TLB, "page"))
+        self.assertIn("stale.munmap_1 must be skipped (it is so) but was", problems(TLB, "*"))
+        none = "".join(line for line in TLB.splitlines(True) if "ok " not in line)
+        self.assertIn("nothing was run", problems(none.replace("1..3", "1..0")))
+        self.assertEqual(problems(TLB.replace("checked=100", "checked=?")), "")
+        few = TLB.replace("tlbtest: ok 2", "x").replace("ok 3", "ok 2").replace("1..3", "1..2")
+        self.assertIn("stale executed 1 cases, at least 2 must run", problems(few))
 
-    def test_two_tables(self):
-        result = self.judge(CONVERTED, "converted", 1, points=10, called=11)
-        self.assertEqual(result.problems, [])
-        self.assertEqual(result.totals, {
-            "cases": 2, "points": 10, "called": 11, "operations": 40, "called under churn": 41,
-            "migrations": 12, "hotplugs": 3})
-        self.assertEqual([len(table) for table in result.tables], [3, 2])
-        failed = CONVERTED.replace("churn,perf_read,pass", "churn,perf_read,fail")
-        self.assertIn("churn.perf_read failed: 40", self.problem(failed, "converted", 1))
+    def test_selftests(self):
+        cow = Suite("mm/cow", 1, ("a * page",), "there are none")
+        suites = (cow, Suite("mm/ksm -a 1", 1))
 
-    def test_kick(self):
-        wanted = torture.Wanted("kick", 2, minimum={"requests": 40, "inside": 9})
-        result = torture.judge(wanted, KICK.splitlines())
-        self.assertEqual(result.problems, [])
-        self.assertEqual(result.totals, {"points": 20, "inside": 10, "requests": 40})
-        self.assertIn("clock         1362      10       4     0       8027      8800", result.text())
-        late = torture.judge(wanted, KICK.replace("clock,pass", "clock,fail").splitlines())
-        self.assertEqual(late.problems, ["kick.clock failed: 0 of 10 late"])
-        few = torture.judge(wanted, KICK.replace("clock_request,pass,20 of", "clock_request,fail,19 of")
-                            .splitlines())
-        self.assertIn("kick.clock_request failed: 19 of 20", few.problems)
-        self.assertIn("requests is 20, at least 40 are wanted", few.problems)
+        def result(old: str = "", new: str = "") -> torture.Result:
+            self.assertIn(old, SELFTESTS)
+            return torture.judge(torture.Wanted("selftests", 4, minimum={"programs": 2}, suites=suites),
+                                 SELFTESTS.replace(old, new).splitlines())
+
+        good = result()
+        self.assertEqual(good.problems, [])
+        self.assertIn("programs 2, 2 cases ok, 1 cases skipped", good.text())
+        self.assertIn("mm/ksm -a 1          1100", good.text())
+        for old, new, problem in (
+                ("ok 2 mm/ksm -a 1 # exit value 0", "not ok 2 mm/ksm -a 1 # exit value 1",
+                 "mm/ksm -a 1 failed (exit value 1)"),
+                ("ok 1 first", "not ok 1 first", "mm/cow.first failed"),
+                ("ok 1 first", "ok 1 # SKIP first", "mm/cow.first was skipped (first)"),
+                ("# SKIP a big page", "c", "no case is named mm/cow.a * page, which"),
+                ("ok 1 mm/cow # exit value 0", "not ok 1 mm/cow # exit value 4, skipped",
+                 "mm/cow failed (exit value 4, skipped)"),
+                ("ok 1 mm/cow", "x", "mm/cow did not end"),
+                ("ok 2 mm/ksm -a 1", "x", "mm/ksm -a 1 executed 0 cases, at least 1"),
+                ("1..2\n[    5.3]", "1..9\n[    5.3]", ""),     # theirs is not ours to judge
+                ("programs=2", "programs=1", "programs is 1, at least 2 are wanted")):
+            self.assertIn(problem, "; ".join(result(old, new).problems), new)
+        failed = SELFTESTS.replace("[    9.9] selftests: 1..2",
+                                   "[    9.8] selftests: not ok 3 write /proc/x 1 # No such file\n"
+                                   "[    9.9] selftests: 1..3")
+        self.assertEqual(torture.judge(torture.Wanted("selftests", 4, suites=suites),
+                                       failed.splitlines()).problems,
+                         ["write /proc/x 1 failed (No such file)"])
 
     def test_own_verdict_counts(self):
         for said in ("FAILURE", "LOCK_HOTPLUG"):
@@ -174,7 +188,7 @@ class Judged(unittest.TestCase):
             self.assertIn("did not begin", self.problem("", test))
 
     def test_another_test_does_not_count(self):
-        self.assertIn("did not begin", self.problem(SCF + KICK, "rcutorture"))
+        self.assertIn("did not begin", self.problem(SCF + TLB, "rcutorture"))
 
     def test_lost_request(self):
         for run, lost in ((699, 1), (701, -1)):
@@ -196,9 +210,9 @@ class Judged(unittest.TestCase):
         for text in ("scftorture:  !!! scf_invoked_count ver: 1", "srcu-torture: !!! Reader Pipe:",
                      "srcu-torture:!!! out of memory",
                      "scftorture: --- End of test: FAILURE:  verbose=0"):
-            self.assertTrue(judge.splat("[    1.000000] " + text), text)
+            self.assertTrue(splats.splat("[    1.000000] " + text), text)
         for line in (SCF + RCU + TLB).splitlines():
-            self.assertIsNone(judge.splat(line), line)
+            self.assertIsNone(splats.splat(line), line)
 
     def test_verdict_of_a_run(self):
         console = (f"[    0.000000] Linux version 6.0.0\n[    4.0] harness: build {BUILD_ID}\n"
@@ -218,28 +232,51 @@ class Judged(unittest.TestCase):
         self.assertEqual(judge.judge(SCF + copy, "0", run).torture[0].totals["rpc"], 50)
 
 
-class Guest(unittest.TestCase):
-    WANTED = (torture.Wanted("scftorture", 30, "verbose=1 stutter=0"),
-              torture.Wanted("rcutorture", 20))
+@unittest.skipUnless(shutil.which("gcc"), "needs gcc")
+class Program(unittest.TestCase):
+    """What a program says through harness/guest/program.h is what is judged."""
 
-    def test_steps(self):
-        self.assertEqual(torture.steps(self.WANTED).splitlines(), [
-            "load torture", "load scftorture verbose=1 stutter=0", "sleep 30", "unload scftorture",
-            "unload torture", "load torture", "load rcutorture", "sleep 20", "unload rcutorture",
-            "unload torture"])
-        self.assertEqual(torture.steps([torture.Wanted("tlb", 60, "mode=stale seconds=8")])
-                         .splitlines(),
-                         ["load hold", "run tlbtest mode=stale seconds=8", "unload hold"])
+    SOURCE = """\
+#define _GNU_SOURCE
+#include "program.h"
+int main(int argc, char **argv)
+{
+	char ops[4] = "1";
+	const struct option_text options[] = { { "ops", ops, sizeof(ops) } };
 
-    def test_modules(self):
-        self.assertEqual(torture.modules(self.WANTED), [
-            "kernel/torture.ko", "kernel/scftorture.ko", "kernel/rcu/rcutorture.ko"])
-        self.assertEqual(torture.modules([torture.Wanted("tlb", 60)]), [])
+	begin_verdicts();
+	take_options(options, 1, argc, argv);
+	figure("stale", "case=%s,operations=%s", "a", ops);
+	verdict("stale", "a", atoi(ops) < 5, "%s of 5", ops);
+	skip("stale", "pageout", "no swap");
+	if (atoi(ops) == 7)
+		abort();
+	finish(atoi(ops) == 8 ? "open" : NULL);
+}
+"""
 
-    def test_progress(self):
-        shown = [torture.progress(line) for line in (SCF + RCU).splitlines()]
-        self.assertEqual([text for text in shown if text],
-                         ["scftorture: scf_invoked_count ver: 100", "rcutorture: ver: 17"])
+    def test_it(self):
+        with tempfile.TemporaryDirectory() as name:
+            source = Path(name, "tlbtest.c")
+            source.write_text(self.SOURCE)
+            subprocess.run(["gcc", "-Wall", "-Wextra", "-Werror", "-O2", "-I", settings.REPO / "harness/guest",
+                            "-o", source.with_suffix(""), source], check=True)
+
+            def problems(*options: str) -> list[str]:
+                ended = subprocess.run([source.with_suffix(""), *options], text=True, timeout=20,
+                                       stdout=subprocess.PIPE)
+                lines = [f"[  1.0] tlbtest: {line}" for line in ended.stdout.splitlines()]
+                return torture.judge(torture.Wanted("tlb", 0, minimum={"operations": 2}, suites=(
+                    Suite("stale", 1, ("pageout",), "no swap"),)), lines).problems
+
+            self.assertEqual(problems("ops=2"), [])
+            self.assertEqual(problems(), ["operations is 1, at least 2 are wanted"])
+            self.assertEqual(problems("ops=6"), ["stale.a failed (6 of 5)"])
+            self.assertEqual(problems("ops=7"), ["its end line is missing"])
+            self.assertRegex(problems("ops=8")[0], "its end line is missing; it gave up: open: ")
+            for word in ("ops=1000", "op=1", "opss=1", "ops"):
+                self.assertEqual(problems(word), [f"its end line is missing; it gave up: {word}: "
+                                                  "Invalid argument"])
 
 
 if __name__ == "__main__":

@@ -93,11 +93,12 @@ SCF_TORTURE_TEST = "m\"""")
         self.assertIn("there is: scftorture",
                       self.refused(text.replace('"scftorture"', '"locktorture"')))
         self.assertIn("one of its totals", self.refused(text.replace("online = 3", "onlin = 3")))
-        self.assertIn("go together", self.refused(
-            text.replace("scftorture", "tlb").replace("online = 3", "stale = 0")
-            .replace("minimum", 'skips = ["a"]\nminimum')))
-        self.assertIn("no verdicts", self.refused(
-            text.replace("minimum", 'skips = ["a"]\nwhy = "w"\nminimum')))
+        stale = "suites = [{ name = 'stale', min_cases = 2, skips = ['a'], why = 'w' }]\nminimum"
+        program = text.replace("scftorture", "tlb").replace("online = 3", "stale = 0") \
+            .replace("minimum", stale)
+        self.assertEqual(self.read(program).torture[0].suites, (Suite("stale", 2, ("a",), "w"),))
+        self.assertIn("go together", self.refused(program.replace("why = 'w'", "why = ''")))
+        self.assertIn("has no suites", self.refused(text.replace("minimum", stale)))
         self.assertIn("'seconds' of torture of", self.refused(text.replace("seconds = 30", "")))
 
     def test_counted_instructions(self):

@@ -111,7 +111,7 @@ class Run(unittest.TestCase):
 
     def test_torture_by_a_program(self):
         self.lane = dataclasses.replace(
-            self.lane, torture=(torture.Wanted("tlb", 3, "mode=stale", skips=("a.b",), why="w"),))
+            self.lane, torture=(torture.Wanted("tlb", 3, "mode=stale"),))
         ko = self.dir / "hold.ko"
         ko.write_text("module")
         with mock.patch.object(lane_run.kernel_build, "module", return_value=ko) as made, \

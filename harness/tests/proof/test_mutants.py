@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import fnmatch
 import io
 import re
 import tempfile
@@ -18,9 +19,9 @@ from harness.core.report import Part, exit_code, table
 from harness.queue import series, tree
 from harness.queue.tree import TreeInfo
 from harness.build import kernel_build
-from harness.guest import qemu
+from harness.guest import initramfs, qemu
 from harness.judge import judge, runs, torture
-from harness.lanes import lane_files
+from harness.lanes import lane_files, lane_run
 from harness.proof import edits, mutant_runs, mutants, queue_checks
 from harness.tests.fixture import QUEUE, World, sh, verb
 
@@ -122,7 +123,7 @@ class Caught(unittest.TestCase):
         run = mutant_runs.asked(mutant_runs.reduced(lane, mutant), mutant)
         return mutants.baseline(mutant, console, judge.judge(console, "0", run))
 
-    TLB = "[    5.0] tlbtest: TLB-VERDICT,stale,munmap_1,fail,3 stale of 100\n"
+    TLB = "[    5.0] tlbtest: not ok 1 stale.munmap_1 # 3 stale of 100\n"
 
     def test_torture(self) -> None:
         def caught(*fails: str) -> mutants.Watch:
@@ -133,7 +134,7 @@ class Caught(unittest.TestCase):
             seen = caught(*fails)
             self.assertEqual((seen.caught, seen.others()), ("", ["stale.munmap_1 failed"]))
         passes = self.watch(a_mutant("torture", fails=("stale.*",)),
-                            START + self.TLB.replace("fail", "pass"))
+                            START + self.TLB.replace("not ok", "ok"))
         self.assertEqual((passes.caught, passes.others()), ("", []))
 
     def test_torture_that_has_its_last_verdict_only(self) -> None:
@@ -145,16 +146,16 @@ class Caught(unittest.TestCase):
     def test_without_a_mutant_the_torture_test_must_pass(self) -> None:
         lane = dataclasses.replace(lane_files.load("x86_64", QUEUE), torture=(torture.Wanted("tlb", 60),))
         good = ("[    0.0] Linux version 6.0.0\n[    1.0] harness: cpus 8 online\n"
-                "[    2.0] tlbtest: TLB-BEGIN\n"
-                "[    3.0] tlbtest: TLB-STALE,munmap_1,ops=5,checked=100,faults=3,migrations=4,"
-                "others=3,hotplugs=2,stale=0\n" + self.TLB.replace("fail", "pass")
-                + "[    6.0] tlbtest: TLB-END,0\n[    7.0] harness: success\n")
+                "[    2.0] tlbtest: KTAP version 1\n"
+                "[    3.0] tlbtest: FIGURE,stale,case=munmap_1,operations=5,checked=100,stale=0\n"
+                + self.TLB.replace("not ok", "ok")
+                + "[    6.0] tlbtest: 1..1\n[    7.0] harness: success\n")
 
         def wrong(console: str, *fails: str) -> list[str]:
             return self.baseline(lane, console, a_mutant("torture", fails=fails))
         self.assertEqual(wrong(good, "stale.*"), [])
         self.assertEqual(wrong(good, "lat.munmap_1"), ["lat.munmap_1 was not run"])
-        self.assertTrue(wrong(good.replace("pass", "fail"), "stale.*"))
+        self.assertTrue(wrong(good.replace("ok 1", "not ok 1"), "stale.*"))
         self.assertTrue(wrong(good.replace("stale=0", "stale=1"), "stale.*"))
 
     def test_without_a_mutant_all_must_be_well(self) -> None:
@@ -193,13 +194,33 @@ class Data(unittest.TestCase):
                                              ".".join(name.split(".")[:2])), mutant.name)
             lane = lane_files.load(mutant.lane, QUEUE)
             if mutant.caught_by == "torture":
-                self.assertTrue(lane.torture, mutant.name)
+                for name in mutant.fails:
+                    self.assertTrue(self.is_in_source(name, lane.torture[0].kind), name)
             else:
                 self.assertTrue(any(re.fullmatch(mutant.cases.replace("*", ".*"), name)
                                     for name in known), mutant.name)
             self.assertRegex(mutant.breaks, r"^\w.*\.$")
         self.assertEqual(sum(mutant.subset for mutant in table), 5)
         self.assertGreaterEqual(len(table), 24)
+
+    def is_in_source(self, name: str, kind: torture.Kind) -> bool:
+        """Whether a test's program has a verdict MODE.CASE of that name, or pattern."""
+        if not kind.program:
+            return name == f"{kind.name}.end"
+        said = {word for path in initramfs.with_headers(settings.REPO / kind.program)
+                for word in re.findall(r'"(\w+)"', path.read_text("utf-8"))}
+        mode, case = name.split(".")
+        # munmap_64 is made of munmap and of a number.
+        return mode in said and bool(fnmatch.filter(said, case) or re.sub(r"_\d+$", "", case) in said)
+
+    def test_verdicts_that_a_program_has_not(self) -> None:
+        tlb, scf = torture.kinds()["tlb"], torture.kinds()["scftorture"]
+        for name in ("lat.munmap_tables", "stale.munmap_64", "stale.*"):
+            self.assertTrue(self.is_in_source(name, tlb), name)
+        for name in ("late.munmap_tables", "lat.munmap_table", "stale.mapping_64", "tlb.end"):
+            self.assertFalse(self.is_in_source(name, tlb), name)
+        self.assertTrue(self.is_in_source("scftorture.end", scf))
+        self.assertFalse(self.is_in_source("rcutorture.end", scf))
 
     def test_every_invariant_has_one(self) -> None:
         named = {name for mutant in mutants.load(QUEUE) for name in mutant.invariant}
@@ -402,7 +423,7 @@ class Verb(unittest.TestCase):
         mutant = a_mutant("torture", params="mode=lat reps=2", fails=("lat.*",))
         short = mutant_runs.reduced(lane, mutant)
         self.assertEqual(short.suites, ())
-        self.assertEqual(torture.steps(short.torture).splitlines(),
+        self.assertEqual(lane_run.steps(short).splitlines(),
                          ["load hold", "run tlbtest mode=lat reps=2", "unload hold"])
         self.assertEqual(short.torture[0].seconds, 60)
         short = mutant_runs.reduced(lane, dataclasses.replace(mutant, seconds=20))

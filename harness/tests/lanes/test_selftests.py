@@ -1,6 +1,5 @@
-"""selftests.py, selftest_build.py and the runner: what is listed is built, run and judged."""
+"""selftests.py, selftest_build.py and the runner: what is listed is built and run."""
 
-import dataclasses
 import os
 import shutil
 import subprocess
@@ -13,8 +12,8 @@ from harness.core import settings
 from harness.core.errors import Exit, HarnessError
 from harness.build import arches
 from harness.guest import initramfs
-from harness.judge import selftests, torture
-from harness.lanes import selftest_build
+from harness.judge import ktap, torture
+from harness.lanes import selftest_build, selftests
 
 LIST = """\
 targets = ["mm"]
@@ -35,19 +34,6 @@ before = ["mount tmpfs /tmp"]
 [[left_out]]
 programs = ["mm/run.sh"]
 why = "a script"
-"""
-LINES = """\
-[    5.0] selftests: SELFTESTS-BEGIN
-[    5.1] selftests: SELFTESTS-RUN,mm/cow
-[    5.2] selftests: | 1..4
-[    5.3] selftests: | ok 1 first, not ok in its name
-[    5.3] selftests: | ok 2 # SKIP a big page
-[    5.3] selftests: |     ok 3 - c # SKIP no such thing
-[    5.3] selftests: | ok 4 last # XFAIL
-[    5.4] selftests: SELFTESTS-ENDED,mm/cow,exit 0,300
-[    5.5] selftests: SELFTESTS-RUN,mm/ksm -a 1
-[    5.6] selftests: SELFTESTS-ENDED,mm/ksm -a 1,exit 0,1100
-[    9.9] selftests: SELFTESTS-END,2,0
 """
 
 
@@ -75,7 +61,7 @@ class List(Case):
             listed = selftests.load(settings.REPO / torture.kinds()[kind].programs)
             for name in [*listed.built, *listed.not_run]:
                 self.assertIn(name.split("/")[0], listed.targets)
-            self.assertGreater(len(listed.runs), least)
+            self.assertGreater(len(listed.run), least)
 
     def test_steps(self):
         self.assertEqual(selftests.steps(self.load()).splitlines(), [
@@ -99,73 +85,10 @@ class List(Case):
                          ["mm/cow is in the list, but no Makefile knows it"])
 
 
-class Judged(Case):
-    def judge(self, text: str, **changes) -> tuple[dict, dict, list]:
-        first, *others = self.load().runs
-        return selftests.judge([dataclasses.replace(first, **changes), *others], text.splitlines())
-
-    def problem(self, old: str, new: str, **changes) -> str:
-        self.assertIn(old, LINES)
-        found = self.judge(LINES.replace(old, new), **changes)
-        self.assertEqual(len(found[2]), 1, found)
-        self.assertEqual(sum(found[0].values()), 2)
-        self.assertEqual(found[0].get("pass"), 1)
-        return found[2][0]
-
-    def test_pass(self):
-        self.assertEqual(self.judge(LINES), ({"pass": 2}, {"ok": 2, "skip": 2}, []))
-
-    def test_end_of_a_program(self):
-        cow, ksm = "mm/cow,exit 0", "mm/ksm -a 1,exit 0"
-        self.assertEqual(self.problem(ksm, "mm/ksm -a 1,exit 1"),
-                         "mm/ksm -a 1: ended with exit value 1")
-        self.assertEqual(self.problem(ksm, "mm/ksm -a 1,exit 4"), "mm/ksm -a 1: was skipped")
-        self.assertIn("signal 11", self.problem(ksm, "mm/ksm -a 1,signal 11"))
-        self.assertIn("limit of 30 s", self.problem(cow, "mm/cow,limit 30"))
-        self.assertIn("mm/cow: did not end", self.problem("ENDED,mm/cow", "x"))
-        only = "".join(line + "\n" for line in LINES.splitlines() if "ksm" not in line)
-        self.assertEqual(self.judge(only)[2], ["mm/ksm -a 1: was not run"])
-
-    def test_exit_value_0_is_not_all(self):
-        self.assertEqual(self.problem("| ok 1", "| not ok 1"),
-                         "mm/cow: case 'first, not ok in its name' failed")
-
-    def test_skips(self):
-        self.assertEqual(self.problem("| ok 1 first", "| ok 1 # SKIP first"),
-                         "mm/cow: case 'first, not ok in its name' was skipped")
-        self.assertEqual(self.problem("c # SKIP no such thing", "c"),
-                         "mm/cow: no case was skipped that is named 'c', which the list says must")
-        self.assertEqual(self.problem("big page", "big page", skips=["a * page"]),
-                         "mm/cow: case 'c' was skipped")
-
-    def test_known_failures(self):
-        known = {"fails": ["first*"], "why_fails": "the base's"}
-        text = LINES.replace("| ok 1", "| not ok 1").replace("cow,exit 0", "cow,exit 1")
-        self.assertEqual(self.judge(text, **known),
-                         ({"known": 1, "pass": 1}, {"not ok": 1, "ok": 1, "skip": 2}, []))
-        more = text.replace("| ok 4 last # XFAIL", "| not ok 4 last")
-        self.assertIn("case 'last' failed", self.judge(more, **known)[2][0])
-        self.assertIn("no case failed that is named 'first*'", self.judge(LINES, **known)[2][0])
-        self.assertIn("ended with exit value 1",
-                      self.judge(LINES.replace("cow,exit 0", "cow,exit 1"), **known)[2][1])
-
-    def test_as_a_torture_test(self):
-        asked = torture.Wanted("selftests", 4, minimum={"programs": 2}, programs=self.load().runs)
-        result = torture.judge(asked, LINES.splitlines())
-        self.assertEqual(result.problems, [])
-        self.assertIn("programs 2, 2 verdicts pass", result.text())
-        self.assertIn("mm/ksm -a 1  exit 0          1100", result.text())
-        bad = torture.judge(asked, LINES.replace("cow,exit 0", "cow,exit 9").splitlines())
-        self.assertEqual(bad.problems, ["mm/cow: ended with exit value 9"])
-        late = torture.judge(asked, LINES.replace("END,2,0", "END,2,1").splitlines())
-        self.assertEqual(late.problems, ["it ended with 1"])
-        self.assertEqual(torture.steps([torture.Wanted("selftests", 1)]), "run selftests\n")
-
-
 @unittest.skipUnless(shutil.which("gcc"), "needs gcc")
 class Runner(Case):
     PROGRAMS = {"good": "echo \"ok 1 $1\"", "bad": "echo 'not ok 1 x'; exit 1",
-                "crash": "kill -9 $$", "slow": "printf begun; sleep 60",
+                "crash": "kill -9 $$", "skips": "exit 4", "slow": "printf begun; sleep 60",
                 "left": "sleep 60 & echo end"}
 
     def test_what_it_says_is_what_is_judged(self):
@@ -177,24 +100,29 @@ class Runner(Case):
         (self.dir / "value").touch()
         steps = [f"write {self.dir}/value a b", f"write {self.dir}/none/x 1",
                  "run 9 0 mm/good it is", "run 9 0 mm/bad", "run 9 0 mm/crash", "run 1 0 mm/slow",
-                 "run 9 0 mm/left", "run 9 0 mm/none"]
+                 "run 9 0 mm/left", "run 9 0 mm/skips", "run 9 0 mm/none"]
         (self.dir / "list").write_text("".join(step + "\n" for step in steps))
         with mock.patch.object(settings, "BUILD", self.dir / "build"):
             runner = initramfs.compile_static(arches.arch("x86_64"), settings.REPO / torture.kinds()[
                 "selftests"].program)
         ended = subprocess.run([runner, self.dir / "list"], capture_output=True, text=True,
                                timeout=50)
-        self.assertEqual(ended.returncode, 1, ended.stderr)
+        self.assertEqual(ended.returncode, 0, ended.stderr)
         self.assertEqual((self.dir / "value").read_text(), "a b")
-        found = selftests.ran("selftests: " + line for line in ended.stdout.splitlines())
-        self.assertEqual({name: (ran.how, ran.value) for name, ran in found.items()}, {
-            "mm/good it is": ("exit", 0), "mm/bad": ("exit", 1), "mm/crash": ("signal", 9),
-            "mm/slow": ("limit", 1), "mm/left": ("exit", 0), "mm/none": ("exit", 127)})
-        self.assertEqual(found["mm/good it is"].cases, [("it", "ok")])
-        self.assertEqual(found["mm/bad"].cases, [("x", "not ok")])
-        self.assertIn("| begun\n", ended.stdout)
-        self.assertRegex(ended.stdout, r"SELFTESTS-FAILED,write \S+/none/x 1: No such file")
-        self.assertTrue(ended.stdout.endswith("SELFTESTS-END,6,1\n"), ended.stdout)
+        reader = ktap.read(ended.stdout.splitlines())
+        self.assertEqual(ktap.incomplete(reader.root), [])
+        self.assertEqual({test.name: (test.status, test.reason) for test in reader.root.tests}, {
+            f"write {self.dir}/none/x 1": ("failed", "No such file or directory"),
+            "mm/good it is": ("ok", "exit value 0"), "mm/bad": ("failed", "exit value 1"),
+            "mm/crash": ("failed", "ended by signal 9"),
+            "mm/slow": ("failed", "killed at its limit of 1 s"), "mm/left": ("ok", "exit value 0"),
+            "mm/skips": ("failed", "exit value 4, skipped"), "mm/none": ("failed", "exit value 127")})
+        self.assertEqual([leaf.name for leaf in reader.root.leaves() if leaf.status == "ok"],
+                         ["mm/good it is.it", "mm/left"])
+        self.assertIn("mm/bad.x", reader.failed)
+        self.assertIn("    begun\n", ended.stdout)
+        self.assertEqual(reader.figures[-1], ("ran", {"programs": "7"}))
+        self.assertEqual(len(reader.figures), 8)
 
 
 @unittest.skipUnless(shutil.which("make"), "needs make")
