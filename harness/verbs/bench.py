@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
-from ..core import files, look_up, settings
+from ..core import Exit, files, settings
 from ..fetch import options, parser
-from ..bench import plans
-from ..bench.measure import compare, limited, measure_all, read_rt
+from ..bench import plans, results, summary
 
 HELP = """\
 ./run bench [--quick] [--arch ARCH]... [--kernel NAME]... [--guest NAME]... [--boots N]
@@ -20,8 +19,8 @@ preemption model, is left out, and the report says so. Most guests run in simula
 depends neither on this machine nor on its load; the guest "tools" (cyclictest) runs in real
 time: leave the machine alone meanwhile.
 
-The result is in bench/results/DATE-BASE/: points.csv (every raw point), histograms.csv,
-summary.md (the targets, and tables), plots, and the differences of the configurations.
+The result is in bench/results/DATE-BASE/: points.csv (every raw point), summary.md (the
+targets, and tables), plots, and the differences of the configurations.
 
   --quick        the core of it: the queue's two kernels, fewer guests and boots
   --arch ARCH, --kernel NAME, --guest NAME
@@ -52,14 +51,15 @@ def parse(args: list[str]):
 
 def main(args: list[str]) -> int:
     parsed = parse(args)
-    if parsed.compare:
-        return compare(*parsed.compare)
     if parsed.read:
-        return read_rt(parsed.read)
+        return results.sum_up(parsed.read)
     opts = options(parsed)
-    plan = limited(plans.read(opts.queue).of(""), parsed)
-    known = list(dict.fromkeys(arch for item in plan.guest for arch in item.arches))
-    for arch in parsed.arch:
-        look_up("architecture to measure", arch, known)
+    plan = plans.read(opts.queue)
+    if parsed.compare:
+        text, worse = summary.comparison(*parsed.compare, plan.names)
+        print(text)
+        return Exit.TEST if worse else Exit.OK
+    plan = plan.chosen("quick" if parsed.quick else "full", parsed.guest, parsed.kernel, parsed.arch,
+                       parsed.boots, parsed.jobs)
     with files.locked(settings.BUILD, "bench"):
-        return measure_all(plan, opts, parsed, parsed.arch or known)
+        return results.measure(plan, opts, parsed)

@@ -1,8 +1,7 @@
 """The verb `demo`: builds Linux with and without the series, boots both, measures."""
 
-from ..core import Progress
 from ..fetch import options, parser
-from ..bench import demo, measure, plans
+from ..bench import boots, plans, results
 
 HELP = """\
 ./run demo [--queue NAME] [--linux PATH | --tarball FILE]
@@ -14,17 +13,16 @@ Prints a table and says where the raw points (CSV) and a plot (SVG) are.
 
 The guests run in simulated time (one instruction is one nanosecond), which depends neither on
 this machine nor on its load. What is built, booted and measured is data: the guests with
-preset = "demo" in bench/bench.toml.
+presets = ["demo"] in bench/bench.toml.
 """
 
 
 def main(args: list[str]) -> int:
     opts = options(parser("demo").parse_args(args))
-    plan = plans.read(opts.queue).of("demo")
-    progress = Progress(1 + measure.phases(plan, ["x86_64"], []))
-    made = measure.measured(plan, opts, ["x86_64"], progress, [], False)
+    plan = plans.read(opts.queue).chosen("demo")
+    made = boots.measured(plan, opts, [])
     if made.code:
         return made.code
-    progress.phase("table and plot")
-    print(demo.write(made.points, made.kernels, plan, made.info, made.notes))
+    made.progress.phase("table and plot")
+    print("\n" + results.write_demo(plan, made))
     return made.code
