@@ -135,22 +135,18 @@ def prepare(info: TreeInfo, plan: BenchPlan, asked: Kernel, kernel: BenchKernel,
     return ready
 
 
-def memory(nm: str) -> dict[str, int]:
-    """Bytes for each possible CPU, from the text of `nm -S vmlinux`: of all static per-CPU data, and
-    of struct call_function_data. What is not found is left out."""
+def memory(ready: Ready) -> list[Point]:
+    """Bytes for each possible CPU, by the kernel's symbols: of all static per-CPU data, and of struct
+    call_function_data. What is not found is left out."""
+    nm = proc.run([f"{ready.asked.arch.cross}nm", "-S", ready.made.out / "vmlinux"], step="nm",
+                  limit=settings.limit("tool")).output
     at = {name: int(value, 16) for value, name in
           re.findall(r"^([0-9a-f]+) \w (__per_cpu_start|__per_cpu_end)$", nm, re.M)}
     found = {"percpu_bytes": at["__per_cpu_end"] - at["__per_cpu_start"]} if len(at) == 2 else {}
-    if match := re.search(r"^[0-9a-f]+ ([0-9a-f]+) \w cfd_data$", nm, re.M):
-        found["call_data_bytes"] = int(match[1], 16)
-    return found
-
-
-def memory_points(ready: Ready) -> list[Point]:
-    nm = proc.run([f"{ready.asked.arch.cross}nm", "-S", ready.made.out / "vmlinux"], step="nm",
-                  limit=settings.limit("tool")).output
+    found |= {"call_data_bytes": int(size, 16) for size in
+              re.findall(r"^[0-9a-f]+ ([0-9a-f]+) \w cfd_data$", nm, re.M)}
     return [Point(ready.arch, ready.kernel.name, 4, "memory", name, 0, "", 1, 1, float(value))
-            for name, value in memory(nm).items()]
+            for name, value in found.items()]
 
 
 def find_tools(plan: BenchPlan, ready: list[Ready], notes: list[str]) -> dict[str, Tools]:
@@ -197,8 +193,8 @@ def make_job(plan: BenchPlan, ready: Ready, guest: Guest, number: int, tools: To
               limit_s=spec.limit_s, model=model, spoken=cyclictest.SPOKEN if guest.tools else "",
               facts={"kernel": kernel.label, "source": kernel.origin, "arch": arch.name,
                      "accel": spec.accel, "steps": steps})
-    return Job(run, spec, ready.folder / f"{guest.name}-{number}", Point(
-        arch.name, kernel.name, guest.cpus, "", "", 0, guest.name, number, 1, 0, guest.model), guest.tools)
+    point = Point(arch.name, kernel.name, guest.cpus, "", "", 0, guest.name, number, 1, 0, guest.model)
+    return Job(run, spec, ready.folder / f"{guest.name}-{number}", point, guest.tools)
 
 
 def all_jobs(plan: BenchPlan, ready: list[Ready], tools: dict[str, Tools]) -> list[Job]:
@@ -299,7 +295,6 @@ def measured(plan: BenchPlan, opts: Options, notes: list[str], resume: bool = Fa
     jobs = all_jobs(plan, ready, find_tools(plan, ready, notes))
     counted, code = run_jobs([job for job in jobs if not job.tools], plan.jobs, progress, notes, resume)
     real, worse = run_jobs([job for job in jobs if job.tools], 1, progress, notes, resume)
-    found = [*counted, *real, *(point for item in ready if not item.way
-                                for point in memory_points(item))]
+    found = [*counted, *real, *(point for item in ready if not item.way for point in memory(item))]
     progress.done(f"{len(found)} points")
     return Measurements(info, ready, found, notes, code or worse, progress)

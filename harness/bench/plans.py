@@ -215,14 +215,15 @@ def read(queue: Queue, folder: Path = FOLDER) -> BenchPlan:
     data = [queue.data(folder / name) for name in ("bench.toml", "report.toml")]
     plan = records.make(BenchPlan, data[0] | data[1], f"the files of {folder}")
     if len(_named(plan.kernel)) < len(plan.kernel) or len(plan.ours) != 1:
-        raise HarnessError(Exit.USAGE, f"{folder}: the kernels must have names of their own, and one of "
-                           "them source = \"series\".")
+        raise HarnessError(Exit.USAGE, f"{folder}: the kernels must have names of their own, and one "
+                           "of them source = \"series\".")
     for place, known in REFERENCES.items():
         table, key = place.split(".")
         for owner, entry in _named(getattr(plan, table)).items():
             named = getattr(entry, key)
             for name in [named] if isinstance(named, str) and named else named:
-                look_up(f"{known} for {key} of {owner} in {folder},", name, _named(getattr(plan, known)))
+                look_up(f"{known} for {key} of {owner} in {folder},", name,
+                        _named(getattr(plan, known)))
     for guest in plan.guest:
         for arch, step in guest.all_steps():
             look_up(f"architecture of {guest.name} in {folder} for a step,", arch, ["", *guest.arches])

@@ -143,6 +143,6 @@ def draw_histograms(stats: Stats, arch: str, kernels: list[BenchKernel], folder:
             stat.mean * stat.count)
     _draw({case: {kernel: list(line.items()) for kernel, line in lines.items()}
            for case, lines in found.items()}, f"cyclictest on the CPUs that are not held ({arch})",
-          f"In real time, {max((stat.count for stat in mine.values()), default=0)} boots of each kernel "
-          f"together; {BINS} bins a decade; dotted: the length of the hold.", kernels,
+          f"In real time, {max((stat.count for stat in mine.values()), default=0)} boots of each "
+          f"kernel together; {BINS} bins a decade; dotted: the length of the hold.", kernels,
           ("late by (µs)", "wake-ups"), folder / f"cyclictest-{arch}.svg", scratch, counts=True)

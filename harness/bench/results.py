@@ -46,8 +46,7 @@ def version(emulator: str) -> str:
     """Of an emulator: "7.2.22"."""
     output = proc.run([emulator, "--version"], step=f"{emulator} --version",
                       limit=settings.limit("tool")).output
-    match = re.search(r"version (\S+)", output)
-    return match[1] if match else "?"
+    return re.search(r"version (\S+)|$", output)[1] or "?"
 
 
 def write(plan: BenchPlan, folder: Path, made: Measurements, stats: summary.Stats) -> None:

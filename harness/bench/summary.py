@@ -228,6 +228,6 @@ def comparison(one: Path, other: Path, names: Names) -> tuple[str, bool]:
     lines = [f"{key.arch} {key.kernel}: {names.figure(key)}: {spread(old[key])} -> {spread(new[key])} "
              f"({new[key].median / old[key].median if old[key].median else float('inf'):.3f} times)"
              for key in worse]
-    lines.append(f"{len(worse)} of {len(both)} figures got worse by more than the spread, from {one} to "
-                 f"{other}." if both else "The two results have no figure in common.")
+    lines.append(f"{len(worse)} of {len(both)} figures got worse by more than the spread, from {one} "
+                 f"to {other}." if both else "The two results have no figure in common.")
     return "\n".join(lines), bool(worse)

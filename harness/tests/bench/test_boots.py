@@ -21,7 +21,7 @@ from harness.tests.fixture import QUEUE
 def ready(name: str, way: str = "") -> boots.Ready:
     """A kernel for x86_64 that was not built."""
     kernel = next(item for item in FULL.kernel if item.name == name)
-    made = mock.Mock(kernel=Path("k"), build_id="0123abc")
+    made = mock.Mock(kernel=Path("k"), build_id="0123abc", out=Path("out"))
     return boots.Ready(QUEUE, replace(kernel, label="6.0 + series", origin="a package"),
                        mock.Mock(arch=arches.arch("x86_64")), way, made, mock.MagicMock())
 
@@ -41,8 +41,8 @@ class JobsTest(unittest.TestCase):
             self.assertEqual(booted, {
                 "main": every, "none": every[:2], "lazy": every[2:], "preemptoff": every[:2],
                 "tools": every if tools else []})       # they could not be had
-            self.assertEqual({job.folder.parent.name for job in jobs if job.point.guest == "preemptoff"},
-                             {"base-tracer", "series-tracer"})
+            traced = {job.folder.parent.name for job in jobs if job.point.guest == "preemptoff"}
+            self.assertEqual(traced, {"base-tracer", "series-tracer"})
             self.assertEqual(len({job.folder for job in jobs}), len(jobs))
         of = {job.point[:2] + job.point[6:7]: job for job in jobs}
         main, none = of["x86_64", "base", "main"], of["x86_64", "series", "none"]
@@ -72,8 +72,10 @@ class JobsTest(unittest.TestCase):
     def test_percpu(self):
         text = "ffffffff83a00000 D __per_cpu_start\nffffffff83a2f000 D __per_cpu_end\n" \
                "0000000000023740 0000000000000028 d cfd_data\n"
-        self.assertEqual(boots.memory(text), {"percpu_bytes": 0x2f000, "call_data_bytes": 0x28})
-        self.assertEqual(boots.memory("nothing"), {})
+        for output, found in ((text, {"percpu_bytes": 0x2f000, "call_data_bytes": 0x28}), ("", {})):
+            with mock.patch.object(boots.proc, "run", return_value=mock.Mock(output=output)):
+                made = boots.memory(ready("series"))
+            self.assertEqual({point.case: point.value for point in made}, found)
 
     def test_lacking(self):
         self.assertIn("the guest none was not booted with 7.2, 7.3: no preempt=none there",
