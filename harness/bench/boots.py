@@ -241,7 +241,7 @@ def run_job(job: Job, resume: bool, stop: threading.Event) -> tuple[list[Point],
 def run_jobs(jobs: list[Job], workers: int, progress: Progress, notes: list[str],
              resume: bool = False) -> tuple[list[Point], Exit]:
     """All boots, some at a time. A boot that fails becomes a note, and the exit code."""
-    codes = [Exit.OK]
+    codes: list[Exit] = []
 
     def done(number: int, future) -> list[Point]:
         name = jobs[number].run.name
@@ -257,7 +257,7 @@ def run_jobs(jobs: list[Job], workers: int, progress: Progress, notes: list[str]
 
     results = parallel.run([(job.run.name, partial(run_job, job, resume)) for job in jobs], workers,
                            progress.tick, done)
-    return [point for found in results for point in found], codes[:2][-1]
+    return [point for found in results for point in found], codes[0] if codes else Exit.OK
 
 
 def lacking(plan: BenchPlan) -> list[str]:
