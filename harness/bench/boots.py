@@ -68,7 +68,6 @@ class Job:
     spec: qemu.BootSpec
     folder: Path
     point: Point                 # says which boot it is
-    tools: bool                  # of the guest
 
 
 @dataclass(frozen=True)
@@ -194,7 +193,7 @@ def make_job(plan: BenchPlan, ready: Ready, guest: Guest, number: int, tools: To
               facts={"kernel": kernel.label, "source": kernel.origin, "arch": arch.name,
                      "accel": spec.accel, "steps": steps})
     point = Point(arch.name, kernel.name, guest.cpus, "", "", 0, guest.name, number, 1, 0, guest.model)
-    return Job(run, spec, ready.folder / f"{guest.name}-{number}", point, guest.tools)
+    return Job(run, spec, ready.folder / f"{guest.name}-{number}", point)
 
 
 def all_jobs(plan: BenchPlan, ready: list[Ready], tools: dict[str, Tools]) -> list[Job]:
@@ -231,9 +230,11 @@ def run_job(job: Job, resume: bool, stop: threading.Event) -> tuple[list[Point],
         raise HarnessError(verdict.code, f"{job.run.name}: {verdict.reasons[0]}; see {console}.")
     text = console.read_text(errors="replace")
     try:
-        points.check_clock(text, job.spec.arch.clocksource)
-        return (cyclictest.read(text, job.point, job.run.facts["steps"]), []) if job.tools else \
-            points.read(text, job.point)
+        found, discards = points.read(text, job.point, job.spec.arch.clocksource)
+        found += cyclictest.read(text, job.point, job.run.facts["steps"])
+        if not found:
+            raise ValueError("it measured nothing")
+        return found, discards
     except ValueError as error:
         raise HarnessError(Exit.TEST, f"{job.run.name}: {error}; see {console}.") from None
 
@@ -293,8 +294,9 @@ def measured(plan: BenchPlan, opts: Options, notes: list[str], resume: bool = Fa
 
     progress.phase("boots")
     jobs = all_jobs(plan, ready, find_tools(plan, ready, notes))
-    counted, code = run_jobs([job for job in jobs if not job.tools], plan.jobs, progress, notes, resume)
-    real, worse = run_jobs([job for job in jobs if job.tools], 1, progress, notes, resume)
+    counted, code = run_jobs([job for job in jobs if job.spec.icount], plan.jobs, progress, notes,
+                             resume)
+    real, worse = run_jobs([job for job in jobs if not job.spec.icount], 1, progress, notes, resume)
     found = [*counted, *real, *(point for item in ready if not item.way for point in memory(item))]
     progress.done(f"{len(found)} points")
     return Measurements(info, ready, found, notes, code or worse, progress)

@@ -104,7 +104,7 @@ def read(console: str, boot: Point, steps: list[str]) -> list[Point]:
         wrong = [f"it made the rounds {', '.join(item.load for item in found)}"]
     if wrong:
         raise ValueError(f"it gave figures that cannot be used: {wrong[0]}")
-    hold_ms = max(item.hold_ms for item in found)
+    hold_ms = max((item.hold_ms for item in found), default=0)
     points = []
     for item in found:
         case = f"{item.load}, " + (f"held {item.hold_ms} ms" if item.hold_ms else "no CPU held")

@@ -97,7 +97,7 @@ class JobsTest(unittest.TestCase):
         def run_job(job, resume, stop):
             if job == jobs[0]:
                 raise HarnessError(Exit.BOOT, "it hung.")
-            return points.read(CONSOLE, BOOT)
+            return points.read(CONSOLE, BOOT, "tsc")
 
         notes: list[str] = []
         with mock.patch.object(boots, "run_job", run_job):
@@ -137,7 +137,9 @@ class RunTest(unittest.TestCase):
                 (said + CONSOLE + "[    9.0] WARNING: CPU: 1\n", "full", Exit.SPLAT, "WARNING"),
                 (said + CONSOLE.replace("harness: success", ""), "full", Exit.BOOT, "success"),
                 (said + CONSOLE.replace("CLOCK,tsc", "CLOCK,hpet"), "full", Exit.TEST, "main 1: it ran by"),
-                (said + CONSOLE.replace("BENCH-OK,2", "BENCH-OK,3"), "full", Exit.TEST, "made 6")):
+                (said + CONSOLE.replace("BENCH-OK,2", "BENCH-OK,3"), "full", Exit.TEST, "made 6"),
+                (said + "[    3.0] clock: BENCH-CLOCK,tsc\n[    3.7] harness: success\n", "full", Exit.TEST,
+                 "measured nothing")):
             error(self, code, words, self.run_job, console, model)
 
 

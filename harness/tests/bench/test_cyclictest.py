@@ -65,6 +65,9 @@ class ReadTest(unittest.TestCase):
         self.assertEqual((one.counts, one.wakeups), ({7: 10, 120: 2}, 13))
         self.assertEqual(one.summed_up(100)["rt_late"], 1 / (12 * 1000 / 60e6))
 
+    def test_none_is_asked(self):
+        self.assertEqual(cyclictest.read("", BOOT, ["run clock"]), [])
+
     def test_bad(self):
         for old, new, words in (
                 ("RT-HOLDS,idle,0", "RT-FAIL,idle,the load ended early", "idle: the load ended early"),

@@ -11,7 +11,7 @@ from harness.tests.bench.samples import BOOT, CONSOLE, error
 
 class ReadTest(unittest.TestCase):
     def test_good(self):
-        found, discards = points.read(CONSOLE, BOOT)
+        found, discards = points.read(CONSOLE, BOOT, "tsc")
         values = {(point.row, point.case, point.x, point.rep): point.value for point in found}
         self.assertEqual(values, {
             ("memory", "task_bytes", 0, 1): 4096, ("cost", "single", 1, 1): 400,
@@ -28,24 +28,18 @@ class ReadTest(unittest.TestCase):
     def test_bad(self):
         for old, new, words in (
                 ("BENCH-OK,2", "BENCH-OK,3", "made 6"), ("single,1,1,8000", "single,1,1,x", "no sense"),
-                ("third,100000,1,2900", "third,100000,1,2x", "no sense"), (CONSOLE, "", "nothing")):
+                ("third,100000,1,2900", "third,100000,1,2x", "no sense"), ("CLOCK,tsc", "CLOCK,hpet", "hpet, not by tsc"),
+                ("BENCH-CLOCK,tsc", "", "none named")):
             with self.subTest(new), self.assertRaisesRegex(ValueError, words):
                 self.assertIn(old, CONSOLE)
-                points.read(CONSOLE.replace(old, new), BOOT)
-
-    def test_clock(self):
-        points.check_clock(CONSOLE, "tsc")
-        for console, words in ((CONSOLE.replace("CLOCK,tsc", "CLOCK,hpet"), "hpet, not by tsc"),
-                               ("", "none named")):
-            with self.assertRaisesRegex(ValueError, words):
-                points.check_clock(console, "tsc")
+                points.read(CONSOLE.replace(old, new), BOOT, "tsc")
 
     def test_model(self):
-        found, _ = points.read(CONSOLE, BOOT._replace(model="none"))
+        found, _ = points.read(CONSOLE, BOOT._replace(model="none"), "tsc")
         self.assertEqual({point.key.model for point in found}, {"none"})
 
     def test_csv_without_a_model(self):
-        found, _ = points.read(CONSOLE, BOOT)
+        found, _ = points.read(CONSOLE, BOOT, "tsc")
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "points.csv"
             points.write_csv(found, path)
@@ -54,7 +48,7 @@ class ReadTest(unittest.TestCase):
             self.assertEqual(points.read_csv(path), found)
 
     def test_csv(self):
-        found, _ = points.read(CONSOLE, BOOT._replace(model="voluntary"))
+        found, _ = points.read(CONSOLE, BOOT._replace(model="voluntary"), "tsc")
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "points.csv"
             points.write_csv(found, path)

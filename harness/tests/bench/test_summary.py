@@ -128,7 +128,7 @@ class CompareTest(unittest.TestCase):
         self.assertTrue(text.splitlines()[1].startswith("1 of 3 figures got worse"), text)
 
     def test_verb(self):
-        found, _ = points.read(CONSOLE, BOOT)
+        found, _ = points.read(CONSOLE, BOOT, "tsc")
         slower = [point._replace(value=point.value * 2) if point.row == "cost" else point
                   for point in found]
         with tempfile.TemporaryDirectory() as name:
