@@ -13,6 +13,7 @@ from typing import Any
 from .errors import Exit, HarnessError
 
 T = typing.TypeVar("T")
+Text = typing.NewType("Text", str)      # one that must not be empty: a reason, a name
 
 
 def make(cls: type[T], table: dict[str, Any], where: str, **given: Any) -> T:
@@ -40,6 +41,10 @@ _hints = functools.cache(typing.get_type_hints)
 def value(hint: Any, item: Any, where: str) -> Any:
     origin, args = typing.get_origin(hint), typing.get_args(hint)
     if hint is Any:
+        return item
+    if hint is Text:
+        if not value(str, item, where).strip():
+            raise _wrong(f"{where} must not be empty")
         return item
     if origin is typing.Literal:
         if item not in args:

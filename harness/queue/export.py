@@ -21,12 +21,25 @@ FORMAT = ("--zero-commit", "--no-signature", "--numbered", "--no-renames", "--no
 
 
 def render(info: TreeInfo) -> dict[str, bytes]:
-    """The patches on the tree: {file name: content}, in order."""
+    """All that export writes for the tree, {file name: content}: the patches in order, then the
+    file `series`, whose comments are kept, and the cover letter, if there is one."""
+    folder = info.queue.dir
     with tempfile.TemporaryDirectory() as out:
         git(info.path, "format-patch", *FORMAT,
             f"--subject-prefix={info.queue.subject_prefix}", "-o", out,
             f"{info.base_commit}..{info.tip_commit}", step="git format-patch")
-        return {path.name: path.read_bytes() for path in sorted(Path(out).iterdir())}
+        made = {path.name: path.read_bytes() for path in sorted(Path(out).iterdir())}
+    listing, letter = folder / "series", folder / series.COVER
+    top = re.findall(r"^#.*", listing.read_text("utf-8"), re.M) if listing.is_file() else []
+    made["series"] = "".join(f"{line}\n" for line in [*top, *made]).encode()
+    if letter.is_file():
+        made[series.COVER] = cover(letter.read_text("utf-8"), info).encode()
+    return made
+
+
+def written(folder: Path) -> dict[str, bytes]:
+    """What is in a queue's folder of such files."""
+    return {path.name: path.read_bytes() for path in [*folder.glob("[0-9]*.patch"), *folder.glob("series")]}
 
 
 def cover(old: str, info: TreeInfo) -> str:
@@ -49,27 +62,12 @@ def exported_on(folder: Path) -> str:
     return found[1] if found else ""
 
 
-def series_text(old: str, names: list[str]) -> str:
-    """The file `series`: the comments at its top are kept."""
-    lines = old.splitlines()
-    top = [line for line in lines if line.startswith("#")]
-    return "".join(f"{line}\n" for line in [*top, *names])
-
-
-def write(info: TreeInfo) -> list[str]:
-    """Writes the queue's folder; returns the names of the patches."""
-    rendered, folder = render(info), info.queue.dir
-    for path in folder.glob("[0-9]*.patch"):
-        if path.name not in rendered and path.name != series.COVER:
-            path.unlink()
-    for name, content in rendered.items():
-        path = folder / name
-        if not path.is_file() or path.read_bytes() != content:
-            path.write_bytes(content)
-    listing = folder / "series"
-    listing.write_text(series_text(listing.read_text("utf-8") if listing.is_file() else "",
-                                   list(rendered)), encoding="utf-8")
-    letter = folder / series.COVER
-    if letter.is_file():
-        letter.write_text(cover(letter.read_text("utf-8"), info), encoding="utf-8")
-    return list(rendered)
+def write(info: TreeInfo) -> None:
+    """Brings the queue's folder up to date; what has not changed is not written."""
+    folder, new = info.queue.dir, render(info)
+    old = written(folder)
+    for name in old.keys() - new.keys():
+        (folder / name).unlink()
+    for name, content in new.items():
+        if old.get(name) != content:
+            (folder / name).write_bytes(content)

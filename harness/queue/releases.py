@@ -8,18 +8,17 @@ series applies does not say that it builds or boots: `tested` of base.toml says 
 
 import datetime
 import json
+import re
 import tempfile
 import time
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Iterator
+from typing import Any, Callable, Iterable
 
-from ..core import (Exit, HarnessError, Part, Progress, Queue, proc, queues, records, report,
-                    settings)
+from ..core import Exit, HarnessError, Part, Progress, Queue, proc, queues, records, report, settings
 from ..core.files import check_disk
 from ..fetch import apt, host_packages, linux_source
-from ..fetch.releases import Offer, Releases
+from ..fetch.releases import newest
 from . import series, tree
 
 FILE = "releases.toml"
@@ -32,6 +31,7 @@ HEADER = """\
 # It says nothing about building or booting; base.toml lists what passed the whole check.
 
 """
+COLUMNS = ("queue", "release", "source", "git am", "on", "whole check")
 
 
 @dataclass(frozen=True)
@@ -49,10 +49,9 @@ class Release:
     @property
     def place(self) -> str:
         """For a table."""
-        more = [*self.suites]
-        if self.rt:
-            more.append(f"{self.rt - len(self.rt_left_out)} of {self.rt} rt patches")
-        return self.source + (f" ({', '.join(more)})" if more else "")
+        rt = [f"{self.rt - len(self.rt_left_out)} of {self.rt} rt patches"] if self.rt else []
+        more = ", ".join([*self.suites, *rt])
+        return f"{self.source} ({more})" if more else self.source
 
 
 @dataclass(frozen=True)
@@ -64,16 +63,6 @@ class Listed:
 
 
 @dataclass(frozen=True)
-class PartOfRelease:
-    """A git tree with some files of a release."""
-
-    version: str        # "6.12.118"
-    path: Path
-    base: str           # its commit
-    work: Path          # where a work tree of it can be
-
-
-@dataclass(frozen=True)
 class Rt:
     """Debian's PREEMPT_RT patches."""
 
@@ -81,15 +70,7 @@ class Rt:
     patches: tuple[Path, ...] = ()
 
 
-@dataclass
-class Found:
-    """What a look at all releases of a queue found."""
-
-    releases: list[Release] = field(default_factory=list)
-    missing: list[str] = field(default_factory=list)     # a sentence for each that could not be had
-
-
-# --- the data file
+# --- the data file and the table
 
 
 def digest(queue: Queue) -> str:
@@ -102,104 +83,80 @@ def load(queue: Queue) -> Listed:
     return records.make(Listed, settings.toml(path), str(path)) if path.is_file() else Listed()
 
 
-def merged(listed: Listed, found: list[Release], now: str) -> Listed:
-    """The list with what was found; the rest of it stays if it is of the same patches."""
-    sources = {item.source for item in found}
-    kept = [item for item in listed.release if item.source not in sources and listed.series == now]
-    order = {item.release: [int(part) if part.isdigit() else 0 for part in item.release.split(".")]
-             for item in [*found, *kept]}
-    return Listed(now, tuple(sorted([*found, *kept], key=lambda item: order[item.release],
-                                    reverse=True)))
+def save(queue: Queue, found: list[Release]) -> None:
+    """Puts what was found into the list; what else is in it stays if it is of the same patches."""
+    old, now = load(queue), digest(queue)
+    if old.series == now:
+        new = {item.source for item in found}
+        found = [*found, *(item for item in old.release if item.source not in new)]
+    lines = [HEADER + f"series = {json.dumps(now)}\n"]      # strings and numbers are TOML's, too
+    for item in sorted(found, key=lambda item: [int(part) for part in re.findall(r"\d+", item.release)],
+                       reverse=True):
+        lines += ["\n[[release]]\n", *(f"{name} = {json.dumps(value)}\n"
+                                       for name, value in vars(item).items() if value not in ((), 0))]
+    (queue.dir / FILE).write_text("".join(lines), encoding="utf-8")
 
 
-def text(listed: Listed) -> str:
-    """The file: strings and numbers of JSON are TOML's, too."""
-    lines = [HEADER + f"series = {json.dumps(listed.series)}\n"]
-    for item in listed.release:
-        values = {name: value for name, value in vars(item).items() if value not in ((), 0)}
-        lines += ["\n[[release]]\n", *(f"{name} = {json.dumps(value)}\n" for name, value in values.items())]
-    return "".join(lines)
-
-
-# --- tables
-
-
-def rows(listed: dict[str, Queue]) -> list[tuple[str, ...]]:
-    """A row for each release of each queue, with the heading."""
-    made: list[tuple[str, ...]] = [("queue", "release", "source", "git am", "on", "whole check")]
-    for queue in listed.values():
+def table(listed: Iterable[Queue]) -> str:
+    """In Markdown: a row for each release of each queue, then the rt patches that are left out."""
+    rows, left_out = [COLUMNS, ("---",) * len(COLUMNS)], {}
+    for queue in listed:
         whole = {tested.source: tested.date for tested in queue.tested}
         for item in load(queue).release:
-            made.append((queue.name, item.release, item.place, item.result, item.date,
-                         whole.get(item.source, "") if not item.rt else ""))
-    return made
-
-
-def readme_table(listed: dict[str, Queue]) -> str:
-    """The rows in Markdown, and the rt patches that are left out."""
-    head, *body = rows(listed)
-    lines = ["| " + " | ".join(row) + " |" for row in [head, ("---",) * len(head), *body]]
+            rows.append((queue.name, item.release, item.place, item.result, item.date,
+                         whole.get(item.source, "")))
+            if item.rt_left_out:
+                left_out.setdefault(item.rt_left_out, []).append(item.source)
+    lines = ["| " + " | ".join(row) + " |" for row in rows]
     lines += [f"\nThe rt patches leave out, on {', '.join(where)}: " + "; ".join(
         "`{}` ({})".format(*entry.split(": ", 1)) for entry in entries) + "."
-        for entries, where in left_out(listed).items()]
+        for entries, where in left_out.items()]
     return "\n".join(lines) + "\n"
 
 
-def left_out(listed: dict[str, Queue]) -> dict[tuple[str, ...], list[str]]:
-    """The rt patches that are left out -> the releases of which that is true."""
-    found: dict[tuple[str, ...], list[str]] = {}
-    for queue in listed.values():
-        for item in load(queue).release:
-            if item.rt_left_out:
-                found.setdefault(item.rt_left_out, []).append(item.source)
-    return found
-
-
-def in_readme(readme: str, table: str) -> str:
-    """The README's text with the table between its two marks."""
-    before, begin, rest = readme.partition(BEGIN)
+def write_readme() -> None:
+    """The table of all queues between its two marks in README.md."""
+    path = settings.REPO / "README.md"
+    before, begin, rest = path.read_text("utf-8").partition(BEGIN)
     _, end, after = rest.partition(END)
     if not (begin and end):
         raise HarnessError(Exit.USAGE, "README.md has lost the marks between which the table of "
                            "releases stands; restore them, for example with git checkout.")
-    return before + BEGIN + "\n" + table + "\n" + END + after
+    every = map(queues.load, queues.names())
+    path.write_text(f"{before}{BEGIN}\n{table(every)}\n{END}{after}", encoding="utf-8")
 
 
 # --- a release
 
 
-@contextmanager
-def part_of_release(source: Path, queue: Queue, files: list[Path]) -> Iterator[PartOfRelease]:
-    """A throw-away git tree with what the patches touch of a package or tarball."""
+def look(source: Path, name: str, suites: tuple[str, ...], queue: Queue, rt: Rt) -> list[Release]:
+    """The series on a release, a package or tarball, and on that with the rt patches.
+
+    They are put on a throw-away git tree with what they touch of it.
+    """
     host_packages.need("tree")
     queue.build.mkdir(parents=True, exist_ok=True)
     check_disk(queue.build, "release")
-    with tempfile.TemporaryDirectory(dir=queue.build, prefix="release-") as name:
-        folder = Path(name) / "linux"
-        version = linux_source.unpack_files(source, folder, series.touched(files), queue.version)
-        yield PartOfRelease(version, folder, tree.commit_base(folder, version, queue.author),
-                            Path(name) / "am")
+    files, today = series.patches(queue), datetime.date.today().isoformat()
+    with tempfile.TemporaryDirectory(dir=queue.build, prefix="release-") as scratch:
+        folder = Path(scratch) / "linux"
+        version = linux_source.unpack_files(source, folder, series.touched([*files, *rt.patches]),
+                                            queue.version)
+        base = tree.commit_base(folder, version, queue.author)
 
+        def result(commit: str) -> str:
+            try:
+                series.apply(queue, folder, commit, files)
+            except series.NotApplied as error:
+                return f"{error.patch} does not apply: {error.reason}"
+            return APPLIES
 
-def result(queue: Queue, there: PartOfRelease, base: str) -> str:
-    """What git am says to the series on a commit."""
-    try:
-        series.apply(queue, there.path, base, series.patches(queue), there.work)
-    except series.NotApplied as error:
-        return f"{error.patch} does not apply: {error.reason}"
-    return APPLIES
-
-
-def look(source: Path, name: str, suites: tuple[str, ...], queue: Queue, rt: Rt) -> list[Release]:
-    """The series on one release, and on that with the rt patches."""
-    today = datetime.date.today().isoformat()
-    with part_of_release(source, queue, [*series.patches(queue), *rt.patches]) as there:
-        found = [Release(there.version, name, result(queue, there, there.base), today, suites)]
+        found = [Release(version, name, result(base), today, suites)]
         if rt.patches:
-            tip, left_out = series.apply_what_fits(queue, there.path, there.base, rt.patches, there.work)
-            found.append(Release(there.version, f"{name} + rt {rt.version}",
-                                 result(queue, there, tip), today, suites, len(rt.patches),
-                                 tuple(f"{item.patch}: {item.reason}" for item in left_out)))
+            lost: list[series.NotApplied] = []
+            tip = series.apply(queue, folder, base, rt.patches, lost)
+            found.append(Release(version, f"{name} + rt {rt.version}", result(tip), today, suites,
+                                 len(rt.patches), tuple(f"{item.patch}: {item.reason}" for item in lost)))
     return found
 
 
@@ -215,57 +172,49 @@ def unpack_rt(archive: Path, folder: Path) -> tuple[Path, ...]:
 # --- all of a queue
 
 
-def look_at_all(queue: Queue, progress: Progress) -> Found:
-    """The series on each release that can be had; what fails does not stop the others."""
-    found = Found()
-    there = Releases(queue.package, queue.suites, queue.version)
-    offers: list[Offer] = []
-    archives: list[apt.SourceFile] = []
-    tarballs: list[apt.SourceFile] = []
+def look_at_all(queue: Queue, progress: Progress) -> tuple[list[Release], list[str]]:
+    """The series on each release that can be had, and a sentence for each that cannot."""
+    there = apt.Apt(True, queue.suites, f"apt-{queue.package}")
+    found: list[Release] = []
+    missing: list[str] = []
 
-    @contextmanager
-    def step(what: str) -> Iterator[None]:
+    def attempt(what: str, step: Callable[[], Any]) -> Any:
+        """What the step gives; None if it fails, which does not stop the others."""
         progress.tick(what)
         try:
-            yield
+            check_disk(settings.fetched(), "source")
+            return step()
         except HarnessError as error:
-            missing(f"{what}: {error.message.splitlines()[0]}")
+            lack(f"{what}: {error.message.splitlines()[0]}")
 
-    def missing(sentence: str) -> None:
-        found.missing.append(sentence)
+    def lack(sentence: str) -> None:
+        missing.append(sentence)
         progress.done(f"not had: {sentence}")
 
-    def add(releases: list[Release]) -> None:
-        found.releases.extend(releases)
-        for item in releases:
+    def source(ending: str) -> apt.Download | None:
+        return there.first_of(there.source_files(queue.package, queue.version, ending))
+
+    def on(name: str, file: apt.Download | None, suites: tuple[str, ...], rt: Rt) -> None:
+        for item in look(file.path, name or file.path.name, suites, queue, rt) if file else ():
+            found.append(item)
             progress.done(f"{item.release}, {item.place}: {item.result}")
 
-    with step("lists of packages"):
-        made, sentences = there.offers()
-        for sentence in sentences:
-            missing(sentence)
-        offers += made
-        if offers:
-            archives += there.source_files(apt.DEBIAN)
-            tarballs += there.source_files(apt.ORIG)
+    offers, lacking = attempt("lists of packages", lambda: newest(
+        there, queue.package, queue.version)) or ({}, [])
+    for sentence in lacking:
+        lack(sentence)
+    if not offers:
+        return found, missing
     with tempfile.TemporaryDirectory() as folder:
-        rt = Rt()
-        if archives:
-            with step("rt patches"):
-                archive = there.first_of(archives)
-                rt = Rt(archive.version, unpack_rt(archive.path, Path(folder)))
-                # What they were made for, beside what is newest.
-                if rt.patches and archive.version not in [offer.version for offer in offers]:
-                    offers += filter(None, [there.package_of(archive.version)])
-        for offer in offers:
-            name = f"{offer.package} {offer.version}"
-            with step(name):
-                add(look(there.package_file(offer), name, offer.suites, queue, rt))
-    if tarballs:
-        with step("unpatched tarball"):
-            path = there.first_of(tarballs).path
-            add(look(path, path.name, (), queue, Rt()))
-    return found
+        archive = attempt("rt patches", lambda: source(apt.DEBIAN))
+        rt = Rt(archive.version, unpack_rt(archive.path, Path(folder))) if archive else Rt()
+        if rt.patches:
+            offers.setdefault(rt.version, ())   # what they were made for, beside what is newest
+        for version, suites in offers.items():
+            name = f"{queue.package} {version}"
+            attempt(name, lambda: on(name, there.binary(queue.package, version), suites, rt))
+        attempt("unpatched tarball", lambda: on("", source(apt.ORIG), (), Rt()))
+    return found, missing
 
 
 def check(chosen: list[Queue], progress: Progress) -> list[Part]:
@@ -274,43 +223,16 @@ def check(chosen: list[Queue], progress: Progress) -> list[Part]:
     for queue in chosen:
         progress.phase(f"{queue.name}: git am of {len(series.names(queue.dir))} patches on each release")
         start = time.monotonic()
-        found = look_at_all(queue, progress)
-        if found.releases:
-            (queue.dir / FILE).write_text(text(merged(load(queue), found.releases, digest(queue))),
-                                          encoding="utf-8")
+        found, missing = look_at_all(queue, progress)
+        if found:
+            save(queue, found)
         else:
             parts.append(report.died(queue.name, Exit.FETCH, time.monotonic() - start,
                                      "no release could be had"))
-        for item in found.releases:
+        for item in found:
             good = item.result == APPLIES
             parts.append(Part(f"{queue.name} {item.source}", Exit.OK if good else Exit.APPLY, int(good),
                               int(not good), 0, 0, item.result))
-        parts += [Part(queue.name, Exit.OK, 0, 0, 1, 0, sentence) for sentence in found.missing]
+        parts += [Part(queue.name, Exit.OK, 0, 0, 1, 0, sentence) for sentence in missing]
     write_readme()
     return parts
-
-
-def write_readme() -> None:
-    """The README's table as the data files have it."""
-    path = settings.REPO / "README.md"
-    old = path.read_text("utf-8")
-    new = in_readme(old, readme_table(every()))
-    if new != old:
-        path.write_text(new, encoding="utf-8")
-
-
-def every() -> dict[str, Queue]:
-    """Every queue by its name."""
-    return {name: queues.load(name) for name in queues.names()}
-
-
-def table(chosen: list[Queue], parts: list[Part]) -> str:
-    """What a terminal shows at the end."""
-    listed = {queue.name: queue for queue in chosen}
-    lines = [report.text_table(rows(listed), 6)]
-    for entries, where in left_out(listed).items():
-        lines += [f"rt patches left out on {', '.join(where)}:", *(f"  {entry}" for entry in entries)]
-    lines += [f"not had, {part.name}: {part.note}" for part in parts if part.skipped or
-              part.code == Exit.FETCH]
-    return "\n".join([*lines, 'Applied is not built or booted: only what has a date under "whole '
-                      'check" was.'])

@@ -9,11 +9,10 @@ import re
 import shutil
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Iterator
+from typing import Iterator, Sequence
 
 from ..core import Exit, HarnessError, Queue
 from ..core.git import ask, git, identity
-from ..core.proc import Result
 
 COVER = "0000-cover-letter.patch"
 
@@ -56,7 +55,7 @@ def digest(files: list[Path]) -> str:
     return total.hexdigest()
 
 
-def touched(files: list[Path]) -> list[str]:
+def touched(files: Sequence[Path]) -> list[str]:
     """Paths of the kernel tree that the patches change, create or remove."""
     found: set[str] = set()
     for path in files:
@@ -70,81 +69,54 @@ def touched(files: list[Path]) -> list[str]:
 
 def test_patches(queue: Queue) -> list[Path]:
     """The patches of the series that touch nothing outside of lib/: the tests."""
-    found = []
-    for path in patches(queue):
-        paths = touched([path])
-        if paths and all(name.startswith("lib/") for name in paths):
-            found.append(path)
-    return found
+    return [path for path in patches(queue)
+            if (paths := touched([path])) and all(name.startswith("lib/") for name in paths)]
 
 
-def apply(queue: Queue, repo: Path, base: str, files: list[Path],
-          work: Path | None = None) -> str:
+def apply(queue: Queue, repo: Path, base: str, files: Sequence[Path],
+          left_out: list[NotApplied] | None = None) -> str:
     """Puts the patches on commit `base` of repo with git am; the tip. Its work tree is not touched.
 
-    It is done in a throw-away work tree, which holds only the files that the
-    patches touch. Committer and dates are fixed, so the commit ids depend on nothing
-    but the base and the patches. Raises APPLY, naming the patch that does not apply.
+    It is done in a throw-away work tree. Committer and dates are fixed, so the commit ids
+    depend on nothing but the base and the patches. Raises APPLY, naming the patch that does not
+    apply; given a list, does without those, and puts the errors there.
     """
-    if not files:
-        return base
-    with _thrown_away(queue, repo, base, files, work) as place:
-        result = _am(queue, place, files)
-        if result.returncode:
-            raise _failure(place, files, result.output)
+    with sparse(queue, repo, base, files) as place:
+        for batch in [files] if left_out is None and files else [[path] for path in files]:
+            done = git(place, "am", "--committer-date-is-author-date", "--no-3way", "--no-scissors",
+                       "--no-gpg-sign", *batch, env=identity(queue.author), check=False)
+            if not done.returncode:
+                continue
+            number = re.search(r"^Patch failed at (\d+)", done.output, re.M)
+            path = batch[int(number[1]) - 1 if number else 0]
+            said = re.findall(r"^error: *(.*)", done.output, re.M) or \
+                (done.output.strip() or "no reason given").splitlines()[-1:]
+            if left_out is None:
+                raise NotApplied(path.name, said[0])
+            git(place, "am", "--abort", env=identity(queue.author))
+            there = not git(place, "apply", "--reverse", "--check", path, check=False).returncode
+            left_out.append(NotApplied(path.name, "the tree has this change" if there else said[0]))
         return ask(place, "rev-parse", "HEAD")
 
 
-def apply_what_fits(queue: Queue, repo: Path, base: str, files: list[Path],
-                    work: Path | None = None) -> tuple[str, list[NotApplied]]:
-    """As apply, one patch after the other, but without those that do not apply: the tip, and these."""
-    left_out = []
-    with _thrown_away(queue, repo, base, files, work) as place:
-        for path in files:
-            result = _am(queue, place, [path])
-            if result.returncode:
-                error = _failure(place, [path], result.output)
-                git(place, "am", "--abort", env=identity(queue.author))
-                there = git(place, "apply", "--reverse", "--check", path, check=False).returncode == 0
-                left_out.append(NotApplied(path.name, "the tree has this change") if there else error)
-        return ask(place, "rev-parse", "HEAD"), left_out
-
-
 @contextmanager
-def _thrown_away(queue: Queue, repo: Path, base: str, files: list[Path],
-                 work: Path | None) -> Iterator[Path]:
-    """A work tree at base, only for the block, with nothing but the files that the patches touch."""
-    work = work or queue.build / "am"
+def sparse(queue: Queue, repo: Path, commit: str, files: Sequence[Path]) -> Iterator[Path]:
+    """A work tree at the commit, only for the block, with nothing but the files that the patches touch."""
+    work = queue.build / "am"
     discard_worktree(repo, work)
     try:
-        git(repo, "worktree", "add", "--no-checkout", "--detach", work, base)
+        git(repo, "worktree", "add", "--no-checkout", "--detach", work, commit)
         patterns = "".join(f"/{path}\n" for path in touched(files))
         git(work, "sparse-checkout", "set", "--no-cone", "--stdin", stdin=patterns)
-        git(work, "checkout", "--detach", base)
+        git(work, "checkout", "--detach", commit)
         yield work
     finally:
         discard_worktree(repo, work)
 
 
-def _am(queue: Queue, work: Path, files: list[Path]) -> Result:
-    return git(work, "am", "--committer-date-is-author-date", "--no-3way", "--no-scissors",
-               "--no-gpg-sign", *files, env=identity(queue.author), check=False)
-
-
 def commits(tree: Path, base: str, tip: str) -> list[str]:
     """The commits after base up to tip, oldest first."""
     return ask(tree, "rev-list", "--reverse", f"{base}..{tip}").split()
-
-
-def _failure(work: Path, files: list[Path], output: str) -> NotApplied:
-    """Says which patch git am stopped at, and why."""
-    number = Path(ask(work, "rev-parse", "--git-path", "rebase-apply/next"))
-    number = number if number.is_absolute() else work / number
-    index = int(number.read_text()) - 1 if number.is_file() else 0
-    reasons = [line for line in output.splitlines() if line.startswith("error:")]
-    reason = reasons[0].removeprefix("error:").strip() if reasons else \
-        (output.strip().splitlines() or ["no reason given"])[-1]
-    return NotApplied(files[index].name, reason)
 
 
 def discard_worktree(repo: Path, work: Path) -> None:

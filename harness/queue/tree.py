@@ -59,10 +59,6 @@ def read_record(tree: Path) -> Record | None:
         return None
 
 
-def tree_path(queue: Queue) -> Path:
-    return queue.build / "linux"
-
-
 def info(queue: Queue, tree: Path, record: Record) -> TreeInfo:
     return TreeInfo(queue, tree, record.base_commit, record.tip_commit, record.source["name"],
                     record.kernel_version, record.source["checksum"])
@@ -73,8 +69,7 @@ def ensure_tree(opts: Options, progress: Progress | None = None, update: bool = 
     """Makes or reuses the patched tree; never throws away work in it unless told to."""
     host_packages.need("tree")
     tick = progress.tick if progress else (lambda text: None)
-    queue = opts.queue
-    tree = tree_path(queue)
+    queue, tree = opts.queue, opts.queue.build / "linux"
     files = series.patches(queue)
     wanted = series.digest(files)
     record = read_record(tree)
@@ -88,10 +83,7 @@ def ensure_tree(opts: Options, progress: Progress | None = None, update: bool = 
         record = _make(tree, opts, files, wanted, tick)
     elif record.series != wanted:
         tick("applying the series")
-        tip = series.apply(queue, tree, record.base_commit, files)
-        record = _move(tree, record, tip, wanted)
-    (queue.build / "source.json").write_text(
-        json.dumps({"kernel_version": record.kernel_version, **record.source}, indent=1) + "\n")
+        record = _move(tree, record, series.apply(queue, tree, record.base_commit, files), wanted)
     return info(queue, tree, record)
 
 
@@ -127,17 +119,14 @@ def _finish_move(tree: Path, record: Record) -> Record:
     if not record.moving_to:
         return record
     (tree / ".git/index.lock").unlink(missing_ok=True)
-    git(tree, "reset", "--hard", "--quiet", record.tip_commit)
-    record = replace(record, moving_to="")
-    record.write(tree)
-    return record
+    return _move(tree, record, record.tip_commit, record.series)
 
 
 def _move(tree: Path, record: Record, tip: str, wanted: str) -> Record:
     """Moves the clean work tree to tip; files that do not differ keep their time stamps."""
     replace(record, moving_to=tip).write(tree)
     git(tree, "reset", "--hard", "--quiet", tip)
-    record = replace(record, tip_commit=tip, series=wanted)
+    record = replace(record, tip_commit=tip, series=wanted, moving_to="")
     record.write(tree)
     return record
 
@@ -158,13 +147,6 @@ def changed(info: TreeInfo, change: Callable[[Path], object]) -> Iterator[None]:
         yield
     finally:
         _finish_move(info.path, moving)
-
-
-def mark_exported(tree: Path, record: Record, head: str) -> Record:
-    """Notes that the commits up to head are in the queue; the next use applies them anew."""
-    record = replace(record, tip_commit=head, series="")
-    record.write(tree)
-    return record
 
 
 def _make(tree: Path, opts: Options, files: list[Path], wanted: str, tick) -> Record:
@@ -219,19 +201,13 @@ def worktree(info: TreeInfo, name: str, commit: str) -> Path:
 
     Files that do not differ between two uses keep their time stamps.
     """
-    tree, path = tree_path(info.queue), info.queue.build / f"linux-{name}"
+    tree, path = info.queue.build / "linux", info.queue.build / f"linux-{name}"
     if not (path / ".git").is_file() or git(path, "rev-parse", "HEAD", check=False).returncode:
-        new = path.with_name(path.name + ".new")
         check_disk(path, "worktree")
-        series.discard_worktree(tree, new)
         series.discard_worktree(tree, path)
-        try:
-            git(tree, "worktree", "add", "--quiet", "--detach", new, commit)
-            git(tree, "worktree", "move", new, path)
-        except BaseException:
-            series.discard_worktree(tree, new)
-            raise
-    elif ask(path, "rev-parse", "HEAD") != commit or ask(path, "status", "--porcelain"):
+        git(tree, "worktree", "add", "--quiet", "--detach", "--no-checkout", path, commit)
+    # One whose checkout was interrupted is completed like one that is at another commit.
+    if ask(path, "rev-parse", "HEAD") != commit or ask(path, "status", "--porcelain"):
         (tree / ".git/worktrees" / path.name / "index.lock").unlink(missing_ok=True)
         git(path, "reset", "--hard", "--quiet", commit)
         git(path, "clean", "-fdq")

@@ -52,11 +52,9 @@ def main(args: list[str]) -> int:
     if parsed.releases:
         if parsed.lanes or parsed.linux or parsed.tarball:
             words.error("--releases takes no lane, and finds the sources itself")
-        named = [queues.load(parsed.queue)] if parsed.queue else list(releases.every().values())
-        parts = releases.check(named, Progress(len(named)))
-        print("\n" + releases.table(named, parts))
-        print(report.closing(parts))
-        return report.exit_code(parts)
+        named = [queues.load(name) for name in ([parsed.queue] if parsed.queue else queues.names())]
+        return report.finish(releases.check(named, Progress(len(named))), "Applied is not built or "
+                             "booted; README.md has the table, with what passed the whole check.")
     opts = options(parsed)
     chosen = lane_files.choose(opts.queue, parsed.lanes, parsed.all)
     if parsed.quick:

@@ -1,9 +1,12 @@
 """The verb `export`: writes the tree's commits back as patches."""
 
+from dataclasses import replace
+
 from ..core import Exit, HarnessError, Parser, queues
 from ..core.git import ask, git
+from ..queue import series
 from ..queue.export import write
-from ..queue.tree import info, mark_exported, read_record, tree_path
+from ..queue.tree import info, read_record
 
 HELP = """\
 ./run export [--queue NAME]
@@ -19,7 +22,7 @@ def main(args: list[str]) -> int:
     parser = Parser("export")
     parser.add_argument("--queue")
     queue = queues.load(parser.parse_args(args).queue)
-    path = tree_path(queue)
+    path = queue.build / "linux"
     record = read_record(path)
     if record is None:
         raise HarnessError(Exit.USAGE, f"there is no tree at {path} to export; make it with "
@@ -35,7 +38,8 @@ def main(args: list[str]) -> int:
     if ask(path, "rev-list", "--merges", f"{record.base_commit}..{head}"):
         raise HarnessError(Exit.USAGE, f"{path} holds merge commits, which cannot be patches; "
                            "rebase them onto the branch base, then export.")
-    record = mark_exported(path, record, head)
-    names = write(info(queue, path, record))
-    print(f"{len(names)} patches written to {queue.dir}, based on Linux {record.kernel_version}")
+    record = replace(record, tip_commit=head, series="")   # the next use applies them anew
+    record.write(path)
+    write(info(queue, path, record))
+    print(f"{len(series.names(queue.dir))} patches written to {queue.dir}, based on Linux {record.kernel_version}")
     return Exit.OK

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import io
 import os
@@ -14,7 +15,7 @@ from harness.core import queues, settings
 from harness.core.errors import Exit, HarnessError
 from harness.core.progress import Progress
 from harness.fetch import apt
-from harness.fetch.releases import Offer, Releases
+from harness.fetch.releases import newest
 from harness.proof import queue_checks
 from harness.queue import releases, series
 from harness.queue.releases import APPLIES, Release
@@ -108,13 +109,11 @@ class OneRelease(Fixture):
     def test_other_line_and_no_kernel(self) -> None:
         tarball = self.tarball(8)
         for queue, path, text in ((self.world, self.top / "none.tar.xz", "none"),
-                                  (mock.Mock(wraps=self.world, version="9.9", build=self.world.build),
-                                   tarball, "9.9.y is wanted")):
+                                  (dataclasses.replace(self.world, version="9.9"), tarball, "9.9.y is wanted")):
             if not path.exists():
                 sh("tar", "-cJf", path, "repo/patches/v9.8/series", cwd=self.top)
             with self.assertRaises(HarnessError) as caught:
-                with releases.part_of_release(path, queue, []):
-                    pass
+                releases.look(path, "t", (), queue, releases.Rt())
             self.assertEqual(caught.exception.code, Exit.FETCH)
             self.assertIn(text, caught.exception.message)
 
@@ -124,26 +123,29 @@ class DataFile(Fixture):
     NEW = Release("9.8.10", 'p "9.8.10-1"', "0001-x.patch does not apply: why", "2024-02-02",
                   ("stable",), 3, ("2.patch: why",))
 
-    def write(self, *items: Release) -> None:
-        (self.queue / releases.FILE).write_text(releases.text(
-            releases.Listed(releases.digest(self.world), items)))
+    def sources(self) -> list[tuple[str, str]]:
+        return [(item.source, item.date) for item in releases.load(self.world).release]
 
     def test_written_and_read(self) -> None:
-        self.write(self.NEW, self.OLD)
+        releases.save(self.world, [self.OLD, self.NEW])
         self.assertEqual(releases.load(self.world).release, (self.NEW, self.OLD))
         self.assertEqual(tomllib.loads((self.queue / releases.FILE).read_text())["release"][0]["rt"], 3)
 
     def test_what_was_not_looked_at_stays_while_the_series_is_the_same(self) -> None:
-        again = Release("9.8.6", "p 9.8.6-1", APPLIES, "2024-03-03")
-        listed = releases.Listed("a", (self.OLD,))
-        self.assertEqual(releases.merged(listed, [self.NEW], "a").release, (self.NEW, self.OLD))
-        self.assertEqual(releases.merged(listed, [again], "a").release, (again,))
-        self.assertEqual(releases.merged(listed, [self.NEW], "b").release, (self.NEW,))
+        releases.save(self.world, [self.OLD])
+        releases.save(self.world, [dataclasses.replace(self.NEW, date="2024-03-03")])
+        self.assertEqual(self.sources(), [(self.NEW.source, "2024-03-03"), (self.OLD.source, self.OLD.date)])
+        releases.save(self.world, [self.NEW])
+        self.assertEqual(self.sources()[0], (self.NEW.source, self.NEW.date))
+        path = series.patches(self.world)[0]
+        path.write_text(path.read_text() + "\n")
+        releases.save(self.world, [self.NEW])
+        self.assertEqual(self.sources(), [(self.NEW.source, self.NEW.date)])
 
     def test_readme(self) -> None:
         (self.queue / "base.toml").write_text((self.queue / "base.toml").read_text() + (
             '[[tested]]\nrelease = "9.8.6"\nsource = "p 9.8.6-1"\ndate = "2023-12-31"\n'))
-        self.write(self.NEW, self.OLD)
+        releases.save(self.world, [self.NEW, self.OLD])
         releases.write_readme()
         text = (settings.REPO / "README.md").read_text()
         self.assertIn("| v9.8 | 9.8.6 | p 9.8.6-1 | applies | 2024-01-01 | 2023-12-31 |", text)
@@ -152,19 +154,20 @@ class DataFile(Fixture):
         self.assertTrue(text.endswith("end\n"))
         releases.write_readme()
         self.assertEqual((settings.REPO / "README.md").read_text(), text)
+        (settings.REPO / "README.md").write_text("no marks")
         with self.assertRaises(HarnessError):
-            releases.in_readme("no marks", "")
+            releases.write_readme()
 
     def test_queue_check(self) -> None:
-        context = queue_checks.Context(self.opts, Progress(1, io.StringIO()))
-        self.assertTrue(queue_checks.check_releases(context).skipped)
-        self.write(self.OLD)
-        self.write(self.OLD, self.NEW)
-        self.assertEqual(queue_checks.check_releases(context).detail,
+        with self.assertRaises(queue_checks.Skipped):
+            queue_checks.check_releases(self.world)
+        releases.save(self.world, [self.OLD, self.NEW])
+        self.assertEqual(queue_checks.check_releases(self.world)[1],
                          "git am took the series on 1 of 2 releases")
         path = series.patches(self.world)[0]
         path.write_text(path.read_text() + "\n")
-        self.assertTrue(queue_checks.check_releases(context).skipped)
+        with self.assertRaises(queue_checks.Skipped):
+            queue_checks.check_releases(self.world)
 
 
 class AllReleases(Fixture):
@@ -251,10 +254,9 @@ esac"""
             ("9.8.7", "linux-source-9.8 9.8.7-1 + rt 9.8.6-1", APPLIES, ("stable",)),
             ("9.8.7", "linux_9.8.7.orig.tar.xz", APPLIES, ())])
         self.assertEqual([part.code for part in parts], [Exit.APPLY] * 2 + [Exit.OK] * 3)
-        text = releases.table([self.world], parts)
-        self.assertIn("  2.patch: kernel/rt.c: does not exist in index", text)
-        self.assertIn("not built or booted", text)
-        self.assertIn(bad, (settings.REPO / "README.md").read_text())
+        readme = (settings.REPO / "README.md").read_text()
+        self.assertIn("`2.patch` (kernel/rt.c: does not exist in index)", readme)
+        self.assertIn(bad, readme)
         self.assertIn("9.8.7, linux_9.8.7.orig.tar.xz: applies", log)
 
     def test_what_cannot_be_had_does_not_stop_the_others(self) -> None:
@@ -276,11 +278,11 @@ esac"""
 
     def test_suite_without_the_package_and_suite_without_lists(self) -> None:
         self.apt("exit 0", "\n".join(line for line in MADISON.splitlines() if "security" in line))
-        there = Releases("linux-source-9.8", ("stable-security", "stable", "gone"), "9.8")
-        (there.apt.folder / "lists").mkdir(parents=True)
-        (there.apt.folder / "lists/m_dists_stable_InRelease").touch()
-        self.assertEqual(there.offers(), (
-            [Offer("linux-source-9.8", "9.8.8-1", ("stable-security",))],
+        there = apt.Apt(True, ("stable-security", "stable", "gone"), "apt-x")
+        (there.folder / "lists").mkdir(parents=True)
+        (there.folder / "lists/m_dists_stable_InRelease").touch()
+        self.assertEqual(newest(there, "linux-source-9.8", "9.8"), (
+            {"9.8.8-1": ("stable-security",)},
             ["stable does not offer linux-source-9.8.", "the lists of gone could not be fetched."]))
 
     def test_no_network(self) -> None:
@@ -293,8 +295,8 @@ esac"""
 
     def test_no_apt(self) -> None:
         with mock.patch("harness.fetch.releases.shutil.which", return_value=None):
-            self.assertEqual(Releases("p", ("s",), "9.8").offers(),
-                             ([], ["there is no apt-get here to fetch releases with."]))
+            self.assertEqual(newest(apt.Apt(True, ("s",)), "p", "9.8"),
+                             ({}, ["there is no apt-get here to fetch releases with."]))
 
     def test_disk(self) -> None:
         with mock.patch("harness.core.files.shutil.disk_usage", return_value=mock.Mock(free=1 << 20)):
@@ -308,9 +310,9 @@ esac"""
         self.package(8)
         self.package(7)
         self.apt(self.GET.format(top=self.top))
-        there = Releases("linux-source-9.8", self.world.suites, "9.8")
+        there = apt.Apt(True, self.world.suites, "apt-x")
         for version in ("9.8.8-1", "9.8.7-1"):
-            self.assertIn(version, there.package_file(Offer("linux-source-9.8", version, ())).name)
+            self.assertIn(version, there.binary("linux-source-9.8", version).path.name)
 
 
 class Verb(Fixture):
@@ -325,7 +327,7 @@ class Repository(World):
     def test_readme_has_the_table_of_the_data_files(self) -> None:
         with mock.patch.object(settings, "REPO", Path(releases.__file__).parents[2]):
             readme = (settings.REPO / "README.md").read_text("utf-8")
-            self.assertEqual(releases.in_readme(readme, releases.readme_table(releases.every())), readme)
+            self.assertIn(releases.table(map(queues.load, queues.names())), readme)
             for queue in map(queues.load, queues.names()):
                 for item in releases.load(queue).release:
                     self.assertTrue(apt.release(item.release, queue.version), item)
