@@ -1,8 +1,8 @@
 """Edits of C sources: what a mutant changes, said so that it fits more than one kernel.
 
 In:  a file like proof/mutants/edits/NAME.toml, sources.  Out: the sources with the edits made.
-An edit names a file, a function ("struct NAME"; nothing for what is outside of all), the lines
-that are there, exactly once, and those that come in their place.
+An edit names a file, a function (nothing for anywhere in the file), the lines that are there,
+exactly once, and those that come in their place.
 """
 
 import re
@@ -11,62 +11,56 @@ from pathlib import Path
 from typing import Iterable
 
 from ..core import Exit, HarnessError, records, settings
+from . import c_text
 
 
 @dataclass(frozen=True)
 class Edit:
     file: str           # path in the kernel tree
-    function: str       # "" if it is outside of all functions
+    function: str       # "": the lines may be anywhere
     old: str            # whole lines
     new: str
 
-
-def load(path: Path) -> list[Edit]:
-    entries = settings.toml(path).get("edit", [])
-    found = [records.make(Edit, entry, f"an [[edit]] in {path}") for entry in entries]
-    if not found or not all(edit.old.endswith("\n") for edit in found):
-        raise HarnessError(Exit.USAGE, f"{path} must have an [[edit]], and old text of whole lines.")
-    return found
+    def __post_init__(self) -> None:
+        if not self.old.endswith("\n"):
+            raise ValueError("the old text must be whole lines")
 
 
-def spans(text: str, name: str) -> list[tuple[int, int]]:
-    """(start, end) of each definition of a function, by the style of the kernel.
+def load(path: Path) -> tuple[Edit, ...]:
+    return records.value(tuple[Edit, ...], settings.toml(path).get("edit"), f"[[edit]] of {path}")
 
-    There can be several, one for each setting of an option. Without a name, it is the whole text.
+
+def place(text: str, edit: Edit) -> int:
+    """Where in the text the old lines are; APPLY if that is not one place.
+
+    A function can be defined several times, once for each setting of an option.
     """
-    if not name:
-        return [(0, len(text))]
-    head = rf"{name}\s*\{{" if name.startswith("struct ") else \
-        rf"(?![\s#])[^\n;{{}}]*\b{name}\([^;{{}}]*^\{{"
-    return [found.span() for found in re.finditer(rf"^{head}\n.*?^\}}", text, re.M | re.S)]
-
-
-def changed(text: str, edit: Edit) -> str:
-    """The text with the edit made; APPLY if it does not fit."""
-    there = spans(text, edit.function)
-    places = [place for start, end in there for place in _lines(text, edit.old, start, end)]
-    where = f"{edit.function}() of {edit.file}" if edit.function else edit.file
-    if len(places) != 1:
+    plain = c_text.blank(text)
+    spans = [(start, end + 1) for name, start, end in c_text.functions(plain) if name == edit.function] \
+        if edit.function else [(0, len(text))]
+    found = [match.start() for match in re.finditer("^" + re.escape(edit.old), text, re.M)
+             if any(start <= match.start() and match.end() <= end for start, end in spans)]
+    if len(found) != 1:
+        where = f"{edit.function}() of {edit.file}" if edit.function else edit.file
         begins = edit.old.strip().splitlines()[0].strip()
-        raise HarnessError(Exit.APPLY, f"{len(places) or 'no'} places in {where} fit an edit that "
+        raise HarnessError(Exit.APPLY, f"{len(found) or 'no'} places in {where} fit an edit that "
                            f"begins with {begins!r}; there must be one.")
-    return text[:places[0]] + edit.new + text[places[0] + len(edit.old):]
-
-
-def _lines(text: str, old: str, start: int, end: int) -> list[int]:
-    """Where the lines are in a part of the text."""
-    return [found.start() for found in re.finditer("^" + re.escape(old), text, re.M)
-            if start <= found.start() and found.end() <= end + 1]
+    return found[0]
 
 
 def made(edits: Iterable[Edit], tree: Path) -> dict[str, str]:
-    """File -> its text with the edits made, which the tree is left without."""
+    """File -> its text with the edits made, all of which are to what the tree has."""
     texts: dict[str, str] = {}
+    placed = []
     for edit in edits:
         path = tree / edit.file
-        if edit.file not in texts and not path.is_file():
+        if not path.is_file():
             raise HarnessError(Exit.APPLY, f"there is no {edit.file} to edit.")
-        texts[edit.file] = changed(texts.get(edit.file) or path.read_text("utf-8"), edit)
+        text = texts.setdefault(edit.file, path.read_text("utf-8"))
+        placed.append((place(text, edit), edit))
+    for start, edit in sorted(placed, key=lambda item: item[0], reverse=True):
+        text = texts[edit.file]
+        texts[edit.file] = text[:start] + edit.new + text[start + len(edit.old):]
     return texts
 
 

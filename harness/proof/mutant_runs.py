@@ -6,7 +6,6 @@ change in the tree for as long as its build lasts.
 """
 
 import filecmp
-import json
 import re
 import time
 from dataclasses import replace
@@ -14,14 +13,15 @@ from pathlib import Path
 
 from ..core import Exit, HarnessError, Part, Progress, Queue, proc, settings
 from ..core.files import check_disk, new_folder
+from ..core.report import guarded
 from ..fetch import Options
 from ..queue import TreeInfo, tree
 from ..build import kernel_build
 from ..guest import qemu
-from ..judge import judge, runs
+from ..judge import judge, runs, torture
 from ..lanes import lane_files, lane_run
 from . import edits, mutants
-from .mutants import Mutant, Table, Watch
+from .mutants import Mutant, Watch
 
 
 class Caught(Exception):
@@ -33,27 +33,31 @@ def reduced(lane: lane_files.Lane, mutant: Mutant) -> lane_files.Lane:
 
     That is its cases, at boot only, or the lane's torture test with the mutant's parameters.
     """
+    short = replace(lane, suites=(), torture=(), boot_limit_s=mutant.limit_s,
+                    cmdline=f"{lane.cmdline} {mutant.cmdline}".strip())
     if mutant.caught_by == "torture":
-        asked = lane.torture[0]
-        return replace(lane, suites=(), torture=(replace(
-            asked, params=mutant.params, seconds=mutant.seconds or asked.seconds),))
-    return replace(lane, torture=(), suites=tuple(replace(suite, again=False)
-                                                  for suite in lane.suites))
+        test = lane.torture[0]
+        return replace(short, torture=(replace(test, params=mutant.params,
+                                               seconds=mutant.seconds or test.seconds),))
+    return replace(short, suites=(runs.Suite(mutant.cases.partition(".")[0], 1, again=False),))
+
+
+def asked(short: lane_files.Lane, mutant: Mutant, **more) -> runs.Run:
+    """What the boot of a kernel without the mutant must show."""
+    return runs.Run(short.cpus, limit_s=mutant.limit_s, glob=mutant.cases, suites=short.suites,
+                    torture=tuple(torture.Wanted(item.test, 0) for item in short.torture), **more)
 
 
 def guest_run(lane: lane_files.Lane, info: TreeInfo, mutant: Mutant,
               made: kernel_build.BuildResult, folder: Path, on_line=None) -> qemu.BootResult:
     """Boots with the mutant's cases and parameters; modules are those of the lane's kernel."""
     short = reduced(lane, mutant)
-    spec = lane_run.boot_spec(short, made.kernel, mutant.cases or None, lane_run.torture_entries(
-        short, info, lane_run.out_folder(info.queue, lane)))
-    spec = lane_run.accelerated(lane, replace(spec, cmdline=f"{spec.cmdline} {mutant.cmdline}".strip(),
-                                              limit_s=settings.scaled(mutant.limit_s)))
+    spec = lane_run.accelerated(lane, lane_run.boot_spec(
+        short, made.kernel, mutant.cases or None,
+        lane_run.torture_entries(short, info, lane_run.out_folder(info.queue, lane))))
     folder.mkdir(parents=True, exist_ok=True)
-    runs.save(mutants.asked(lane, mutant, name=folder.name, build_id=made.build_id,
-                            queue=info.queue.name,
-                            facts=lane_run.facts(lane, info, made, spec) | {"mutant": mutant.breaks}),
-              folder)
+    runs.save(asked(short, mutant, name=folder.name, build_id=made.build_id, queue=info.queue.name,
+                    facts=lane_run.facts(lane, info, made, spec) | {"mutant": mutant.breaks}), folder)
     return qemu.boot(spec, folder, on_line)
 
 
@@ -61,35 +65,12 @@ def copied(queue: Queue, lane: lane_files.Lane) -> Path:
     """The folder in which the lane's mutants are built: at first a copy of the lane's."""
     out = lane_run.out_folder(queue, lane)
     own = out.with_name(f"mutants-{lane.kernel.name}")
-    if own.exists() and not (own / "unfinished").exists() \
-            and filecmp.cmp(own / ".config", out / ".config", shallow=False):
-        return own
-    check_disk(own, "build")
-    with new_folder(own) as new:
-        proc.run(["cp", "-a", f"{out}/.", new], step=f"copy of {out}", limit=settings.limit("copy"))
-        (new / "built.json").unlink(missing_ok=True)
+    if not own.exists() or (own / "unfinished").exists() \
+            or not filecmp.cmp(own / ".config", out / ".config", shallow=False):
+        check_disk(own, "build")
+        with new_folder(own) as new:
+            proc.run(["cp", "-a", f"{out}/.", new], step=f"copy of {out}", limit=settings.limit("copy"))
     return own
-
-
-def without(lane: lane_files.Lane, info: TreeInfo, made: kernel_build.BuildResult, table: Table,
-            chosen: list[Mutant], progress: Progress) -> dict[str, str]:
-    """Boots the lane's own kernel with each mutant's cases and parameters.
-
-    Returns what is wrong with the mutant's boot, "" if it passes. Mutants that share
-    cases and parameters share a boot.
-    """
-    ended: dict[tuple[str, str, str, float], qemu.BootResult] = {}
-    wrong = {}
-    for mutant in chosen:
-        key = (mutant.cases, mutant.params, mutant.cmdline, mutant.limit_s)
-        progress.tick(f"without a mutant: {mutant.cases or mutant.params}")
-        if key not in ended:
-            folder = lane_run.run_folder(info.queue, f"mutants/without-{mutant.name}")
-            ended[key] = guest_run(lane, info, mutant, made, folder)
-        console = ended[key].console.read_text(errors="replace")
-        wrong[mutant.name] = judge.wrong_kernel(console, made.build_id) or \
-            "; ".join(mutants.baseline(lane, console, ended[key].exit, mutant, table.hang))
-    return wrong
 
 
 def wrong_kernel(console: str, made: kernel_build.BuildResult) -> str:
@@ -104,14 +85,13 @@ def wrong_kernel(console: str, made: kernel_build.BuildResult) -> str:
     return judge.wrong_kernel(console, made.build_id, ended=False)
 
 
-def one(lane: lane_files.Lane, info: TreeInfo, table: Table, mutant: Mutant,
-        progress: Progress) -> tuple[Exit, str]:
-    """Builds the mutant and boots it: whether it was caught as it should be, and how."""
+def caught(lane: lane_files.Lane, info: TreeInfo, mutant: Mutant, progress: Progress) -> str:
+    """Builds the mutant and boots it: how it was caught; raises if it was not as it should be."""
     out = copied(info.queue, lane)
     with tree.changed(info, lambda path: edits.apply(mutant.edits, path)):
         made = kernel_build.build(lane.kernel, info.path, out, progress, [lane.arch.target],
                                   configure=False)
-    watch = Watch(mutant, table.hang)
+    watch, others = Watch(mutant), []
 
     def on_line(line: str) -> None:
         progress.tick(f"{mutant.name}: booted")
@@ -119,50 +99,51 @@ def one(lane: lane_files.Lane, info: TreeInfo, table: Table, mutant: Mutant,
             raise Caught
 
     folder = lane_run.run_folder(info.queue, f"mutants/{mutant.name}")
-    began = time.monotonic()
     try:
-        watch.end(guest_run(lane, info, mutant, made, folder, on_line).timed_out)
+        # On a busy machine, a guest without a mutant reaches its limit, too: that proves nothing.
+        if guest_run(lane, info, mutant, made, folder, on_line).timed_out:
+            others = [f"no end after {settings.scaled(mutant.limit_s):g} s"]
     except Caught:
         pass
-    record = {"mutant": mutant.name, "boot_s": round(time.monotonic() - began, 1),
-              "caught": watch.caught, "others": watch.others}
-    (folder / "mutant.json").write_text(json.dumps(record, indent=1) + "\n")
-    console = (folder / "console.log").read_text(errors="replace")
-    if wrong := wrong_kernel(console, made):
-        return Exit.BOOT, wrong
+    if wrong := wrong_kernel((folder / "console.log").read_text(errors="replace"), made):
+        raise HarnessError(Exit.BOOT, wrong)
     if watch.caught:
-        return Exit.OK, watch.caught
-    if watch.others:
-        return Exit.TEST, f"not caught by {mutant.caught_by}, but: " \
-            + "; ".join(dict.fromkeys(watch.others))
-    return Exit.TEST, "SURVIVED: the run passed as if nothing was broken"
+        return watch.caught
+    others += watch.others()
+    raise HarnessError(Exit.TEST, f"not caught by {mutant.caught_by}, but: {'; '.join(others)}" if others
+                       else "SURVIVED: the run passed as if nothing was broken")
 
 
-def part(mutant: Mutant, code: Exit, text: str, seconds: float = 0) -> Part:
-    good = code == Exit.OK
-    return Part(f"mutant {mutant.name}", code, int(good), int(not good), 0, seconds,
-                f"{' '.join(mutant.invariant)}: {text}")
-
-
-def of_lane(lane: lane_files.Lane, chosen: list[Mutant], info: TreeInfo, table: Table,
+def of_lane(lane: lane_files.Lane, chosen: list[Mutant], info: TreeInfo,
             progress: Progress) -> list[Part]:
+    """Each mutant's cases must pass with the lane's own kernel; then the mutant is tried.
+
+    Mutants that share cases and parameters share a boot of that kernel.
+    """
     lane_run.need(lane)
-    progress.phase(f"lane {lane.name}: its kernel, and the cases without a mutant")
+    progress.phase(f"lane {lane.name}: its kernel, without a mutant")
     made = kernel_build.build(lane.kernel, info.path, lane_run.out_folder(info.queue, lane), progress)
-    wrong = without(lane, info, made, table, chosen, progress)
-    bad = [name for name, text in wrong.items() if text]
-    progress.done(f"FAILED: those of {', '.join(bad)}" if bad else "all pass")
+    progress.done("built")
+    booted: dict[tuple[str, str, str, float], Path] = {}
+
+    def one(mutant: Mutant) -> Part:
+        start = time.monotonic()
+        key = (mutant.cases, mutant.params, mutant.cmdline, mutant.limit_s)
+        if key not in booted:
+            progress.tick(f"without it: {mutant.cases or mutant.params}")
+            folder = lane_run.run_folder(info.queue, f"mutants/without-{mutant.name}")
+            guest_run(lane, info, mutant, made, folder)
+            booted[key] = folder
+        console = (booted[key] / "console.log").read_text(errors="replace")
+        if wrong := mutants.baseline(mutant, console, judge.judge_folder(booted[key])):
+            raise HarnessError(Exit.TEST, f"its cases fail without it: {'; '.join(wrong)}")
+        text = f"{' '.join(mutant.invariant)}: {caught(lane, info, mutant, progress)}"
+        return Part(f"mutant {mutant.name}", Exit.OK, 1, 0, 0, time.monotonic() - start, text)
+
     parts = []
     for mutant in chosen:
         progress.phase(f"{mutant.name}: {mutant.breaks}")
-        start = time.monotonic()
-        try:
-            code, text = (Exit.TEST, f"its cases fail without it: {wrong[mutant.name]}") \
-                if wrong[mutant.name] else one(lane, info, table, mutant, progress)
-        except HarnessError as error:
-            code, text = error.code, error.message
-        progress.done(text.splitlines()[0] if code == Exit.OK else f"FAILED: {text}")
-        parts.append(part(mutant, code, text, time.monotonic() - start))
+        parts += guarded(f"mutant {mutant.name}", progress, lambda: one(mutant))
     return parts
 
 
@@ -170,13 +151,12 @@ def phases(chosen: list[Mutant]) -> int:
     return len(chosen) + len({mutant.lane for mutant in chosen})
 
 
-def run(chosen: list[Mutant], table: Table, opts: Options, progress: Progress) -> list[Part]:
+def run(chosen: list[Mutant], opts: Options, progress: Progress) -> list[Part]:
+    """Runs mutants, lane by lane."""
     info = tree.ensure_tree(opts, progress)
     parts: list[Part] = []
     for name in dict.fromkeys(mutant.lane for mutant in chosen):
-        mine = [mutant for mutant in chosen if mutant.lane == name]
-        try:
-            parts += of_lane(lane_files.load(name, opts.queue), mine, info, table, progress)
-        except HarnessError as error:      # the lane's own kernel cannot be had
-            parts += [part(mutant, error.code, error.message) for mutant in mine]
+        parts += guarded(f"mutants of lane {name}", progress, lambda: of_lane(
+            lane_files.load(name, opts.queue), [mutant for mutant in chosen if mutant.lane == name],
+            info, progress))
     return parts

@@ -217,7 +217,7 @@ def check_litmus(info: TreeInfo) -> Result:
 def check_mutants(info: TreeInfo) -> Result:
     """Each mutant's edits fit the tip, and the table lists just the mutants that there are."""
     complaints = []
-    listed = mutants.load(info.queue).mutants
+    listed = mutants.load(info.queue)
     for mutant in listed:
         try:
             edits.made(mutant.edits, info.path)

@@ -60,9 +60,8 @@ def main(args: list[str]) -> int:
     if parsed.quick:
         chosen = []
     steps = [] if parsed.quick else [step for step in proofs.STEPS if step.quick]
-    table = mutants.load(opts.queue) \
-        if any(lane.name == mutants.SUBSET_LANE for lane in chosen) else None
-    broken = mutants.choose(table, [], True) if table else []
+    broken = mutants.choose(mutants.load(opts.queue), [], True) \
+        if any(lane.name == mutants.SUBSET_LANE for lane in chosen) else []
     recorded = recorded_calls.words(opts.queue).lanes if parsed.all else ()
     alone = parsed.queue or opts.given or parsed.lanes
     others = [] if alone else [Options(queues.load(name)) for name in queues.names()
@@ -83,7 +82,7 @@ def main(args: list[str]) -> int:
         progress.phase(f"lane {lane.name}: {lane.proves}")
         parts += booted(lane, opts)
     if broken:
-        parts += guarded("mutants", progress, lambda: mutant_runs.run(broken, table, opts, progress))
+        parts += guarded("mutants", progress, lambda: mutant_runs.run(broken, opts, progress))
     parts += recorded_calls.parts(recorded, opts, progress)
     if parsed.all:
         parts += kunit_commands.parts(opts, progress)

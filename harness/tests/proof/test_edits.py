@@ -45,7 +45,10 @@ static void three(void) { }
 
 class Edits(unittest.TestCase):
     def made(self, function: str, old: str, new: str = "") -> str:
-        return edits.changed(TEXT, Edit("a.c", function, old, new))
+        edit = Edit("a.c", function, old, new)
+        with tempfile.TemporaryDirectory() as name:
+            Path(name, "a.c").write_text(TEXT)
+            return edits.made([edit], Path(name))["a.c"]
 
     def refused(self, function: str, old: str) -> str:
         with self.assertRaises(HarnessError) as caught:
@@ -58,7 +61,6 @@ class Edits(unittest.TestCase):
                          TEXT.replace("\tlock", "\ttrylock", 1))
         self.assertEqual(self.made("two", "\tunlock();\n").count("unlock"), 1)
         self.assertEqual(self.made("three", "\tlock();\n").count("\tlock"), 3)
-        self.assertIn("int y;\n};", self.made("struct state", "\tint x;\n", "\tint y;\n"))
 
     def test_outside_of_all(self) -> None:
         self.assertNotIn("#else", self.made("", "#else\n"))
@@ -81,8 +83,10 @@ class Edits(unittest.TestCase):
                 with self.assertRaises(HarnessError):
                     edits.apply([good, bad], Path(name))
                 self.assertEqual(path.read_text(), TEXT)
-            edits.apply([good, Edit("a.c", "one", "\tunlock();\n", "")], Path(name))
-            self.assertIn("int x;\n\n}", path.read_text())
+            # Both are edits of what is there: no brace is missing for the second one.
+            edits.apply([Edit("a.c", "one", "\tlock();\n", "\t{\n"), Edit("a.c", "one", "\tunlock();\n", "\t}\n")],
+                        Path(name))
+            self.assertIn("int x;\n\n\t{\n\t}\n}", path.read_text())
 
     def test_files(self) -> None:
         with tempfile.TemporaryDirectory() as name:
