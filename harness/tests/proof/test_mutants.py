@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import io
 import re
@@ -351,7 +352,8 @@ class Files(World):
         with mock.patch.object(mutant_runs.kernel_build, "build", build), \
                 mock.patch.object(mutant_runs, "guest_run", guest), \
                 mock.patch.object(mutant_runs.lane_run, "need", lambda lane: None), \
-                mock.patch.object(mutant_runs, "check_disk", lambda *words: None):
+                mock.patch.object(mutant_runs, "check_disk", lambda *words: None), \
+                contextlib.redirect_stderr(io.StringIO()):
             found = mutant_runs.run(mutants.load(self.world), self.opts, Progress(9, io.StringIO()))
         self.assertEqual((info.path / "kernel/other.c").read_text(), "other\n")
         self.built = built
