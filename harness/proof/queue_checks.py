@@ -210,8 +210,9 @@ def check_kernel_doc(info: TreeInfo) -> Result:
 
 def check_litmus(info: TreeInfo) -> Result:
     """The series has what the litmus tests model."""
-    return (litmus.names_agree(info), f"{len(litmus.tests(litmus.files(info.queue)))} tests; "
-            "the series has what they model")
+    files = litmus.files(info.queue)
+    return (litmus.dangling(files, info.path),
+            f"{len(litmus.tests(files))} tests; the series has what they model")
 
 
 def check_mutants(info: TreeInfo) -> Result:
