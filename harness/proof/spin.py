@@ -22,15 +22,10 @@ from ..fetch import Options, host_packages
 MODEL = settings.REPO / "proof/spin/smp.pml"
 DATA = settings.REPO / "proof/spin/spin.toml"
 AT_A_TIME = 2                   # verifiers
-# Exhaustive and exact: neither -DBITSTATE nor -DHC.
-CFLAGS = ("-DCOLLAPSE",)
-SAFETY = ("-DSAFETY", "-DNOCLAIM")
-# With no label that means progress in the model, each cycle is one without progress.
-CYCLES = ("-DNP",)
+# The search is exhaustive and exact: neither -DBITSTATE nor -DHC. With no label that means progress
+# in the model, each cycle is one without progress.
+SAFETY, CYCLES = ("-DSAFETY", "-DNOCLAIM"), ("-DNP",)
 
-# Of a variant: what must fit its fields.
-_FIT = {"name": r"[a-z0-9-]+", "expect": r"ok|deadlock|cycle|I\d+"}
-_DEFINE = r"[A-Z][A-Z0-9_]*(=\d+)?"
 # What pan says, and what that means; an assertion that is violated has a name.
 _MEANS = (("max search depth too small", "the depth bound was reached"),
           ("out of memory|MEMLIM bound", "the memory bound was reached"),
@@ -44,7 +39,7 @@ _UNREACHED = re.compile(r"^\t(?:.*?:|-:)(\d+), state \d+, \"(.*)\"$", re.M)
 class Variant:
     """One entry of spin.toml."""
 
-    name: str
+    name: str               # a file name
     expect: str             # "ok", "deadlock", "I1" ...
     defines: tuple[str, ...]
     memory_mib: int
@@ -52,13 +47,6 @@ class Variant:
     hash: int
     what: str
     cycles: bool = False    # look for cycles instead of bad ends
-
-    def __post_init__(self) -> None:
-        fits = [(getattr(self, key), pattern) for key, pattern in _FIT.items()]
-        for text, pattern in (*fits, *((text, _DEFINE) for text in self.defines)):
-            if not re.fullmatch(pattern, text):
-                raise ValueError(f"variant {self.name!r} has the wrong entry {text!r}; the first "
-                                 "lines of the file say what belongs there")
 
 
 @dataclass(frozen=True)
@@ -113,19 +101,6 @@ def read(output: str) -> Search:
                   number(r"^pan: elapsed time ([\d.e+]+)"), frozenset(unreached))
 
 
-def never_reached(searches: list[Search]) -> list[str]:
-    """Statements that no complete search reached: dead text in the model.
-
-    Assertions on a bare name stand behind the guard that they report, and the ends of
-    processes that run for ever are not reached either.
-    """
-    sets = [search.unreached for search in searches if search.verdict == "ok"]
-    if not sets:
-        return ["everything: no search was complete"]
-    return sorted(text for text in frozenset.intersection(*sets)
-                  if not re.fullmatch(r"\d+: (-end-|assert\(I\d+\))", text))
-
-
 def search(variant: Variant, depth: int, where: Path, stop: threading.Event) -> Search:
     """Generates, compiles and runs one verifier in an empty folder."""
     def step(words: list[str | Path], name: str, limit: float, check: bool = True) -> proc.Result:
@@ -138,7 +113,7 @@ def search(variant: Variant, depth: int, where: Path, stop: threading.Event) -> 
          settings.limit("tool"))
     # A mutant is found soon: compiling with -O2 would take longer than the search.
     level = "-O2" if variant.expect == "ok" else "-O0"
-    step(["gcc", level, *CFLAGS, *(CYCLES if variant.cycles else SAFETY),
+    step(["gcc", level, "-DCOLLAPSE", *(CYCLES if variant.cycles else SAFETY),
           f"-DMEMLIM={variant.memory_mib}", "-o", "pan", "pan.c"], "gcc", settings.limit("pan_compile"))
     # pan's exit value says nothing; what it prints does.
     result = step(["./pan", f"-m{depth}", f"-w{variant.hash}", *(["-l"] if variant.cycles else [])],
@@ -165,9 +140,15 @@ def one(variant: Variant, depth: int, folder: Path, stop: threading.Event) -> tu
     return judge(variant, found, start), found
 
 
-def reached_part(searches: list[Search]) -> Part:
-    """Whether each statement of the model was taken in some complete search."""
-    dead = never_reached(searches)
+def reached(searches: list[Search]) -> Part:
+    """Whether each statement of the model was taken in some complete search: none is dead text.
+
+    Assertions on a bare name stand behind the guard that they report, and the ends of
+    processes that run for ever are not reached either.
+    """
+    sets = [search.unreached for search in searches if search.verdict == "ok"]
+    dead = sorted(text for text in frozenset.intersection(*sets)
+                  if not re.fullmatch(r"\d+: (-end-|assert\(I\d+\))", text)) if sets else ["1: all"]
     wrong = [f"{len(dead)} statements of smp.pml never, the first in line {dead[0]}"] if dead else []
     return report.judged("spin reached", wrong, "each statement of the model", time.monotonic())
 
@@ -186,4 +167,4 @@ def parts(opts: Options, progress: Progress) -> list[Part]:
     (folder / "spin.json").write_text(json.dumps(
         [asdict(variant) | asdict(search) | {"unreached": sorted(search.unreached)}
          for variant, search in zip(listed.variant, found)], indent=1) + "\n", encoding="utf-8")
-    return [*(part for part, _ in results), reached_part(found)]
+    return [*(part for part, _ in results), reached(found)]

@@ -14,7 +14,7 @@ from harness.core.errors import Exit, HarnessError
 from harness.core.progress import Progress
 from harness.fetch import apt
 from harness.queue import tree
-from harness.proof import herd7, litmus, proofs
+from harness.proof import herd7, litmus
 from harness.verbs import prove as prove_verb
 from harness.tests.fixture import QUEUE, World, script, sh
 
@@ -335,7 +335,7 @@ class Prove(World):
     def test_missing_tool_fails(self) -> None:
         error = HarnessError(Exit.FETCH, "herd7 cannot be had.")
         with mock.patch.object(herd7, "ensure", side_effect=error), \
-                mock.patch.object(prove_verb, "STEPS", proofs.STEPS[:1]), \
+                mock.patch.object(prove_verb, "STEPS", ["litmus tests"]), \
                 contextlib.redirect_stderr(io.StringIO()) as err, \
                 contextlib.redirect_stdout(io.StringIO()) as out:
             self.assertEqual(prove_verb.main(["--linux", str(self.linux)]), Exit.FETCH)
