@@ -32,11 +32,12 @@ class HarnessError(Exception):
         self.message = message
 
 
-def look_up(what: str, name: str, known: Iterable[str]) -> None:
-    """Raises USAGE, which names all that there are, unless `name` is one of them."""
+def look_up(what: str, name: str, known: Iterable[str], where: str = "") -> None:
+    """Raises USAGE unless `name` is one of them; the error names all that there are, or where they are
+    listed, if they are too many."""
     names = list(known)
     if name not in names:
         near = difflib.get_close_matches(name, names, 1)
         hint = f" (did you mean {near[0]}?)" if near else ""
-        raise HarnessError(Exit.USAGE, f"there is no {what} {name!r}{hint}; there is: "
-                           f"{', '.join(names)}.")
+        listed = f"{where} lists them" if where else f"there is: {', '.join(names)}"
+        raise HarnessError(Exit.USAGE, f"there is no {what} {name!r}{hint}; {listed}.")

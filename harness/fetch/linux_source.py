@@ -99,7 +99,8 @@ def find(opts: Options) -> Source:
     if opts.tarball:
         path = opts.tarball.expanduser().absolute()
         if not path.is_file():
-            raise HarnessError(Exit.USAGE, f"--tarball {path} is not a file.")
+            raise HarnessError(Exit.USAGE, f"--tarball {path} is no tarball, or not there; give "
+                               f"linux-{version}.y.tar.xz of kernel.org, or Debian's .orig.tar.xz.")
         return Source("tarball", path.name, str(path), f"sha256:{apt.sha256(path)}")
     check_disk(settings.fetched(), "source")
     try:

@@ -16,12 +16,12 @@ import shutil
 import time
 from collections import Counter
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Iterable
+from typing import Callable, Iterable
 
 from ..core import Exit, HarnessError, Part, Progress, proc, records, report, settings
-from ..core.git import git
+from ..core.git import ask, git
 from ..fetch import Options, host_packages
 from ..queue import tree
 from . import c_text
@@ -56,17 +56,7 @@ class Row:
 
     hit: Hit
     verdict: str        # one of VERDICTS
-    subject: str        # of the patch that converts it, else ""
-    why: str
-
-
-@dataclass(frozen=True)
-class Found:
-    """What Coccinelle finds."""
-
-    hits: set[Hit]
-    before: set[Hit]    # those on the base, in the files that the series touches
-    calls: int          # that were looked at
+    subject: str = ""   # of the patch that converts it
 
 
 # Functions that make cross-CPU calls: (file, function) of static ones, ("", function) of others.
@@ -115,16 +105,22 @@ def words(path: Path = FOLDER / "calls.toml") -> Words:
 # --- the table
 
 
-def read_table(text: str, where: str) -> list[Row]:
-    """The rows of each table in the text; raises CONFIG for a bad row."""
+def read_table(path: Path) -> list[Row]:
+    """The rows of each table in a file; raises CONFIG for a bad row, and if the file does not count them."""
     rows: list[Row] = []
+    text = path.read_text("utf-8")
     for number, line in enumerate(text.splitlines(), 1):
         cells = [cell.strip().strip("`") for cell in line.strip().strip("|").split("|")]
         if line.startswith("|") and cells != COLUMNS and not re.fullmatch(r"[-:| ]+", line):
-            rows.append(_row(cells, f"{where}, line {number}"))
-    for hit, count in Counter(row.hit for row in rows).items():
+            rows.append(_row(cells, f"{path.name}, line {number}"))
+    hits, verdicts = (Counter(getattr(row, name) for row in rows) for name in ("hit", "verdict"))
+    for hit, count in hits.items():
         if count > 1:
-            raise HarnessError(Exit.CONFIG, f"{where} has two rows for {hit}; keep one.")
+            raise HarnessError(Exit.CONFIG, f"{path.name} has two rows for {hit}; keep one.")
+    sentence = f"{len(rows)} rows: " + ", ".join(
+        f"{verdicts[name]} {name}" for name in ("converted", "partly", "open", "kept")) + "."
+    if sentence not in text:
+        raise HarnessError(Exit.CONFIG, f"{path.name} does not say \"{sentence}\"")
     return rows
 
 
@@ -132,47 +128,32 @@ def _row(cells: list[str], where: str) -> Row:
     if len(cells) != len(COLUMNS):
         raise HarnessError(Exit.CONFIG, f"{where}: {len(cells)} columns, not {len(COLUMNS)} "
                            f"({', '.join(COLUMNS)}).")
-    verdict, _, subject = (part.strip() for part in cells[4].partition(":"))
+    *hit, said, why = cells
+    verdict, _, subject = (part.strip() for part in said.partition(":"))
     if verdict not in VERDICTS or bool(subject) != (verdict in BY_A_PATCH):
         raise HarnessError(Exit.CONFIG, f"{where}: the verdict is \"kept\", \"open\", "
                            "\"converted: SUBJECT OF THE PATCH\" or \"partly: SUBJECT\".")
-    if not cells[5] and verdict != "converted":
+    if not why and verdict != "converted":
         raise HarnessError(Exit.CONFIG, f"{where}: say why the call stays as it is.")
-    return Row(Hit(*cells[:4]), verdict, subject, cells[5])
+    return Row(Hit(*hit), verdict, subject)
 
 
-def miscounted(text: str, rows: list[Row]) -> list[str]:
-    """What is wrong with the sentence that counts the rows."""
-    verdicts = Counter(row.verdict for row in rows)
-    sentence = (f"{len(rows)} rows: {verdicts['converted']} converted, "
-                f"{verdicts['partly']} partly, {verdicts['open']} open, {verdicts['kept']} kept.")
-    return [] if sentence in text else [f"the table does not say \"{sentence}\""]
-
-
-def render(hits: Iterable[Hit]) -> str:
-    """Rows to start from, for hits that have no verdict yet."""
-    return "\n".join(f"| {hit.file} | {hit.function} | {hit.pin} | {hit.call} |  |  |"
-                     for hit in sorted(hits))
-
-
-def compare(found: Found, rows: list[Row], subjects: list[str]) -> list[str]:
-    """What is wrong between the hits, the table and the series."""
+def compare(hits: set[Hit], before: set[Hit], rows: list[Row], subjects: list[str]) -> list[str]:
+    """What is wrong between the hits, those on the base, the table and the series."""
     listed = {row.hit: row for row in rows}
-    wrong = [f"no verdict in the table: {hit}" for hit in sorted(found.hits - set(listed))]
+    wrong = [f"no verdict in the table: {hit}" for hit in sorted(hits - set(listed))]
     for hit, row in sorted(listed.items()):
         if row.subject and row.subject not in subjects:
             wrong.append(f"no patch of the series is called \"{row.subject}\" ({hit})")
         if row.verdict != "converted":
-            if hit not in found.hits:
+            if hit not in hits:
                 wrong.append(f"has a verdict, but is not found any more: {hit}")
-        elif hit in found.hits:
+        elif hit in hits:
             wrong.append(f"is said to be converted, but still there: {hit}")
-        elif hit not in found.before:
+        elif hit not in before:
             wrong.append(f"is said to be converted, but not found on the base: {hit}")
-    gone = found.before - found.hits - set(listed)
-    wrong += [f"is gone with the series, but no row says by which patch: {hit}"
-              for hit in sorted(gone)]
-    return wrong
+    return wrong + [f"is gone with the series, but no row says by which patch: {hit}"
+                    for hit in sorted(before - hits - set(listed))]
 
 
 # --- the source
@@ -247,28 +228,22 @@ def pinned_script(asked: Iterable[Kind], family: Iterable[str], calls: Iterable[
     return "\n".join(rules)
 
 
-class Spatch:
-    """Runs scripts over C texts; it makes use of all CPUs itself."""
-
-    def __init__(self, work: Path, progress: Progress) -> None:
-        self.work, self.progress = work, progress
-
-    def run(self, name: str, script: str, texts: dict[str, str]) -> list[list[str]]:
-        """The tab-separated lines that the script prints; texts are {path: C text}."""
-        work = self.work / name
-        shutil.rmtree(work, ignore_errors=True)
-        for file, text in texts.items():
-            (work / file).parent.mkdir(parents=True, exist_ok=True)
-            (work / file).write_text(text, "utf-8")
-        path = self.work / f"{name}.cocci"
-        path.write_text(script)
-        self.progress.tick(f"{name}: {len(texts)} files")
-        done = proc.run(["spatch", "--very-quiet", "--no-includes", "--include-headers", "--jobs",
-                         str(os.cpu_count() or 1), "--cocci-file", path, "--dir", "."], cwd=work,
-                        step=f"spatch {name}", limit=settings.limit("spatch"), code=Exit.TEST,
-                        log=self.work / f"{name}.out")
-        return [line.removeprefix("./").split("\t") for line in done.output.splitlines()
-                if line.count("\t") >= 3]
+def spatch(folder: Path, tick: Callable[[str], None], name: str, script: str,
+           texts: dict[str, str]) -> list[list[str]]:
+    """The tab-separated lines that the script prints; texts are {path: C text}. Uses all CPUs."""
+    work, path = folder / name, folder / f"{name}.cocci"
+    shutil.rmtree(work, ignore_errors=True)
+    for file, text in texts.items():
+        (work / file).parent.mkdir(parents=True, exist_ok=True)
+        (work / file).write_text(text, "utf-8")
+    path.write_text(script)
+    tick(f"{name}: {len(texts)} files")
+    done = proc.run(["spatch", "--very-quiet", "--no-includes", "--include-headers", "--jobs",
+                     str(os.cpu_count() or 1), "--cocci-file", path, "--dir", "."], cwd=work,
+                    step=f"spatch {name}", limit=settings.limit("spatch"), code=Exit.TEST,
+                    log=folder / f"{name}.out")
+    return [line.removeprefix("./").split("\t") for line in done.output.splitlines()
+            if line.count("\t") >= 3]
 
 
 def left_out(file: str, asked: Words) -> bool:
@@ -289,11 +264,12 @@ def _grep(src: Path, names: Iterable[str], asked: Words) -> dict[str, Source]:
             if not left_out(file, asked)}
 
 
-def audit(src: Path, spatch: Spatch, asked: Words, pinning: list[Kind],
-          before: dict[str, str]) -> Found:
-    """All hits in a kernel tree, and in other versions of some of its files."""
+def audit(src: Path, run: Callable[..., list[list[str]]], asked: Words, pinning: list[Kind],
+          before: dict[str, str]) -> tuple[set[Hit], set[Hit], int]:
+    """All hits in a kernel tree, those in other versions of some of its files, and how many calls were
+    looked at; run is spatch() of a folder."""
     sources = _grep(src, asked.family, asked)
-    lines = spatch.run("calls", script_of("calls").replace("{ FAMILY }", smpl(asked.family)),
+    lines = run("calls", script_of("calls").replace("{ FAMILY }", smpl(asked.family)),
                        {file: source.text for file, source in sources.items()
                         if source.calls(asked.family)})
     seen = Counter((line[0], int(line[3]), line[2]) for line in lines)
@@ -311,7 +287,7 @@ def audit(src: Path, spatch: Spatch, asked: Words, pinning: list[Kind],
     sources |= _grep(src, names_of(makers), asked)
     sources |= {BEFORE + file: Source(file, text) for file, text in before.items()}
     pins = set().union(*(kind.words for kind in pinning))
-    lines = spatch.run("pinned", pinned_script(pinning, asked.family, names_of(makers)),
+    lines = run("pinned", pinned_script(pinning, asked.family, names_of(makers)),
                        {path: source.text for path, source in sources.items()
                         if source.together(names_of(makers), pins)})
 
@@ -320,13 +296,13 @@ def audit(src: Path, spatch: Spatch, asked: Words, pinning: list[Kind],
                 if sources[path].key(call) in makers and function != call}
 
     old = [line for line in lines if line[0].startswith(BEFORE)]
-    return Found(hits | pinned(line for line in lines if line not in old), pinned(old), sum(seen.values()))
+    return hits | pinned(line for line in lines if line not in old), pinned(old), sum(seen.values())
 
 
-def selftest(spatch: Spatch, asked: Words, pinning: list[Kind]) -> list[str]:
+def selftest(run: Callable[..., list[list[str]]], asked: Words, pinning: list[Kind]) -> list[str]:
     """What is wrong with the audit, told by sample/, a small tree of C files: functions hit_KIND...() are
     found by that kind, functions miss_...() are not, macros hidden_CALL() hide a call from the parser."""
-    hits = audit(SAMPLE, spatch, asked, pinning, {}).hits
+    hits, _, _ = audit(SAMPLE, run, asked, pinning, {})
     found = {hit.function for hit in hits for kind in pinning
              if hit.function.startswith(f"hit_{kind.name}") and hit.pin.removeprefix("guard ") in kind.pin}
     found |= {hit.function for hit in hits if hit.function.startswith("miss_")}
@@ -343,22 +319,21 @@ def parts(opts: Options, progress: Progress) -> list[Part]:
     host_packages.need("spatch")
     asked = words(opts.queue.file(FOLDER / "calls.toml"))
     pinning = kinds(opts.queue.file(FOLDER / "pins.toml"))
-    table = opts.queue.file(TABLE)
-    text = table.read_text("utf-8")
-    rows = read_table(text, table.name)
+    rows = read_table(opts.queue.file(TABLE))
     info = tree.ensure_tree(opts, progress)
-    spatch = Spatch(opts.queue.build / "runs/prove/callers", progress)
-    wrong = miscounted(text, rows) + selftest(spatch, asked, pinning)
-    touched = git(info.path, "diff", "--name-only", info.base_commit, info.tip_commit, "--",
-                  "*.c", "*.h").output.split()
+    folder = opts.queue.build / "runs/prove/callers"
+    run = partial(spatch, folder, progress.tick)
+    wrong = selftest(run, asked, pinning)
+    touched = ask(info.path, "diff", "--name-only", info.base_commit, info.tip_commit, "--", "*.c", "*.h")
     before = {file: git(info.path, "show", f"{info.base_commit}:{file}", check=False).output
-              for file in touched if not left_out(file, asked)}
-    found = audit(info.path, spatch, asked, pinning, before)
-    subjects = git(info.path, "log", "--format=%s",
-                   f"{info.base_commit}..{info.tip_commit}").output.splitlines()
-    listed = {row.hit for row in rows}
-    (spatch.work / "no-verdict.md").write_text(render(found.hits - listed) + "\n")
-    wrong += compare(found, rows, subjects)
+              for file in touched.split() if not left_out(file, asked)}
+    hits, gone, calls = audit(info.path, run, asked, pinning, before)
+    subjects = ask(info.path, "log", "--format=%s", f"{info.base_commit}..{info.tip_commit}").splitlines()
+    wrong += compare(hits, gone, rows, subjects)
+    # Rows to start from, for hits that have no verdict yet.
+    (folder / "no-verdict.md").write_text("".join(
+        f"| {hit.file} | {hit.function} | {hit.pin} | {hit.call} |  |  |\n"
+        for hit in sorted(hits - {row.hit for row in rows})))
     verdicts = Counter(row.verdict for row in rows)
-    return [report.judged("callers", wrong, f"{found.calls} calls, {len(found.hits)} pinned: " +
+    return [report.judged("callers", wrong, f"{calls} calls, {len(hits)} pinned: " +
                           ", ".join(f"{verdicts[name]} {name}" for name in VERDICTS), start)]

@@ -7,6 +7,7 @@ QEMU gets to see no `-accel kvm`, which kunit.py asks for first: KVM that is the
 import os
 import shlex
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 
@@ -20,18 +21,10 @@ from ..queue import tree
 KUNITCONFIG = "lib/tests/smp.kunitconfig"
 BUILT_IN = ".kunit"
 WITHOUT_KVM = """\
-#!/bin/sh
-# QEMU without the accelerators that it would try first
-for word do
-	shift
-	case $accel$word in
-	-accelkvm|-accelhvf) accel= ;;
-	-accel) accel=-accel ;;
-	*) [ -z "$accel" ] || set -- "$@" -accel; accel=; set -- "$@" "$word" ;;
-	esac
-done
-PATH=${PATH#*:}
-exec "${0##*/}" "$@"
+#!{python}
+import os, sys
+words = "\\0".join(sys.argv[1:]).replace("-accel\\0kvm\\0", "").replace("-accel\\0hvf\\0", "")
+os.execv({qemu!r}, [{qemu!r}, *words.split("\\0")])
 """
 
 
@@ -55,9 +48,10 @@ def verdict(name: str, output: str, returncode: int, seconds: float) -> Part:
 def run(command: list[str], arch: str, path: Path, progress: Progress) -> Part:
     name = f"kunit.py {arch}"
     with tempfile.TemporaryDirectory() as folder:
-        qemu = Path(folder) / arches.arch(arch).qemu
-        qemu.write_text(WITHOUT_KVM)
-        qemu.chmod(0o755)
+        qemu = arches.arch(arch).qemu
+        wrapper = Path(folder) / qemu
+        wrapper.write_text(WITHOUT_KVM.format(python=sys.executable, qemu=shutil.which(qemu)))
+        wrapper.chmod(0o755)
         try:
             result = proc.run(command, step=name, cwd=path, limit=settings.limit("build"),
                               log=settings.BUILD / f"kunit.py-{arch}.log",
@@ -76,7 +70,7 @@ def parts(opts: Options, progress: Progress) -> list[Part]:
     path = tree.ensure_tree(opts, progress).path
     found: list[Part] = []
     for command in commands((path / KUNITCONFIG).read_text("utf-8")):
-        arch = next(word for word in command if word.startswith("--arch=")).removeprefix("--arch=")
+        arch = "".join(word for word in command if word.startswith("--arch=")).removeprefix("--arch=")
         host_packages.need("build", "boot", arch)
         found += guarded(f"kunit.py {arch}", progress, lambda: run(command, arch, path, progress))
     return found

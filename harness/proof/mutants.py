@@ -84,7 +84,7 @@ def load(queue: Queue) -> list[Mutant]:
 def choose(mutants: list[Mutant], names: list[str], subset: bool) -> list[Mutant]:
     """The mutants asked for, all if none is named; in the order of the table."""
     for name in names:
-        look_up("mutant", name, [item.name for item in mutants])
+        look_up("mutant", name, [item.name for item in mutants], "proof/mutants/mutants.toml")
     return [item for item in mutants
             if (not names or item.name in names) and (not subset or item.subset)]
 

@@ -124,8 +124,7 @@ def parts(names: Sequence[str], opts: Options, progress: Progress,
           again: bool = False) -> list[Part]:
     """All lanes, each a phase of its own; again: their last runs are judged once more."""
     asked = words(opts.queue)
-    table = opts.queue.file(callers.TABLE)
-    rows = callers.read_table(table.read_text("utf-8"), table.name)
+    rows = callers.read_table(opts.queue.file(callers.TABLE))
 
     def one(name: str) -> Part:
         start = time.monotonic()

@@ -62,14 +62,6 @@ class Listed:
     release: tuple[Release, ...] = ()
 
 
-@dataclass(frozen=True)
-class Rt:
-    """Debian's PREEMPT_RT patches."""
-
-    version: str = ""           # Debian version of the source package
-    patches: tuple[Path, ...] = ()
-
-
 # --- the data file and the table
 
 
@@ -129,10 +121,12 @@ def write_readme() -> None:
 # --- a release
 
 
-def look(source: Path, name: str, suites: tuple[str, ...], queue: Queue, rt: Rt) -> list[Release]:
-    """The series on a release, a package or tarball, and on that with the rt patches.
+def look(queue: Queue, source: Path, name: str, suites: tuple[str, ...] = (), rt: str = "",
+         patches: tuple[Path, ...] = ()) -> list[Release]:
+    """The series on a release, a package or tarball, and on that with the rt patches, if there are any.
 
-    They are put on a throw-away git tree with what they touch of it.
+    They are put on a throw-away git tree with what they touch of it. rt is the Debian version of
+    the source package that the rt patches come from.
     """
     host_packages.need("tree")
     queue.build.mkdir(parents=True, exist_ok=True)
@@ -140,7 +134,7 @@ def look(source: Path, name: str, suites: tuple[str, ...], queue: Queue, rt: Rt)
     files, today = series.patches(queue), datetime.date.today().isoformat()
     with tempfile.TemporaryDirectory(dir=queue.build, prefix="release-") as scratch:
         folder = Path(scratch) / "linux"
-        version = linux_source.unpack_files(source, folder, series.touched([*files, *rt.patches]),
+        version = linux_source.unpack_files(source, folder, series.touched([*files, *patches]),
                                             queue.version)
         base = tree.commit_base(folder, version, queue.author)
 
@@ -152,11 +146,11 @@ def look(source: Path, name: str, suites: tuple[str, ...], queue: Queue, rt: Rt)
             return APPLIES
 
         found = [Release(version, name, result(base), today, suites)]
-        if rt.patches:
+        if patches:
             lost: list[series.NotApplied] = []
-            tip = series.apply(queue, folder, base, rt.patches, lost)
-            found.append(Release(version, f"{name} + rt {rt.version}", result(tip), today, suites,
-                                 len(rt.patches), tuple(f"{item.patch}: {item.reason}" for item in lost)))
+            tip = series.apply(queue, folder, base, patches, lost)
+            found.append(Release(version, f"{name} + rt {rt}", result(tip), today, suites, len(patches),
+                                 tuple(f"{item.patch}: {item.reason}" for item in lost)))
     return found
 
 
@@ -172,11 +166,11 @@ def unpack_rt(archive: Path, folder: Path) -> tuple[Path, ...]:
 # --- all of a queue
 
 
-def look_at_all(queue: Queue, progress: Progress) -> tuple[list[Release], list[str]]:
-    """The series on each release that can be had, and a sentence for each that cannot."""
+def look_at_all(queue: Queue, progress: Progress) -> tuple[list[Release], list[Part]]:
+    """The series on each release that can be had; a Part for each, and for each that cannot."""
     there = apt.Apt(True, queue.suites, f"apt-{queue.package}")
     found: list[Release] = []
-    missing: list[str] = []
+    parts: list[Part] = []
 
     def attempt(what: str, step: Callable[[], Any]) -> Any:
         """What the step gives; None if it fails, which does not stop the others."""
@@ -188,33 +182,40 @@ def look_at_all(queue: Queue, progress: Progress) -> tuple[list[Release], list[s
             lack(f"{what}: {error.message.splitlines()[0]}")
 
     def lack(sentence: str) -> None:
-        missing.append(sentence)
+        parts.append(Part(queue.name, Exit.OK, 0, 0, 1, 0, sentence))
         progress.done(f"not had: {sentence}")
 
     def source(ending: str) -> apt.Download | None:
         return there.first_of(there.source_files(queue.package, queue.version, ending))
 
-    def on(name: str, file: apt.Download | None, suites: tuple[str, ...], rt: Rt) -> None:
-        for item in look(file.path, name or file.path.name, suites, queue, rt) if file else ():
+    def on(file: apt.Download | None, *more) -> None:
+        for item in look(queue, file.path, *more) if file else ():
             found.append(item)
+            good = item.result == APPLIES
+            parts.append(Part(f"{queue.name} {item.source}", Exit.OK if good else Exit.APPLY, int(good),
+                              int(not good), 0, 0, item.result))
             progress.done(f"{item.release}, {item.place}: {item.result}")
+
+    def tarball() -> None:
+        file = source(apt.ORIG)
+        on(file, file and file.path.name)
 
     offers, lacking = attempt("lists of packages", lambda: newest(
         there, queue.package, queue.version)) or ({}, [])
     for sentence in lacking:
         lack(sentence)
     if not offers:
-        return found, missing
+        return found, parts
     with tempfile.TemporaryDirectory() as folder:
         archive = attempt("rt patches", lambda: source(apt.DEBIAN))
-        rt = Rt(archive.version, unpack_rt(archive.path, Path(folder))) if archive else Rt()
-        if rt.patches:
-            offers.setdefault(rt.version, ())   # what they were made for, beside what is newest
+        rt = (archive.version, unpack_rt(archive.path, Path(folder))) if archive else ("", ())
+        if rt[1]:
+            offers.setdefault(rt[0], ())        # what they were made for, beside what is newest
         for version, suites in offers.items():
             name = f"{queue.package} {version}"
-            attempt(name, lambda: on(name, there.binary(queue.package, version), suites, rt))
-        attempt("unpatched tarball", lambda: on("", source(apt.ORIG), (), Rt()))
-    return found, missing
+            attempt(name, lambda: on(there.binary(queue.package, version), name, suites, *rt))
+        attempt("unpatched tarball", tarball)
+    return found, parts
 
 
 def check(chosen: list[Queue], progress: Progress) -> list[Part]:
@@ -223,16 +224,12 @@ def check(chosen: list[Queue], progress: Progress) -> list[Part]:
     for queue in chosen:
         progress.phase(f"{queue.name}: git am of {len(series.names(queue.dir))} patches on each release")
         start = time.monotonic()
-        found, missing = look_at_all(queue, progress)
+        found, its = look_at_all(queue, progress)
         if found:
             save(queue, found)
         else:
-            parts.append(report.died(queue.name, Exit.FETCH, time.monotonic() - start,
-                                     "no release could be had"))
-        for item in found:
-            good = item.result == APPLIES
-            parts.append(Part(f"{queue.name} {item.source}", Exit.OK if good else Exit.APPLY, int(good),
-                              int(not good), 0, 0, item.result))
-        parts += [Part(queue.name, Exit.OK, 0, 0, 1, 0, sentence) for sentence in missing]
+            its.append(report.died(queue.name, Exit.FETCH, time.monotonic() - start,
+                                   "no release could be had"))
+        parts += its
     write_readme()
     return parts
