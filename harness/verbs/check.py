@@ -10,7 +10,7 @@ from ..core.report import guarded
 from ..fetch import Options, options, parser
 from ..queue import releases, tree
 from ..lanes import lane_files, lane_run
-from ..proof import kunit_commands, mutant_runs, mutants, proofs, queue_checks, recorded_calls, unit_tests
+from ..proof import kunit_commands, mutants, proofs, queue_checks, recorded_calls, unit_tests
 
 HELP = """\
 ./run check [LANE...] [--all | --quick] [--queue NAME] [--linux PATH | --tarball FILE]
@@ -66,7 +66,7 @@ def main(args: list[str]) -> int:
     alone = parsed.queue or opts.given or parsed.lanes
     others = [] if alone else [Options(queues.load(name)) for name in queues.names()
                                if name != opts.queue.name]
-    progress = Progress(2 + len(steps) + len(chosen) + mutant_runs.phases(broken) + len(recorded)
+    progress = Progress(2 + len(steps) + len(chosen) + mutants.phases(broken) + len(recorded)
                         + parsed.all + len(others))
 
     def booted(lane: lane_files.Lane, its: Options) -> list[Part]:
@@ -82,7 +82,7 @@ def main(args: list[str]) -> int:
         progress.phase(f"lane {lane.name}: {lane.proves}")
         parts += booted(lane, opts)
     if broken:
-        parts += guarded("mutants", progress, lambda: mutant_runs.run(broken, opts, progress))
+        parts += guarded("mutants", progress, lambda: mutants.run(broken, opts, progress))
     parts += recorded_calls.parts(recorded, opts, progress)
     if parsed.all:
         parts += kunit_commands.parts(opts, progress)

@@ -3,7 +3,6 @@
 from ..core import Progress, report
 from ..fetch import options, parser
 from ..proof import mutants
-from ..proof.mutant_runs import phases, run
 
 HELP = """\
 ./run mutants [NAME...] [--subset] [--queue NAME] [--linux PATH | --tarball FILE]
@@ -28,7 +27,7 @@ def main(args: list[str]) -> int:
     parsed = words.parse_args(args)
     opts = options(parsed)
     chosen = mutants.choose(mutants.load(opts.queue), parsed.names, parsed.subset)
-    progress = Progress(1 + phases(chosen))
+    progress = Progress(1 + mutants.phases(chosen))
     progress.phase("the kernel tree")
-    parts = run(chosen, opts, progress)
+    parts = mutants.run(chosen, opts, progress)
     return report.finish(parts, f"Consoles are in {opts.queue.build / 'runs/mutants'}.")

@@ -22,7 +22,7 @@ from harness.build import kernel_build
 from harness.guest import qemu
 from harness.judge import judge, runs, torture
 from harness.lanes import lane_files
-from harness.proof import edits, mutant_runs, mutants, queue_checks
+from harness.proof import edits, mutants, queue_checks
 from harness.verbs import mutants as mutants_verb
 from harness.tests.fixture import QUEUE, World, sh
 
@@ -121,7 +121,7 @@ class Caught(unittest.TestCase):
         self.assertEqual(self.watch(a_mutant(fails=("smp.right_cpus",)), stuck).caught, "")
 
     def baseline(self, lane: lane_files.Lane, console: str, mutant: mutants.Mutant) -> list[str]:
-        run = mutant_runs.asked(mutant_runs.reduced(lane, mutant), mutant)
+        run = mutants.asked(mutants.reduced(lane, mutant), mutant)
         return mutants.baseline(mutant, console, judge.judge(console, "0", run))
 
     TLB = "[    5.0] tlbtest: TLB-VERDICT,stale,munmap_1,fail,3 stale of 100\n"
@@ -344,17 +344,17 @@ class Files(World):
             console = mutated if "mutants-" in str(made.kernel) else plain
             (folder / "console.log").write_text(console)
             (folder / "exit").write_text("0")
-            runs.save(mutant_runs.asked(mutant_runs.reduced(lane, mutant), mutant), folder)
+            runs.save(mutants.asked(mutants.reduced(lane, mutant), mutant), folder)
             for line in console.splitlines() if on_line else ():
                 on_line(line)
             return qemu.BootResult("0", 1.0, False, folder / "console.log")
 
-        with mock.patch.object(mutant_runs.kernel_build, "build", build), \
-                mock.patch.object(mutant_runs, "guest_run", guest), \
-                mock.patch.object(mutant_runs.lane_run, "need", lambda lane: None), \
-                mock.patch.object(mutant_runs, "check_disk", lambda *words: None), \
+        with mock.patch.object(mutants.kernel_build, "build", build), \
+                mock.patch.object(mutants, "guest_run", guest), \
+                mock.patch.object(mutants.lane_run, "need", lambda lane: None), \
+                mock.patch.object(mutants, "check_disk", lambda *words: None), \
                 contextlib.redirect_stderr(io.StringIO()):
-            found = mutant_runs.run(mutants.load(self.world), self.opts, Progress(9, io.StringIO()))
+            found = mutants.run(mutants.load(self.world), self.opts, Progress(9, io.StringIO()))
         self.assertEqual((info.path / "kernel/other.c").read_text(), "other\n")
         self.built = built
         return found
@@ -389,9 +389,9 @@ class Verb(unittest.TestCase):
         said = "[ 1.0] harness: build {}\n"
         # Where it was caught before init ran, the number alone must do.
         for console in (linux.format(3), linux.format(3) + said.format("0123abc"), ""):
-            self.assertEqual(mutant_runs.wrong_kernel(console, made), "", console)
+            self.assertEqual(mutants.wrong_kernel(console, made), "", console)
         for console in (linux.format(2), linux.format(3) + said.format("0123abd")):
-            self.assertIn("the kernel that booted", mutant_runs.wrong_kernel(console, made))
+            self.assertIn("the kernel that booted", mutants.wrong_kernel(console, made))
 
     def test_usage(self) -> None:
         for args in (["nonsense"], ["--frobnicate"]):
@@ -403,23 +403,23 @@ class Verb(unittest.TestCase):
         lane = dataclasses.replace(lane_files.load("x86_64", QUEUE),
                                    torture=(torture.Wanted("tlb", 60, "mode=stale"),))
         mutant = a_mutant("torture", params="mode=lat reps=2", fails=("lat.*",))
-        short = mutant_runs.reduced(lane, mutant)
+        short = mutants.reduced(lane, mutant)
         self.assertEqual(short.suites, ())
         self.assertEqual(torture.steps(short.torture).splitlines(),
                          ["load hold", "run tlbtest mode=lat reps=2", "unload hold"])
         self.assertEqual(short.torture[0].seconds, 60)
-        short = mutant_runs.reduced(lane, dataclasses.replace(mutant, seconds=20))
+        short = mutants.reduced(lane, dataclasses.replace(mutant, seconds=20))
         self.assertEqual(short.torture[0].seconds, 20)
 
     def test_guest_runs_the_cases_at_boot_only(self) -> None:
-        with mock.patch.object(mutant_runs.qemu, "boot") as booted, \
-                mock.patch.object(mutant_runs.lane_run, "accelerated", lambda lane, spec: spec), \
-                mock.patch.object(mutant_runs.lane_run.initramfs, "make"):
+        with mock.patch.object(mutants.qemu, "boot") as booted, \
+                mock.patch.object(mutants.lane_run, "accelerated", lambda lane, spec: spec), \
+                mock.patch.object(mutants.lane_run.initramfs, "make"):
             info = TreeInfo(QUEUE, Path("t"), "base", "tip", "a package", "6.0.0", "sha256:abc")
             made = kernel_build.BuildResult(Path("o"), Path("k"), Path("c"), 1.5, True, 3, "0123",
                                             build_id="0123abc")
             with tempfile.TemporaryDirectory() as name:
-                mutant_runs.guest_run(lane_files.load("x86_64", QUEUE), info,
+                mutants.guest_run(lane_files.load("x86_64", QUEUE), info,
                                       a_mutant(cmdline="x.y=1"), made, Path(name))
                 run = runs.load(Path(name))
         self.assertEqual((run.build_id, run.glob, run.facts["mutant"]),
