@@ -83,7 +83,7 @@ def dangling(files: dict[str, Path], tree_: Path) -> list[str]:
             faults[f"models {function}() of {file}, which the kernel does not have"] = code is None
             faults[f"relies on {word} in {function}(), which does not use it"] = \
                 code is not None and not re.search(rf"\b{word}\b", code)
-        complaints += [f"{name}{SUFFIX} {fault}" for fault, true in faults.items() if true]
+        complaints += [f"{name}{SUFFIX} {fault}" for fault in report.true(faults)]
     return complaints
 
 
@@ -104,7 +104,7 @@ def judge(head: Header, said: herd7.Said) -> list[str]:
     if verdict == head.result == "Never":
         faults[f"{head.name} has no execution at all, so it shows nothing"] = negative == "0"
         faults[f"{head.name} is flagged: {', '.join(flags)}"] = bool(flags)
-    return [fault for fault, true in faults.items() if true]
+    return report.true(faults)
 
 
 def part(name: str, tests: Sequence[Path], note: Callable[[list[str]], str], tool: herd7.Herd,

@@ -4,7 +4,6 @@ In:  the queue, the kernel tree.  Out: Parts; with quick, only of what compiles 
 """
 
 import re
-import shutil
 import time
 from collections import Counter
 from functools import partial
@@ -29,11 +28,6 @@ class Skipped(Exception):
 # --- without a tree
 
 
-def true(faults: dict[str, object]) -> list[str]:
-    """The complaints that hold."""
-    return [complaint for complaint, holds in faults.items() if holds]
-
-
 def check_files(queue: Queue) -> Result:
     """The file `series`, the patches and the cover letter agree."""
     listed, letter = series.names(queue.dir), queue.dir / series.COVER
@@ -43,7 +37,7 @@ def check_files(queue: Queue) -> Result:
     return [
         *(f"series names {name}, which is not there" for name in listed if name not in there),
         *(f"{name} is not in series" for name in there if name not in listed),
-        *true({
+        *report.true({
             "series is empty": not listed,
             "the patches are not numbered from 0001 in the order of series, each named once; use ./run "
             "export": [name[:4] for name in listed] != numbers,
@@ -119,16 +113,10 @@ def check_round_trip(info: TreeInfo) -> Result:
 def judge_checkpatch(output: str, allowed: Iterable[str]) -> tuple[list[str], int]:
     """Complaints in checkpatch's terse output, and how many were allowed: "TYPE PATCH" is the type of
     a message and a part of the patch's name."""
-    complaints, spared = [], 0
-    for line in output.splitlines():
-        if not (match := re.match(r"(.*?):\d+: (?:ERROR|WARNING|CHECK):(\w+): ", line)):
-            continue
-        if any(kind == match[2] and any(part in match[1] for part in parts)
-               for kind, *parts in map(str.split, allowed)):
-            spared += 1
-        else:
-            complaints.append(line)
-    return complaints, spared
+    said = re.findall(r"^((.*?):\d+: (?:ERROR|WARNING|CHECK):(\w+): .*)$", output, re.M)
+    complaints = [line for line, patch, kind in said if not any(
+        words[0] == kind and any(part in patch for part in words[1:]) for words in map(str.split, allowed))]
+    return complaints, len(said) - len(complaints)
 
 
 def check_checkpatch(info: TreeInfo) -> Result:
@@ -248,13 +236,14 @@ def check_objects(config: single_objects.Config, progress: Progress, info: TreeI
         if config.prefixes else [("the series", info.tip_commit, touched)]
     src = tree.worktree(info, "prefix", info.base_commit)
 
-    def compiled() -> Counter[str]:
-        objects = single_objects.relevant(config, src, touched) if config.prefixes else config.objects
-        return single_objects.compile_objects(config, src, objects, progress.tick)
+    def objects() -> list[str]:
+        return single_objects.relevant(config, src, touched) if config.prefixes else config.objects
 
-    shutil.rmtree(config.out, ignore_errors=True)       # all is compiled, and says what it has to
     single_objects.configure(config, src)
-    before, complaints, count = compiled(), [], 0
+    for name in objects():
+        (config.out / name).unlink(missing_ok=True)     # it is compiled, and says what it has to
+    before = single_objects.compile_objects(config, src, objects(), progress.tick)
+    complaints, count = [], 0
     for name, commit, paths in steps:
         changed = single_objects.concerned(config.arch, paths)
         if not changed:
@@ -265,13 +254,15 @@ def check_objects(config: single_objects.Config, progress: Progress, info: TreeI
         if any(Path(path).name.startswith("Kconfig") for path in changed):
             single_objects.configure(config, src)
         try:
-            complaints += [f"after {name}: {text}" for text in compiled() - before]
+            now = single_objects.compile_objects(config, src, objects(), progress.tick)
         except HarnessError as error:
             raise HarnessError(Exit.BUILD, f"after {name}: {error.message}") from None
+        complaints += [f"after {name}: {text}" for text in now - before]
     wrong = kconfig.missing(tuple(config.optional.items()), (config.out / ".config").read_text())
     if wrong:
         complaints.append(f"with the whole series on, {', '.join(wrong)}")
-    return complaints, f"after {count} of {len(steps)} steps that matter here, W=1 and sparse say nothing new"
+    return complaints, (f"{len(objects())} objects; W=1 and sparse say nothing new"
+                        + (f" after {count} of {len(steps)} patches" if config.prefixes else ""))
 
 
 OF_THE_QUEUE = (("series and files", check_files), ("patches of two queues", check_siblings),
