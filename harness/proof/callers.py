@@ -16,9 +16,9 @@ import shutil
 import time
 from collections import Counter
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
-from typing import Callable, Iterable
+from typing import Iterable
 
 from ..core import Exit, HarnessError, Part, Progress, proc, records, report, settings
 from ..core.git import ask, git
@@ -205,20 +205,18 @@ def names_of(makers: Makers) -> set[str]:
     return {name for _, name in makers}
 
 
-def script_of(name: str) -> str:
-    return (FOLDER / f"{name}.cocci").read_text("utf-8")
-
-
 def smpl(names: Iterable[str]) -> str:
     """A list as SmPL has it."""
     return "{ " + ", ".join(sorted(set(names))) + " }"
 
 
-def pinned_script(asked: Iterable[Kind], family: Iterable[str], calls: Iterable[str]) -> str:
-    """A rule for each kind of pinning. It may declare what its match does not use."""
-    rules = []
+def script(asked: Iterable[Kind], family: Iterable[str], calls: Iterable[str]) -> str:
+    """SmPL: a rule for the calls, and one for each kind of pinning, which may declare what its match
+    does not use."""
+    rules = [(FOLDER / "calls.cocci").read_text("utf-8").replace("{ FAMILY }", smpl(family))]
+    pinned = (FOLDER / "pinned.cocci").read_text("utf-8")
     for kind in asked:
-        text = "@in_KIND" + script_of("pinned").partition("@in_KIND")[2]
+        text = pinned[pinned.index("@in_KIND"):]
         for key, value in (("{ PINS }", smpl(kind.pin)), ("{ UNPINS }", smpl(kind.unpin or kind.pin)),
                            ("{ CALLS }", smpl(family if kind.family else calls)),
                            ("MATCH", kind.match.strip("\n")),
@@ -228,20 +226,18 @@ def pinned_script(asked: Iterable[Kind], family: Iterable[str], calls: Iterable[
     return "\n".join(rules)
 
 
-def spatch(folder: Path, tick: Callable[[str], None], name: str, script: str,
-           texts: dict[str, str]) -> list[list[str]]:
-    """The tab-separated lines that the script prints; texts are {path: C text}. Uses all CPUs."""
-    work, path = folder / name, folder / f"{name}.cocci"
+def spatch(work: Path, text: str, sources: dict[str, Source]) -> list[list[str]]:
+    """The tab-separated lines that a script prints on the sources. Uses all CPUs."""
     shutil.rmtree(work, ignore_errors=True)
-    for file, text in texts.items():
-        (work / file).parent.mkdir(parents=True, exist_ok=True)
-        (work / file).write_text(text, "utf-8")
-    path.write_text(script)
-    tick(f"{name}: {len(texts)} files")
+    for path, source in sources.items():
+        (work / path).parent.mkdir(parents=True, exist_ok=True)
+        (work / path).write_text(source.text, "utf-8")
+    path = work.with_suffix(".cocci")
+    path.write_text(text)
     done = proc.run(["spatch", "--very-quiet", "--no-includes", "--include-headers", "--jobs",
                      str(os.cpu_count() or 1), "--cocci-file", path, "--dir", "."], cwd=work,
-                    step=f"spatch {name}", limit=settings.limit("spatch"), code=Exit.TEST,
-                    log=folder / f"{name}.out")
+                    step="spatch", limit=settings.limit("spatch"), code=Exit.TEST,
+                    log=work.with_suffix(".out"))
     return [line.removeprefix("./").split("\t") for line in done.output.splitlines()
             if line.count("\t") >= 3]
 
@@ -264,45 +260,38 @@ def _grep(src: Path, names: Iterable[str], asked: Words) -> dict[str, Source]:
             if not left_out(file, asked)}
 
 
-def audit(src: Path, run: Callable[..., list[list[str]]], asked: Words, pinning: list[Kind],
+def audit(src: Path, work: Path, asked: Words, pinning: list[Kind],
           before: dict[str, str]) -> tuple[set[Hit], set[Hit], int]:
     """All hits in a kernel tree, those in other versions of some of its files, and how many calls were
-    looked at; run is spatch() of a folder."""
-    sources = _grep(src, asked.family, asked)
-    lines = run("calls", script_of("calls").replace("{ FAMILY }", smpl(asked.family)),
-                       {file: source.text for file, source in sources.items()
-                        if source.calls(asked.family)})
-    seen = Counter((line[0], int(line[3]), line[2]) for line in lines)
-    hits = {Hit(file, NOT_SEEN, "not seen by the script", name)
-            for file, source in sources.items() for number, name in source.calls(asked.family)
-            if not seen[(file, number, name)]}
+    looked at; what Coccinelle gets, and what it says, is in work, and beside it."""
     makers = {(file, name) for word in (*asked.family, *asked.wrappers)
               for file, _, name in [word.rpartition(":")]}
-    new = {(line[0], line[1]) for line in lines}
+    sources: dict[str, Source] = {}
     for _ in range(STEPS):
         sources |= _grep(src, names_of(makers), asked)
-        new |= {(source.file, name) for source in sources.values() for name in source.callers(makers)}
-        makers |= {sources[file].key(name) for file, name in new
-                   if name not in asked.not_asked and name.isidentifier()}
+        makers |= {source.key(name) for source in sources.values()
+                   for name in source.callers(makers) if name not in asked.not_asked}
     sources |= _grep(src, names_of(makers), asked)
+    calls = Counter((path, *call) for path, source in sources.items() for call in source.calls(asked.family))
     sources |= {BEFORE + file: Source(file, text) for file, text in before.items()}
-    pins = set().union(*(kind.words for kind in pinning))
-    lines = run("pinned", pinned_script(pinning, asked.family, names_of(makers)),
-                       {path: source.text for path, source in sources.items()
-                        if source.together(names_of(makers), pins)})
+    files, pins = {path for path, *_ in calls}, set().union(*(kind.words for kind in pinning))
+    lines = spatch(work, script(pinning, asked.family, names_of(makers)),
+                   {path: source for path, source in sources.items()
+                    if path in files or source.together(names_of(makers), pins)})
+    seen = {(line[0], int(line[3]), line[2]) for line in lines if len(line) == 4}
+    hits = {Hit(path, NOT_SEEN, "not seen by the script", name)
+            for path, number, name in calls if (path, number, name) not in seen}
+    old: set[Hit] = set()
+    for path, function, pin, call, *_ in (line for line in lines if len(line) > 4):
+        if sources[path].key(call) in makers and function != call:
+            (old if path.startswith(BEFORE) else hits).add(Hit(sources[path].file, function, pin, call))
+    return hits, old, len(calls)
 
-    def pinned(chosen: Iterable[list[str]]) -> set[Hit]:
-        return {Hit(sources[path].file, function, pin, call) for path, function, pin, call, *_ in chosen
-                if sources[path].key(call) in makers and function != call}
 
-    old = [line for line in lines if line[0].startswith(BEFORE)]
-    return hits | pinned(line for line in lines if line not in old), pinned(old), sum(seen.values())
-
-
-def selftest(run: Callable[..., list[list[str]]], asked: Words, pinning: list[Kind]) -> list[str]:
+def selftest(work: Path, asked: Words, pinning: list[Kind]) -> list[str]:
     """What is wrong with the audit, told by sample/, a small tree of C files: functions hit_KIND...() are
     found by that kind, functions miss_...() are not, macros hidden_CALL() hide a call from the parser."""
-    hits, _, _ = audit(SAMPLE, run, asked, pinning, {})
+    hits, _, _ = audit(SAMPLE, work, asked, pinning, {})
     found = {hit.function for hit in hits for kind in pinning
              if hit.function.startswith(f"hit_{kind.name}") and hit.pin.removeprefix("guard ") in kind.pin}
     found |= {hit.function for hit in hits if hit.function.startswith("miss_")}
@@ -322,12 +311,13 @@ def parts(opts: Options, progress: Progress) -> list[Part]:
     rows = read_table(opts.queue.file(TABLE))
     info = tree.ensure_tree(opts, progress)
     folder = opts.queue.build / "runs/prove/callers"
-    run = partial(spatch, folder, progress.tick)
-    wrong = selftest(run, asked, pinning)
+    progress.tick("samples")
+    wrong = selftest(folder / "samples", asked, pinning)
     touched = ask(info.path, "diff", "--name-only", info.base_commit, info.tip_commit, "--", "*.c", "*.h")
     before = {file: git(info.path, "show", f"{info.base_commit}:{file}", check=False).output
               for file in touched.split() if not left_out(file, asked)}
-    hits, gone, calls = audit(info.path, run, asked, pinning, before)
+    progress.tick("the kernel")
+    hits, gone, calls = audit(info.path, folder / "kernel", asked, pinning, before)
     subjects = ask(info.path, "log", "--format=%s", f"{info.base_commit}..{info.tip_commit}").splitlines()
     wrong += compare(hits, gone, rows, subjects)
     # Rows to start from, for hits that have no verdict yet.

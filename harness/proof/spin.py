@@ -12,7 +12,7 @@ import re
 import shutil
 import threading
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -31,6 +31,10 @@ _MEANS = (("max search depth too small", "the depth bound was reached"),
           ("out of memory|MEMLIM bound", "the memory bound was reached"),
           (r"^pan:\d+: invalid end state", "deadlock"),
           (r"^pan:\d+: non-progress cycle", "cycle"))
+# What else it counts; `seconds` are those of the search alone.
+_NUMBERS = {"states": r"^\s*([\d.e+]+) states, stored", "transitions": r"^\s*([\d.e+]+) transitions",
+            "depth": r"depth reached (\d+)", "memory_mib": r"^\s*([\d.]+)\s+total actual memory usage",
+            "seconds": r"^pan: elapsed time ([\d.e+]+)"}
 _ERROR = re.compile(r"^pan:\d+: (.*?)(?: \(at depth \d+\))?$", re.M)
 _UNREACHED = re.compile(r"^\t(?:.*?:|-:)(\d+), state \d+, \"(.*)\"$", re.M)
 
@@ -67,12 +71,8 @@ class Search:
     """What pan said. verdict: "ok", "deadlock", "cycle", "I1" ..., else why it is none of them."""
 
     verdict: str
-    states: int = 0
-    transitions: int = 0
-    depth: int = 0
-    memory_mib: float = 0
-    seconds: float = 0              # of the search alone
     unreached: frozenset[str] = frozenset()       # "line: statement"
+    numbers: dict[str, float] = field(default_factory=dict)
 
 
 def load(path: Path) -> List:
@@ -81,10 +81,6 @@ def load(path: Path) -> List:
 
 def read(output: str) -> Search:
     """What pan's output says; a search that did not come to its end is never "ok"."""
-    def number(pattern: str) -> float:
-        found = re.search(pattern, output, re.M)
-        return float(found[1]) if found else 0.0
-
     error, count = _ERROR.search(output), re.search(r"errors: (\d+)$", output, re.M)
     verdict = next((means for pattern, means in _MEANS if re.search(pattern, output, re.M)), "")
     if not verdict and error:
@@ -94,11 +90,9 @@ def read(output: str) -> Search:
         whole = count and count[1] == "0" and "Search not completed" not in output \
             and "Full statespace search for:" in output
         verdict = "ok" if whole else "pan did not come to its end"
-    unreached = {f"{line}: {text}" for line, text in _UNREACHED.findall(output)}
-    return Search(verdict, int(number(r"^\s*([\d.e+]+) states, stored")),
-                  int(number(r"^\s*([\d.e+]+) transitions")), int(number(r"depth reached (\d+)")),
-                  number(r"^\s*([\d.]+)\s+total actual memory usage"),
-                  number(r"^pan: elapsed time ([\d.e+]+)"), frozenset(unreached))
+    numbers = {name: float(found[1]) for name, pattern in _NUMBERS.items()
+               if (found := re.search(pattern, output, re.M))}
+    return Search(verdict, frozenset(f"{line}: {text}" for line, text in _UNREACHED.findall(output)), numbers)
 
 
 def search(variant: Variant, depth: int, where: Path, stop: threading.Event) -> Search:
@@ -125,8 +119,8 @@ def search(variant: Variant, depth: int, where: Path, stop: threading.Event) -> 
 
 
 def judge(variant: Variant, found: Search, start: float) -> Part:
-    counts = (f"{found.verdict}: {found.states} states, depth {found.depth}, "
-              f"{found.memory_mib:.0f} MiB")
+    states, depth, memory = (found.numbers.get(name, 0) for name in ("states", "depth", "memory_mib"))
+    counts = f"{found.verdict}: {states:.0f} states, depth {depth:.0f}, {memory:.0f} MiB"
     wrong = [] if found.verdict == variant.expect else [f"expected {variant.expect}, got {counts}"]
     return report.judged(f"spin {variant.name}", wrong, counts, start)
 
@@ -165,6 +159,6 @@ def parts(opts: Options, progress: Progress) -> list[Part]:
                            lambda number, future: future.result())
     found = [search for _, search in results]
     (folder / "spin.json").write_text(json.dumps(
-        [asdict(variant) | asdict(search) | {"unreached": sorted(search.unreached)}
+        [asdict(variant) | {"verdict": search.verdict, **search.numbers, "unreached": sorted(search.unreached)}
          for variant, search in zip(listed.variant, found)], indent=1) + "\n", encoding="utf-8")
     return [*(part for part, _ in results), reached(found)]

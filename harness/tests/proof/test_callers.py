@@ -126,10 +126,10 @@ class Source(unittest.TestCase):
 
     def test_scripts(self) -> None:
         asked, pinning = callers.words(), callers.kinds()
-        script = callers.pinned_script(pinning, asked.family, [*asked.family, "mine"])
-        for left in ("{ PINS }", "{ UNPINS }", "{ CALLS }", "{  }", "MATCH", "KIND", "PREFIX"):
+        script = callers.script(pinning, asked.family, [*asked.family, "mine"])
+        for left in ("{ FAMILY }", "{ PINS }", "{ UNPINS }", "{ CALLS }", "{  }", "MATCH", "KIND", "PREFIX"):
             self.assertNotIn(left, script)
-        self.assertEqual(script.count("@script:python@"), len(pinning))
+        self.assertEqual(script.count("@script:python@"), len(pinning) + 1)
         self.assertEqual(script.count("mine"), sum(not kind.family for kind in pinning))
         words = set().union(*(kind.words for kind in pinning))
         for pin in ("get_cpu", "spin_lock", "guard", "smp_processor_id", "KVM_MMU_LOCK"):
