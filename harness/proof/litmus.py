@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, Iterable, Sequence
 
-from ..core import Exit, HarnessError, Part, Progress, Queue, report, settings
+from ..core import Exit, HarnessError, Part, Progress, Queue, records, report, settings
+from ..core.records import Text
 from ..fetch import Options
 from ..queue import tree
 from . import c_text, herd7
@@ -42,22 +43,15 @@ def header(text: str) -> Header:
     return Header(first[1] if first else "", result[1] if result else "", tuple(models))
 
 
-def folder() -> Path:
-    return settings.REPO / "proof/litmus"
-
-
-def found(*folders: Path) -> dict[str, Path]:
-    """Every test and twin by name; one in a later folder comes in the place of one before."""
-    return {path.stem: path for where in folders for path in sorted(where.glob(f"*{SUFFIX}"))}
-
-
 def files(queue: Queue) -> dict[str, Path]:
-    """Those for a queue: it can have its own in its folder litmus/, and leave out some, with a reason,
-    in [left_out] of its litmus.toml."""
+    """Every test and twin for a queue by name: its own in litmus/ come in the place of the common ones,
+    and some can be left out, with a reason, in [left_out] of its litmus.toml."""
     own = queue.dir / "litmus.toml"
     left_out = settings.toml(own).get("left_out", {}) if own.is_file() else {}
-    return {name: path for name, path in found(folder(), queue.dir / "litmus").items()
-            if name.removesuffix(TWIN) not in left_out}
+    records.value(dict[str, Text], left_out, f"left_out of {own}")
+    return {path.stem: path for folder in (settings.REPO / "proof/litmus", queue.dir / "litmus")
+            for path in sorted(folder.glob(f"*{SUFFIX}"))
+            if path.stem.removesuffix(TWIN) not in left_out}
 
 
 def tests(known: Iterable[str]) -> list[str]:

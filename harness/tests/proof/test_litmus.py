@@ -121,7 +121,8 @@ class Names(unittest.TestCase):
         (self.folder / f"{name}.litmus").write_text(text.format(name=name, result=result))
 
     def found(self) -> str:
-        return "\n".join(litmus.dangling(litmus.found(self.folder), self.tree))
+        return "\n".join(litmus.dangling(
+            {path.stem: path for path in self.folder.glob("*.litmus")}, self.tree))
 
     def test_all_is_well(self) -> None:
         self.assertEqual(self.found(), "")
@@ -169,7 +170,7 @@ class Names(unittest.TestCase):
 
 class OfAQueue(World):
     def test_own_tests_and_tests_that_make_no_sense(self) -> None:
-        common, own = litmus.folder(), self.queue / "litmus"
+        common, own = settings.REPO / "proof/litmus", self.queue / "litmus"
         for folder, names in ((common, ("a", "a-broken", "b", "b-broken")), (own, ("a", "c"))):
             folder.mkdir(parents=True)
             for name in names:
@@ -187,7 +188,7 @@ class Own(unittest.TestCase):
         self.assertGreater(len(names), 10)
         for name in names:
             for stem, result in ((name, "Never"), (name + litmus.TWIN, "Sometimes")):
-                text = (litmus.folder() / f"{stem}.litmus").read_text("utf-8")
+                text = (settings.REPO / f"proof/litmus/{stem}.litmus").read_text("utf-8")
                 head = litmus.header(text)
                 self.assertEqual((head.name, head.result), (stem, result))
                 self.assertTrue(head.models, stem)
