@@ -106,7 +106,7 @@ def words(path: Path = FOLDER / "calls.toml") -> Words:
 
 
 def read_table(path: Path) -> list[Row]:
-    """The rows of each table in a file; raises CONFIG for a bad row, and if the file does not count them."""
+    """The rows of the tables in a file; raises CONFIG for a bad row, and if it does not count them."""
     rows: list[Row] = []
     text = path.read_text("utf-8")
     for number, line in enumerate(text.splitlines(), 1):
@@ -272,7 +272,8 @@ def audit(src: Path, work: Path, asked: Words, pinning: list[Kind],
         makers |= {source.key(name) for source in sources.values()
                    for name in source.callers(makers) if name not in asked.not_asked}
     sources |= _grep(src, names_of(makers), asked)
-    calls = Counter((path, *call) for path, source in sources.items() for call in source.calls(asked.family))
+    calls = Counter((path, *call) for path, source in sources.items()
+                    for call in source.calls(asked.family))
     sources |= {BEFORE + file: Source(file, text) for file, text in before.items()}
     files, pins = {path for path, *_ in calls}, set().union(*(kind.words for kind in pinning))
     lines = spatch(work, script(pinning, asked.family, names_of(makers)),

@@ -92,7 +92,8 @@ def read(output: str) -> Search:
         verdict = "ok" if whole else "pan did not come to its end"
     numbers = {name: float(found[1]) for name, pattern in _NUMBERS.items()
                if (found := re.search(pattern, output, re.M))}
-    return Search(verdict, frozenset(f"{line}: {text}" for line, text in _UNREACHED.findall(output)), numbers)
+    unreached = frozenset(f"{line}: {text}" for line, text in _UNREACHED.findall(output))
+    return Search(verdict, unreached, numbers)
 
 
 def search(variant: Variant, depth: int, where: Path, stop: threading.Event) -> Search:
@@ -159,6 +160,6 @@ def parts(opts: Options, progress: Progress) -> list[Part]:
                            lambda number, future: future.result())
     found = [search for _, search in results]
     (folder / "spin.json").write_text(json.dumps(
-        [asdict(variant) | {"verdict": search.verdict, **search.numbers, "unreached": sorted(search.unreached)}
+        [asdict(variant) | search.numbers | {"verdict": search.verdict, "unreached": sorted(search.unreached)}
          for variant, search in zip(listed.variant, found)], indent=1) + "\n", encoding="utf-8")
     return [*(part for part, _ in results), reached(found)]

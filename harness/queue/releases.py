@@ -82,8 +82,8 @@ def save(queue: Queue, found: list[Release]) -> None:
         new = {item.source for item in found}
         found = [*found, *(item for item in old.release if item.source not in new)]
     lines = [HEADER + f"series = {json.dumps(now)}\n"]      # strings and numbers are TOML's, too
-    for item in sorted(found, key=lambda item: [int(part) for part in re.findall(r"\d+", item.release)],
-                       reverse=True):
+    found.sort(key=lambda item: [*map(int, re.findall(r"\d+", item.release.split("-")[0]))], reverse=True)
+    for item in found:
         lines += ["\n[[release]]\n", *(f"{name} = {json.dumps(value)}\n"
                                        for name, value in vars(item).items() if value not in ((), 0))]
     (queue.dir / FILE).write_text("".join(lines), encoding="utf-8")

@@ -58,7 +58,8 @@ HANG = (re.compile("soft lockup"),)
 def a_mutant(caught_by: str = "case", **more) -> mutants.Mutant:
     needed = {"case": {"cases": "smp.third_task", "fails": ("smp.right_cpus",)},
               "torture": {"params": "mode=stale", "fails": ("stale.*",)},
-              "splat": {"cases": "smp.third_task", "splat": re.compile("csds are read")}, "hang": {"cases": "smp.third_task"}}[caught_by]
+              "splat": {"cases": "smp.third_task", "splat": re.compile("csds are read")},
+              "hang": {"cases": "smp.third_task"}}[caught_by]
     return mutants.Mutant(**{
         "name": "breaks-it", "edits": (), "breaks": "It.", "invariant": ("I7",), "lane": "x86_64",
         "caught_by": caught_by, "limit_s": 60, "hang": HANG, **needed, **more})
@@ -286,7 +287,9 @@ class Files(World):
     def test_bad_entries(self) -> None:
         for old, new, said in (('"case"', '"luck"', "caught_by of mutant breaks-it must be one of"),
                                ('"I1"', '"I13"', "I13"),
-                               ("cases =", "glob =", "'glob'"), ('"case"', '"torture"', "must have fails and params, not"), ("fails = [\"smp.third_task.many, nowait\"]", "splat = \"x\"", "and splat"),
+                               ("cases =", "glob =", "'glob'"),
+                               ('"case"', '"torture"', "must have fails and params, not"),
+                               ("fails = [\"smp.third_task.many, nowait\"]", "splat = \"x\"", "and splat"),
                                ('["I1"]', "[]", "names nothing"),
                                ('lane = "x86_64"\n', "", "'lane'"),
                                ('"It."', '"It."\nsubset = true', ""), ("[general]", "[x]", "")):

@@ -53,7 +53,8 @@ class Queue(World):
         self.make_queue()
         path = self.queue / series.COVER
         text = path.read_text()
-        for old, new, said in (("Written by hand", "*** BLURB ***", "place-holder"), ("0/2", "0/3", "2 patches"),
+        for old, new, said in (("Written by hand", "*** BLURB ***", "place-holder"),
+                               ("0/2", "0/3", "2 patches"),
                                ("Base: Linux", "On", "has no line 'Base: Linux '")):
             path.write_text(text.replace(old, new))
             self.assertIn(said, self.files())
