@@ -43,9 +43,11 @@ def disk_full(what: str) -> HarnessError:
                         "on another disk.")
 
 
-def look_up(what: str, name: str, known: Iterable[str]) -> None:
-    """Raises USAGE, which names all that there are, unless `name` is one of them."""
+def look_up(what: str, name: str, known: Iterable[str], where: str = "") -> None:
+    """Raises USAGE unless `name` is one of them; the error names all that there are, or where they are
+    listed, if they are too many."""
     names = list(known)
     near = difflib.get_close_matches(name, names, 1)
     hint = f" (did you mean {near[0]}?)" if near else ""
-    require(name in names, f"there is no {what} {name!r}{hint}; there is: {', '.join(names)}.")
+    listed = f"{where} lists them" if where else f"there is: {', '.join(names)}"
+    require(name in names, f"there is no {what} {name!r}{hint}; {listed}.")

@@ -22,6 +22,11 @@ class Part:
     note: str = ""          # one line: why it failed, or what it counted
 
 
+def true(faults: dict[str, object]) -> list[str]:
+    """The complaints that hold, of {complaint: whether it does}."""
+    return [complaint for complaint, holds in faults.items() if holds]
+
+
 def judged(name: str, complaints: Sequence[str], note: str, start: float, passed: int = 1,
            failed: int | None = None, code: Exit = Exit.TEST) -> Part:
     """The Part of something that began at `start`; complaints are printed.

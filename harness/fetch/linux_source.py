@@ -88,7 +88,8 @@ def find(opts: Options) -> Source:
         return _given_folder(opts.linux.expanduser().absolute(), version)
     if opts.tarball:
         path = opts.tarball.expanduser().absolute()
-        require(path.is_file(), f"--tarball {path} is not a file.")
+        require(path.is_file(), f"--tarball {path} is no tarball, or not there; give "
+                f"linux-{version}.y.tar.xz of kernel.org, or Debian's .orig.tar.xz.")
         return Source("tarball", path.name, str(path), f"sha256:{apt.sha256(path)}")
     try:
         return package(opts.queue.package, opts.queue.suites)

@@ -47,8 +47,12 @@ def read(data: Any) -> Run:
 
 
 def load(folder: Path) -> Run:
+    path = folder / FILE
     try:
-        return read(json.loads((folder / FILE).read_text()))
-    except (OSError, ValueError, AttributeError, HarnessError) as error:
-        raise HarnessError(Exit.USAGE, f"{folder} is no run folder ({error}); give one below "
-                           "build/*/runs/ or build/*/bench/.") from None
+        if path.is_file():
+            return read(json.loads(path.read_text()))
+        error = f"it has no {FILE}"
+    except (ValueError, AttributeError, HarnessError) as wrong:
+        error = str(wrong)
+    raise HarnessError(Exit.USAGE, f"{folder} is no run folder ({error}); give one below "
+                       "build/*/runs/ or build/*/bench/.")

@@ -1,6 +1,6 @@
 """herd7, which runs litmus tests: gets it, starts it, reads what it says.
 
-In:  data/herd.toml, a litmus test, the folder with the kernel's memory model.  Out: Herd, Outcome.
+In:  data/herd.toml, a litmus test, the folder with the kernel's memory model.  Out: Herd, Said.
 If herd7 is not on PATH, its Debian package is unpacked below build/, not installed.
 """
 
@@ -8,12 +8,14 @@ import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ..core import Exit, HarnessError, proc, settings
 from ..fetch import apt
 
 CONFIG = "linux-kernel.cfg"         # in the folder of the memory model
+# herd7's name of a test; "Never", "Sometimes" or "Always"; in how many executions the condition holds,
+# and in how many not (of those that `filter` allows); flags, for example "data-race".
+Said = list[str]
 
 
 @dataclass(frozen=True)
@@ -22,50 +24,29 @@ class Herd:
     version: str                    # "7.58"
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What herd7 found for one test."""
-
-    name: str                       # as herd7 calls it
-    verdict: str                    # "Never", "Sometimes" or "Always"
-    positive: int                   # executions in which the condition holds
-    negative: int                   # the others (those that `filter` allows)
-    flags: tuple[str, ...]          # for example "data-race"
-    seconds: float
-
-    def text(self) -> str:
-        """One short line, as herd7 puts it."""
-        return " ".join([self.verdict, str(self.positive), str(self.negative), *self.flags])
-
-
-def parse(output: str, seconds: float = 0.0) -> Outcome | None:
-    """The Outcome in herd7's output; None if it gave no verdict, or more than one."""
+def parse(output: str) -> Said | None:
+    """What herd7 says of a test; None if that is no verdict, or more than one."""
     found = re.findall(r"^Observation (\S+) (Never|Sometimes|Always) (\d+) (\d+)$", output, re.M)
-    if len(found) != 1:
-        return None
-    name, verdict, positive, negative = found[0]
-    return Outcome(name, verdict, int(positive), int(negative),
-                   tuple(re.findall(r"^Flag (\S+)", output, re.M)), seconds)
+    return [*found[0], *re.findall(r"^Flag (\S+)", output, re.M)] if len(found) == 1 else None
 
 
-def run(herd: Herd, test: Path, model: Path, log: Path | None = None) -> Outcome:
+def run(herd: Herd, test: Path, model: Path, log: Path | None = None) -> Said:
     """Runs one test with the memory model in the folder `model`."""
     result = proc.run([*herd.command, "-conf", CONFIG, test.absolute()], cwd=model, log=log,
                       step=f"herd7 on {test.name}", limit=settings.limit("litmus"), check=False,
                       code=Exit.TEST)
-    outcome = parse(result.output, result.seconds)
-    if result.returncode or outcome is None:
+    said = parse(result.output)
+    if result.returncode or said is None:
         raise HarnessError(Exit.TEST, f"herd7 {herd.version} gave no verdict on {test.name} with "
                            f"{model / CONFIG}; correct the test, or use a herd7 that fits this "
                            f"kernel.\n{proc.tail(result.output)}".rstrip())
-    return outcome
+    return said
 
 
 def ensure() -> Herd:
-    """herd7 of PATH, or the unpacked one; fetches it if it is not there."""
-    there = shutil.which("herd7")
-    if there:
-        return probe((there,))
+    """herd7 of PATH, or the unpacked one, through its own loader; fetches it if it is not there."""
+    if there := shutil.which("herd7"):
+        return probe([there])
     data = settings.toml(settings.DATA / "herd.toml")
     try:
         folder, _ = apt.unpacked("herd", data["packages"], tuple(data["suites"]))
@@ -74,28 +55,16 @@ def ensure() -> Herd:
                            "(herdtools7 7.58) on PATH, or give the machine's apt a Debian mirror "
                            f"that has {' or '.join(data['suites'])} (and network).\n"
                            f"    {error.message}") from None
-    return probe(unpacked(data, folder))
+    return probe([str(next(iter(sorted(folder.glob(word))), word)) for word in data["command"]])
 
 
-def probe(command: tuple[str, ...]) -> Herd:
+def probe(command: list[str]) -> Herd:
     """Starts herd7 to see whether it works."""
     result = proc.run([*command, "-version"], step="herd7 -version", limit=settings.limit("tool"),
                       check=False, code=Exit.TOOL)
     match = re.match(r"(\d+[\w.]*)", result.output)
     if result.returncode or not match:
-        raise HarnessError(Exit.TOOL, f"herd7 does not start ({command[-1]}); put one that does on "
-                           f"PATH, or remove {settings.fetched() / 'herd'} and try again.\n"
+        raise HarnessError(Exit.TOOL, f"herd7 does not start ({' '.join(command)}); put one that does "
+                           f"on PATH, or remove {settings.fetched() / 'herd'} and try again.\n"
                            f"{proc.tail(result.output)}".rstrip())
-    return Herd(command, match[1])
-
-
-def unpacked(data: dict[str, Any], folder: Path) -> tuple[str, ...]:
-    """How to start the unpacked herd7: through its own loader, with its own libraries."""
-    loader = next(iter(sorted(folder.glob(data["loader"]))), None)
-    libraries = next(iter(sorted(folder.glob(data["libraries"]))), None)
-    program = folder / data["program"]
-    if not (loader and libraries and program.is_file()):
-        raise HarnessError(Exit.TOOL, f"{folder} is not what harness/data/herd.toml describes; "
-                           "correct that, or remove the folder and try again.")
-    return (str(loader), "--library-path", str(libraries.parent), str(program),
-            "-set-libdir", str(folder / data["library"]))
+    return Herd(tuple(command), match[1])

@@ -7,6 +7,7 @@ QEMU gets to see no `-accel kvm`, which kunit.py asks for first: KVM that is the
 import os
 import shlex
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 
@@ -20,18 +21,10 @@ from ..queue import tree
 KUNITCONFIG = "lib/tests/smp.kunitconfig"
 BUILT_IN = ".kunit"
 WITHOUT_KVM = """\
-#!/bin/sh
-# QEMU without the accelerators that it would try first
-for word do
-	shift
-	case $accel$word in
-	-accelkvm|-accelhvf) accel= ;;
-	-accel) accel=-accel ;;
-	*) [ -z "$accel" ] || set -- "$@" -accel; accel=; set -- "$@" "$word" ;;
-	esac
-done
-PATH=${PATH#*:}
-exec "${0##*/}" "$@"
+#!{python}
+import os, sys
+words = "\\0".join(sys.argv[1:]).replace("-accel\\0kvm\\0", "").replace("-accel\\0hvf\\0", "")
+os.execv({qemu!r}, [{qemu!r}, *words.split("\\0")])
 """
 
 
@@ -41,35 +34,27 @@ def commands(text: str) -> list[list[str]]:
     return [shlex.split(line) for line in lines.replace("\\\n", " ").splitlines()]
 
 
-def arch(command: list[str]) -> str:
-    """Which architecture a command names."""
-    return next((word.partition("=")[2] for word in command if word.startswith("--arch=")), "")
-
-
 def verdict(name: str, output: str, returncode: int, seconds: float) -> Part:
     """kunit.py must succeed, count passed tests, none other, and its kernel report nothing."""
     counts = ktap.kunit_py_counts(output)
-    summary = bool(counts)
-    passed = counts.pop("passed", 0)
+    passed, skipped = counts.pop("passed", 0), counts.get("skipped", 0)
     why = [f"{value} {key}" for key, value in counts.items()]
-    failed = sum(value for key, value in counts.items() if key != "skipped")
-    why += [f"exit code {returncode}"] * bool(returncode)
-    why += ["it printed no summary"] * (not summary)
+    why += [f"exit code {returncode}"] * bool(returncode) + ["no test passed"] * (not passed)
     why += [line for line in output.splitlines() if splats.splat(line)][:1]
-    bad = bool(why or not passed)
-    return Part(name, Exit.TEST if bad else Exit.OK, passed, max(failed, int(bad)),
-                counts.get("skipped", 0), seconds, "; ".join(why))
+    failed = max(sum(counts.values()) - skipped, int(bool(why)))
+    return Part(name, Exit.TEST if why else Exit.OK, passed, failed, skipped, seconds, "; ".join(why))
 
 
-def run(command: list[str], path: Path, progress: Progress) -> Part:
-    name = f"kunit.py {arch(command)}"
-    log = settings.BUILD / f"kunit.py-{arch(command)}.log"
+def run(command: list[str], arch: str, path: Path, progress: Progress) -> Part:
+    name = f"kunit.py {arch}"
     with tempfile.TemporaryDirectory() as folder:
-        qemu = Path(folder) / arches.arch(arch(command)).qemu
-        qemu.write_text(WITHOUT_KVM)
-        qemu.chmod(0o755)
+        qemu = arches.arch(arch).qemu
+        wrapper = Path(folder) / qemu
+        wrapper.write_text(WITHOUT_KVM.format(python=sys.executable, qemu=shutil.which(qemu)))
+        wrapper.chmod(0o755)
         try:
-            result = proc.run(command, step=name, cwd=path, limit=settings.limit("build"), log=log,
+            result = proc.run(command, step=name, cwd=path, limit=settings.limit("build"),
+                              log=settings.BUILD / f"kunit.py-{arch}.log",
                               on_line=lambda line: progress.tick(line[:60]), check=False,
                               code=Exit.TEST, env={"PATH": f"{folder}:{os.environ['PATH']}",
                                                    "PYTHONDONTWRITEBYTECODE": "1"})
@@ -85,7 +70,7 @@ def parts(opts: Options, progress: Progress) -> list[Part]:
     path = tree.ensure_tree(opts, progress).path
     found: list[Part] = []
     for command in commands((path / KUNITCONFIG).read_text("utf-8")):
-        host_packages.need("build", arch(command))
-        found += guarded(f"kunit.py {arch(command)}", progress,
-                         lambda: run(command, path, progress))
+        arch = "".join(word for word in command if word.startswith("--arch=")).removeprefix("--arch=")
+        host_packages.need("build", arch)
+        found += guarded(f"kunit.py {arch}", progress, lambda: run(command, arch, path, progress))
     return found

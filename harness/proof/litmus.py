@@ -9,17 +9,15 @@ barrier that is dropped or weakened there is found.
 """
 
 import re
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, Iterable, Sequence
 
 from ..core import Exit, HarnessError, Part, Progress, Queue, report, settings
-from ..core.git import git
 from ..fetch import Options
-from ..queue import TreeInfo, tree
-from . import herd7
+from ..queue import tree
+from . import c_text, herd7
 
 TWIN = "-broken"
 MODEL = "tools/memory-model"            # in the kernel tree
@@ -44,18 +42,10 @@ def header(text: str) -> Header:
     return Header(first[1] if first else "", result[1] if result else "", tuple(models))
 
 
-def folder() -> Path:
-    return settings.REPO / "proof/litmus"
-
-
-def found(*folders: Path) -> dict[str, Path]:
-    """Every test and twin by name; one in a later folder comes in the place of one before."""
-    return {path.stem: path for where in folders for path in sorted(where.glob(f"*{SUFFIX}"))}
-
-
 def files(queue: Queue) -> dict[str, Path]:
-    """Those for a queue: it can have its own in its folder litmus/."""
-    return found(folder(), queue.dir / "litmus")
+    """Every test and twin for a queue by name: its own in litmus/ come in the place of the common ones."""
+    return {path.stem: path for folder in (settings.REPO / "proof/litmus", queue.dir / "litmus")
+            for path in sorted(folder.glob(f"*{SUFFIX}"))}
 
 
 def instead(queue: Queue) -> dict[str, str]:
@@ -69,95 +59,51 @@ def tests(known: Iterable[str]) -> list[str]:
     return sorted(name for name in known if not name.endswith(TWIN))
 
 
-# --- names
-
-
-def body(source: str, function: str) -> str | None:
-    """The text of a function without comments; None if the source does not define it."""
-    code = re.sub(r"/\*.*?\*/|//[^\n]*", " ", source, flags=re.S)
-    found = re.findall(rf"^(?![\s#])[^\n;{{}}]*\b{function}\([^;{{}}]*\{{(.*?)^\}}", code, re.M | re.S)
-    return "\n".join(found) if found else None
-
-
-def dangling(files: dict[str, Path], read: Callable[[str], str | None],
-             instead: dict[str, str] = {}) -> list[str]:
-    """Complaints: twins that do not fit, and what is modelled and not in the kernel.
-
-    read gives the text of any file of the kernel, None if there is no such file.
-    """
+def dangling(files: dict[str, Path], tree_: Path, instead: dict[str, str] = {}) -> list[str]:
+    """Complaints: twins that do not fit, and what is modelled and not in the kernel tree."""
     texts = {name: path.read_text("utf-8") for name, path in files.items()}
     complaints = [] if files else ["there is no litmus test"]
     for old, new in instead.items():
         if not any(f"Models: {old}\n" in text for text in texts.values()):
             complaints.append(f"litmus.toml has {old}, which no test models")
-        texts = {name: text.replace(f"Models: {old}\n", f"Models: {new}\n")
-                 for name, text in texts.items()}
+        texts = {name: text.replace(f"Models: {old}\n", f"Models: {new}\n") for name, text in texts.items()}
     heads = {name: header(text) for name, text in texts.items()}
-    for name, path in files.items():
-        head = heads[name]
-        if head.name != name:
-            complaints.append(f"{path.name} calls itself {head.name or 'nothing'}")
-        if name.endswith(TWIN):
-            test = heads.get(name.removesuffix(TWIN))
-            if test is None:
-                complaints.append(f"{path.name} is the twin of no test")
-            elif test.models != head.models:
-                complaints.append(f"{path.name} does not model what the test does")
-            wanted = "Sometimes"
-        else:
-            if name + TWIN not in files:
-                complaints.append(f"{path.name} has no twin {name}{TWIN}{SUFFIX}")
-            wanted = "Never"
-        if head.result != wanted:
-            complaints.append(f"{path.name} says Result: {head.result or '(nothing)'} instead of "
-                              f"{wanted}")
-        if name.endswith(TWIN):
-            continue
-        if not head.models:
-            complaints.append(f"{path.name} does not say what it models")
-        for file, function, word in head.models:
-            source = read(file)
-            text = None if source is None else body(source, function)
-            if source is None:
-                complaints.append(f"{path.name} models {file}, which the kernel does not have")
-            elif text is None:
-                complaints.append(f"{path.name} models {function}(), which {file} does not have")
-            elif word and not re.search(rf"\b{word}\b", text):
-                complaints.append(f"{path.name} relies on {word} in {function}(), which does not "
-                                  f"use it")
+    for name, head in heads.items():
+        test = name.removesuffix(TWIN)
+        other, wanted = (name + TWIN, "Never") if name == test else (test, "Sometimes")
+        faults = {
+            f"calls itself {head.name or 'nothing'}": head.name != name,
+            f"has no {other}{SUFFIX} beside it": other not in heads,
+            f"says Result: {head.result or '(nothing)'} instead of {wanted}": head.result != wanted,
+            "does not say what it models": not head.models,
+            f"does not model what {other} does": other in heads and heads[other].models != head.models}
+        for file, function, word in head.models if name == test else ():
+            code = body(tree_ / file, function)
+            faults[f"models {function}() of {file}, which the kernel does not have"] = code is None
+            faults[f"relies on {word} in {function}(), which does not use it"] = \
+                code is not None and not re.search(rf"\b{word}\b", code)
+        complaints += [f"{name}{SUFFIX} {fault}" for fault in report.true(faults)]
     return complaints
 
 
-def names_agree(info: TreeInfo) -> list[str]:
-    """`dangling` for the tests of the repository and the tip of the tree."""
-    texts: dict[str, str | None] = {}
-
-    def read(path: str) -> str | None:
-        if path not in texts:
-            shown = git(info.path, "show", f"{info.tip_commit}:{path}", check=False)
-            texts[path] = None if shown.returncode else shown.output
-        return texts[path]
-
-    return dangling(files(info.queue), read, instead(info.queue))
+def body(path: Path, function: str) -> str | None:
+    """The text of a function without comments; None if the file does not define it."""
+    plain = c_text.blank(path.read_text("utf-8")) if path.is_file() else ""
+    found = [plain[start:end] for name, start, end in c_text.functions(plain) if name == function]
+    return "\n".join(found) if found else None
 
 
-# --- verdicts
-
-
-def judge(head: Header, outcome: herd7.Outcome) -> list[str]:
+def judge(head: Header, said: herd7.Said) -> list[str]:
     """Complaints about herd7's verdict on one test."""
-    complaints = []
-    if outcome.name != head.name:
-        complaints.append(f"herd7 judged {outcome.name} instead of {head.name}")
-    if outcome.verdict != head.result:
-        complaints.append(f"{head.name} is {outcome.text()}, but should be "
-                          f"{head.result or 'said to be Never or Sometimes'}")
-    elif outcome.verdict == "Never":
-        if outcome.negative == 0:
-            complaints.append(f"{head.name} has no execution at all, so it shows nothing")
-        if outcome.flags:
-            complaints.append(f"{head.name} is flagged: {', '.join(outcome.flags)}")
-    return complaints
+    name, verdict, _, negative, *flags = said
+    faults = {
+        f"herd7 judged {name} instead of {head.name}": name != head.name,
+        f"{head.name} is {' '.join(said[1:])}, but should be "
+        f"{head.result or 'said to be Never or Sometimes'}": verdict != head.result}
+    if verdict == head.result == "Never":
+        faults[f"{head.name} has no execution at all, so it shows nothing"] = negative == "0"
+        faults[f"{head.name} is flagged: {', '.join(flags)}"] = bool(flags)
+    return report.true(faults)
 
 
 def part(name: str, tests: Sequence[Path], note: Callable[[list[str]], str], tool: herd7.Herd,
@@ -167,9 +113,9 @@ def part(name: str, tests: Sequence[Path], note: Callable[[list[str]], str], too
     code, failed, complaints, said = Exit.TEST, 0, [], []
     for path in tests:
         try:
-            outcome = herd7.run(tool, path, model, logs / f"{path.stem}.txt")
-            found = judge(header(path.read_text("utf-8")), outcome)
-            said.append(outcome.text())
+            words = herd7.run(tool, path, model, logs / f"{path.stem}.txt")
+            found = judge(header(path.read_text("utf-8")), words)
+            said.append(" ".join(words[1:]))
         except HarnessError as error:
             found, code = [error.message], error.code
         failed += bool(found)
@@ -179,27 +125,18 @@ def part(name: str, tests: Sequence[Path], note: Callable[[list[str]], str], too
     return report.judged(name, complaints, note(said), start, len(tests), failed, code)
 
 
-def names_part(info: TreeInfo) -> Part:
-    start = time.monotonic()
-    return report.judged("litmus names", names_agree(info), f"{len(tests(files(info.queue)))} tests, each with a "
-                         "twin; the kernel has what they model", start)
-
-
 def parts(opts: Options, progress: Progress) -> list[Part]:
-    """Runs everything; raises if there is no herd7 or no kernel tree."""
-    info = tree.ensure_tree(opts, progress)
-    made = [names_part(info)]
+    """Runs everything; raises if there is no kernel tree."""
+    info, start = tree.ensure_tree(opts, progress), time.monotonic()
+    known = files(opts.queue)
+    made = [report.judged("litmus names", dangling(known, info.path), f"{len(tests(known))} tests, each "
+                          "with a twin; the kernel has what they model", start)]
     progress.tick("herd7")
     try:
         tool = herd7.ensure()
     except HarnessError as error:
-        print(f"run: {error.message}", file=sys.stderr, flush=True)
-        return [*made, Part("memory model", error.code, 0, 1, 0, 0, error.message)]
+        return [*made, report.judged("memory model", [error.message], "", start, code=error.code)]
     model = info.path / MODEL
-    if not (model / herd7.CONFIG).is_file():
-        raise HarnessError(Exit.TEST, f"{model} is not there, so there is no memory model to judge "
-                           "with; give a kernel tree that has it.")
-    known = files(opts.queue)
     logs = opts.queue.build / "runs/prove/litmus"
     progress.tick("the kernel's own tests")
     made.append(part("memory model", sorted((model / "litmus-tests").glob(f"*{SUFFIX}")),

@@ -6,7 +6,6 @@ In:  the queue, the kernel tree.  Out: Parts; with quick, only of what compiles 
 import re
 import time
 from collections import Counter
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Callable, Iterable
@@ -29,37 +28,26 @@ class Skipped(Exception):
 # --- without a tree
 
 
-def files_agree(folder: Path) -> list[str]:
-    """Complaints about series against the files of the folder."""
-    listed = series.names(folder)
-    there = sorted(path.name for path in folder.glob("*.patch") if path.name != series.COVER)
-    complaints = [f"series names {name}, which is not there" for name in listed if name not in there]
-    complaints += [f"{name} is not in series" for name in there if name not in listed]
-    if [name[:4] for name in listed] != [f"{number:04d}" for number in range(1, len(listed) + 1)]:
-        complaints.append("the patches are not numbered from 0001 in the order of series, each "
-                          "named once; use ./run export")
-    return complaints if listed else ["series is empty"]
-
-
-def cover_agrees(folder: Path) -> list[str]:
-    """Complaints about the cover letter."""
-    path, count = folder / series.COVER, len(series.names(folder))
-    if not path.is_file():
-        return [f"{path.name} is missing"]
-    text = path.read_text("utf-8")
-    wrong = {
-        f"the cover letter's subject does not say that there are {count} patches; use ./run export":
-            not re.search(rf"^Subject: \[[^]]* 0+/{count}\]", text, re.M),
-        "the cover letter still has a place-holder (***)": "***" in text,
-        f"the cover letter has no line {export.BASE_LINE!r}; use ./run export":
-            not export.exported_on(folder)}
-    return [complaint for complaint, true in wrong.items() if true]
-
-
 def check_files(queue: Queue) -> Result:
-    folder = queue.dir
-    return (files_agree(folder) + cover_agrees(folder),
-            f"{len(series.names(folder))} patches and the cover letter")
+    """The file `series`, the patches and the cover letter agree."""
+    listed, letter = series.names(queue.dir), queue.dir / series.COVER
+    there = sorted(path.name for path in queue.dir.glob("*.patch") if path != letter)
+    text = letter.read_text("utf-8") if letter.is_file() else ""
+    numbers = [f"{number:04d}" for number in range(1, len(listed) + 1)]
+    return [
+        *(f"series names {name}, which is not there" for name in listed if name not in there),
+        *(f"{name} is not in series" for name in there if name not in listed),
+        *report.true({
+            "series is empty": not listed,
+            "the patches are not numbered from 0001 in the order of series, each named once; use ./run "
+            "export": [name[:4] for name in listed] != numbers,
+            f"{letter.name} is missing": not text,
+            f"the cover letter's subject does not say that there are {len(listed)} patches; use ./run "
+            "export": text and not re.search(rf"^Subject: \[[^]]* 0+/{len(listed)}\]", text, re.M),
+            "the cover letter still has a place-holder (***)": "***" in text,
+            f"the cover letter has no line {export.BASE_LINE!r}; use ./run export":
+                text and not export.exported_on(queue.dir)})
+    ], f"{len(listed)} patches and the cover letter"
 
 
 def check_siblings(queue: Queue) -> Result:
@@ -122,45 +110,24 @@ def check_round_trip(info: TreeInfo) -> Result:
     return complaints + ["use ./run tree, then ./run export"] * bool(complaints), how
 
 
-@dataclass(frozen=True)
-class Exceptions:
-    """checkpatch.toml."""
-
-    option: dict[str, Text]      # that makes it say less -> why
-    message: dict[str, Text]     # "TYPE PATCH", of the message, a part of the patch's name -> why
-
-    def __post_init__(self) -> None:
-        if wrong := [key for key in self.message if len(key.split()) != 2]:
-            raise ValueError(f"{wrong[0]!r} is not a type of messages and a part of a patch's name")
-
-
-def exceptions(queue: Queue) -> Exceptions:
-    path = settings.DATA / "checkpatch.toml"
-    return records.make(Exceptions, queue.data(path), str(path))
-
-
 def judge_checkpatch(output: str, allowed: Iterable[str]) -> tuple[list[str], int]:
-    """Complaints in checkpatch's terse output, and how many were allowed."""
-    complaints, spared = [], 0
-    for line in output.splitlines():
-        match = re.match(r"(?P<patch>.*?):\d+: (ERROR|WARNING|CHECK):(?P<type>\w+): ", line)
-        if not match:
-            continue
-        if any(kind == match["type"] and patch in match["patch"]
-               for kind, patch in map(str.split, allowed)):
-            spared += 1
-        else:
-            complaints.append(line)
-    return complaints, spared
+    """Complaints in checkpatch's terse output, and how many were allowed: "TYPE PATCH" is the type of
+    a message and a part of the patch's name."""
+    said = re.findall(r"^((.*?):\d+: (?:ERROR|WARNING|CHECK):(\w+): .*)$", output, re.M)
+    complaints = [line for line, patch, kind in said if not any(
+        words[0] == kind and any(part in patch for part in words[1:]) for words in map(str.split, allowed))]
+    return complaints, len(said) - len(complaints)
 
 
 def check_checkpatch(info: TreeInfo) -> Result:
-    files, allowed = series.patches(info.queue), exceptions(info.queue)
+    files, path = series.patches(info.queue), settings.DATA / "checkpatch.toml"
+    options, allowed = (records.value(dict[str, Text], info.queue.data(path)[name], f"{name} of {path}")
+                        for name in ("option", "message"))
     host_packages.need("perl")
     result = proc.run(["perl", "scripts/checkpatch.pl", "--strict", "--terse", "--show-types",
-                       "--color=never", *allowed.option, *files], step="checkpatch",
+                       "--color=never", *options, *files], step="checkpatch",
                       limit=settings.limit("checkpatch"), cwd=info.path, check=False)
-    complaints, spared = judge_checkpatch(result.output, allowed.message)
+    complaints, spared = judge_checkpatch(result.output, allowed)
     # It ends with 0 for nothing to say and 1 for complaints. Anything else means that
     # it did not work, which must not look like a clean series.
     if result.returncode != (1 if complaints or spared else 0):
@@ -210,8 +177,9 @@ def check_kernel_doc(info: TreeInfo) -> Result:
 
 def check_litmus(info: TreeInfo) -> Result:
     """The series has what the litmus tests model."""
-    return (litmus.names_agree(info), f"{len(litmus.tests(litmus.files(info.queue)))} tests; "
-            "the series has what they model")
+    files = litmus.files(info.queue)
+    return (litmus.dangling(files, info.path, litmus.instead(info.queue)),
+            f"{len(litmus.tests(files))} tests; the series has what they model")
 
 
 def check_mutants(info: TreeInfo) -> Result:
@@ -239,7 +207,7 @@ def check_upstream(info: TreeInfo) -> Result:
         tarball = apt.upstream_tarball(queue.package, queue.suites, queue.version)
     except HarnessError as error:
         raise Skipped(f"not to be had: {error.message.splitlines()[0]}") from None
-    [found] = releases.look(tarball.path, tarball.path.name, (), queue, releases.Rt())
+    [found] = releases.look(queue, tarball.path, tarball.path.name)
     if found.result != releases.APPLIES:
         raise HarnessError(Exit.APPLY, f"on {found.source}: {found.result}")
     return [], f"on Linux {found.release} ({found.source})"
@@ -256,51 +224,43 @@ def check_compiled(info: TreeInfo) -> Result:
 # --- compiling
 
 
-def _compiled_anew(config: single_objects.Config, src: Path, objects: list[str],
-                   progress: Progress) -> Counter[str]:
-    """What the compilers say of the objects, of which none is there already."""
-    single_objects.configure(config, src)
-    for name in objects:
-        (config.out / name).unlink(missing_ok=True)
-    return single_objects.compile_objects(config, src, objects, progress.tick)
-
-
-def check_prefixes(config: single_objects.Config, progress: Progress, info: TreeInfo) -> Result:
-    """Every prefix compiles what the series touches; W=1 and sparse say nothing new."""
+def check_objects(config: single_objects.Config, progress: Progress, info: TreeInfo) -> Result:
+    """The objects compile with the series, or after every patch; W=1 and sparse say nothing new."""
     host_packages.need(*config.groups)
     files = series.patches(info.queue)
     touched = series.touched(files)
+    steps = [(path.name, commit, series.touched([path])) for path, commit in zip(
+        files, series.commits(info.path, info.base_commit, info.tip_commit))] \
+        if config.prefixes else [("the series", info.tip_commit, touched)]
     src = tree.worktree(info, "prefix", info.base_commit)
-    before = _compiled_anew(config, src, single_objects.relevant(config, src, touched), progress)
-    complaints, compiled = [], 0
-    for file, commit in zip(files, series.commits(info.path, info.base_commit, info.tip_commit)):
-        changed = single_objects.concerned(config.arch, series.touched([file]))
+
+    def objects() -> list[str]:
+        return single_objects.relevant(config, src, touched) if config.prefixes else config.objects
+
+    single_objects.configure(config, src)
+    for name in objects():
+        (config.out / name).unlink(missing_ok=True)     # it is compiled, and says what it has to
+    before = single_objects.compile_objects(config, src, objects(), progress.tick)
+    complaints, count = [], 0
+    for name, commit, paths in steps:
+        changed = single_objects.concerned(config.arch, paths)
         if not changed:
             continue
-        compiled += 1
+        count += 1
         tree.worktree(info, "prefix", commit)
-        progress.tick(file.name)
+        progress.tick(name)
         if any(Path(path).name.startswith("Kconfig") for path in changed):
             single_objects.configure(config, src)
-        wanted = single_objects.relevant(config, src, touched)
         try:
-            now = single_objects.compile_objects(config, src, wanted, progress.tick)
+            now = single_objects.compile_objects(config, src, objects(), progress.tick)
         except HarnessError as error:
-            raise HarnessError(Exit.BUILD, f"after {file.name}: {error.message}") from None
-        complaints += [f"after {file.name}: {text}" for text in now - before]
+            raise HarnessError(Exit.BUILD, f"after {name}: {error.message}") from None
+        complaints += [f"after {name}: {text}" for text in now - before]
     wrong = kconfig.missing(config.optional, (config.out / ".config").read_text())
     if wrong:
         complaints.append(f"with the whole series on, {', '.join(wrong)}")
-    return complaints, (f"{compiled} of {len(files)} prefixes matter here, {len(wanted)} objects; W=1 "
-                        "and sparse say nothing new")
-
-
-def check_config(config: single_objects.Config, progress: Progress, info: TreeInfo) -> Result:
-    """The objects compile in the patched tree; W=1 says nothing that it did not on the base."""
-    host_packages.need(*config.groups)
-    before, now = (_compiled_anew(config, tree.worktree(info, "prefix", commit), config.objects,
-                                  progress) for commit in (info.base_commit, info.tip_commit))
-    return list(now - before), f"{len(config.objects)} objects; W=1 says nothing new"
+    return complaints, (f"{len(objects())} objects; W=1 and sparse say nothing new"
+                        + (f" after {count} of {len(steps)} patches" if config.prefixes else ""))
 
 
 OF_THE_QUEUE = (("series and files", check_files), ("patches of two queues", check_siblings),
@@ -338,7 +298,7 @@ def checks(quick: bool, opts: Options, progress: Progress) -> list[Part]:
         info = tree.ensure_tree(opts, progress)
     except HarnessError as error:       # all others would say the same again
         return [*parts, report.judged(IN_THE_TREE[0][0], [error.message], "", start, code=error.code)]
-    builds = [(config.name, partial(check_prefixes if config.prefixes else check_config, config, progress))
+    builds = [(config.name, partial(check_objects, config, progress))
               for config in ([] if quick else single_objects.configs(opts.queue))]
     for name, check in (*IN_THE_TREE, *builds):
         progress.tick(name)

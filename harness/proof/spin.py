@@ -12,7 +12,7 @@ import re
 import shutil
 import threading
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -22,20 +22,19 @@ from ..fetch import Options, host_packages
 MODEL = settings.REPO / "proof/spin/smp.pml"
 DATA = settings.REPO / "proof/spin/spin.toml"
 AT_A_TIME = 2                   # verifiers
-# Exhaustive and exact: neither -DBITSTATE nor -DHC.
-CFLAGS = ("-DCOLLAPSE",)
-SAFETY = ("-DSAFETY", "-DNOCLAIM")
-# With no label that means progress in the model, each cycle is one without progress.
-CYCLES = ("-DNP",)
+# The search is exhaustive and exact: neither -DBITSTATE nor -DHC. With no label that means progress
+# in the model, each cycle is one without progress.
+SAFETY, CYCLES = ("-DSAFETY", "-DNOCLAIM"), ("-DNP",)
 
-# Of a variant: what must fit its fields.
-_FIT = {"name": r"[a-z0-9-]+", "expect": r"ok|deadlock|cycle|I\d+"}
-_DEFINE = r"[A-Z][A-Z0-9_]*(=\d+)?"
 # What pan says, and what that means; an assertion that is violated has a name.
 _MEANS = (("max search depth too small", "the depth bound was reached"),
           ("out of memory|MEMLIM bound", "the memory bound was reached"),
           (r"^pan:\d+: invalid end state", "deadlock"),
           (r"^pan:\d+: non-progress cycle", "cycle"))
+# What else it counts; `seconds` are those of the search alone.
+_NUMBERS = {"states": r"^\s*([\d.e+]+) states, stored", "transitions": r"^\s*([\d.e+]+) transitions",
+            "depth": r"depth reached (\d+)", "memory_mib": r"^\s*([\d.]+)\s+total actual memory usage",
+            "seconds": r"^pan: elapsed time ([\d.e+]+)"}
 _ERROR = re.compile(r"^pan:\d+: (.*?)(?: \(at depth \d+\))?$", re.M)
 _UNREACHED = re.compile(r"^\t(?:.*?:|-:)(\d+), state \d+, \"(.*)\"$", re.M)
 
@@ -44,7 +43,7 @@ _UNREACHED = re.compile(r"^\t(?:.*?:|-:)(\d+), state \d+, \"(.*)\"$", re.M)
 class Variant:
     """One entry of spin.toml."""
 
-    name: str
+    name: str               # a file name
     expect: str             # "ok", "deadlock", "I1" ...
     defines: tuple[str, ...]
     memory_mib: int
@@ -52,13 +51,6 @@ class Variant:
     hash: int
     what: str
     cycles: bool = False    # look for cycles instead of bad ends
-
-    def __post_init__(self) -> None:
-        fits = [(getattr(self, key), pattern) for key, pattern in _FIT.items()]
-        for text, pattern in (*fits, *((text, _DEFINE) for text in self.defines)):
-            if not re.fullmatch(pattern, text):
-                raise ValueError(f"variant {self.name!r} has the wrong entry {text!r}; the first "
-                                 "lines of the file say what belongs there")
 
 
 @dataclass(frozen=True)
@@ -79,12 +71,8 @@ class Search:
     """What pan said. verdict: "ok", "deadlock", "cycle", "I1" ..., else why it is none of them."""
 
     verdict: str
-    states: int = 0
-    transitions: int = 0
-    depth: int = 0
-    memory_mib: float = 0
-    seconds: float = 0              # of the search alone
     unreached: frozenset[str] = frozenset()       # "line: statement"
+    numbers: dict[str, float] = field(default_factory=dict)
 
 
 def load(path: Path) -> List:
@@ -93,10 +81,6 @@ def load(path: Path) -> List:
 
 def read(output: str) -> Search:
     """What pan's output says; a search that did not come to its end is never "ok"."""
-    def number(pattern: str) -> float:
-        found = re.search(pattern, output, re.M)
-        return float(found[1]) if found else 0.0
-
     error, count = _ERROR.search(output), re.search(r"errors: (\d+)$", output, re.M)
     verdict = next((means for pattern, means in _MEANS if re.search(pattern, output, re.M)), "")
     if not verdict and error:
@@ -106,24 +90,10 @@ def read(output: str) -> Search:
         whole = count and count[1] == "0" and "Search not completed" not in output \
             and "Full statespace search for:" in output
         verdict = "ok" if whole else "pan did not come to its end"
-    unreached = {f"{line}: {text}" for line, text in _UNREACHED.findall(output)}
-    return Search(verdict, int(number(r"^\s*([\d.e+]+) states, stored")),
-                  int(number(r"^\s*([\d.e+]+) transitions")), int(number(r"depth reached (\d+)")),
-                  number(r"^\s*([\d.]+)\s+total actual memory usage"),
-                  number(r"^pan: elapsed time ([\d.e+]+)"), frozenset(unreached))
-
-
-def never_reached(searches: list[Search]) -> list[str]:
-    """Statements that no complete search reached: dead text in the model.
-
-    Assertions on a bare name stand behind the guard that they report, and the ends of
-    processes that run for ever are not reached either.
-    """
-    sets = [search.unreached for search in searches if search.verdict == "ok"]
-    if not sets:
-        return ["everything: no search was complete"]
-    return sorted(text for text in frozenset.intersection(*sets)
-                  if not re.fullmatch(r"\d+: (-end-|assert\(I\d+\))", text))
+    numbers = {name: float(found[1]) for name, pattern in _NUMBERS.items()
+               if (found := re.search(pattern, output, re.M))}
+    unreached = frozenset(f"{line}: {text}" for line, text in _UNREACHED.findall(output))
+    return Search(verdict, unreached, numbers)
 
 
 def search(variant: Variant, depth: int, where: Path, stop: threading.Event) -> Search:
@@ -138,7 +108,7 @@ def search(variant: Variant, depth: int, where: Path, stop: threading.Event) -> 
          settings.limit("tool"))
     # A mutant is found soon: compiling with -O2 would take longer than the search.
     level = "-O2" if variant.expect == "ok" else "-O0"
-    step(["gcc", level, *CFLAGS, *(CYCLES if variant.cycles else SAFETY),
+    step(["gcc", level, "-DCOLLAPSE", *(CYCLES if variant.cycles else SAFETY),
           f"-DMEMLIM={variant.memory_mib}", "-o", "pan", "pan.c"], "gcc", settings.limit("pan_compile"))
     # pan's exit value says nothing; what it prints does.
     result = step(["./pan", f"-m{depth}", f"-w{variant.hash}", *(["-l"] if variant.cycles else [])],
@@ -150,8 +120,8 @@ def search(variant: Variant, depth: int, where: Path, stop: threading.Event) -> 
 
 
 def judge(variant: Variant, found: Search, start: float) -> Part:
-    counts = (f"{found.verdict}: {found.states} states, depth {found.depth}, "
-              f"{found.memory_mib:.0f} MiB")
+    states, depth, memory = (found.numbers.get(name, 0) for name in ("states", "depth", "memory_mib"))
+    counts = f"{found.verdict}: {states:.0f} states, depth {depth:.0f}, {memory:.0f} MiB"
     wrong = [] if found.verdict == variant.expect else [f"expected {variant.expect}, got {counts}"]
     return report.judged(f"spin {variant.name}", wrong, counts, start)
 
@@ -165,9 +135,15 @@ def one(variant: Variant, depth: int, folder: Path, stop: threading.Event) -> tu
     return judge(variant, found, start), found
 
 
-def reached_part(searches: list[Search]) -> Part:
-    """Whether each statement of the model was taken in some complete search."""
-    dead = never_reached(searches)
+def reached(searches: list[Search]) -> Part:
+    """Whether each statement of the model was taken in some complete search: none is dead text.
+
+    Assertions on a bare name stand behind the guard that they report, and the ends of
+    processes that run for ever are not reached either.
+    """
+    sets = [search.unreached for search in searches if search.verdict == "ok"]
+    dead = sorted(text for text in frozenset.intersection(*sets)
+                  if not re.fullmatch(r"\d+: (-end-|assert\(I\d+\))", text)) if sets else ["1: all"]
     wrong = [f"{len(dead)} statements of smp.pml never, the first in line {dead[0]}"] if dead else []
     return report.judged("spin reached", wrong, "each statement of the model", time.monotonic())
 
@@ -184,6 +160,6 @@ def parts(opts: Options, progress: Progress) -> list[Part]:
                            lambda number, future: future.result())
     found = [search for _, search in results]
     (folder / "spin.json").write_text(json.dumps(
-        [asdict(variant) | asdict(search) | {"unreached": sorted(search.unreached)}
+        [asdict(variant) | search.numbers | {"verdict": search.verdict, "unreached": sorted(search.unreached)}
          for variant, search in zip(listed.variant, found)], indent=1) + "\n", encoding="utf-8")
-    return [*(part for part, _ in results), reached_part(found)]
+    return [*(part for part, _ in results), reached(found)]

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, Iterable
 
-from ..core import Exit, HarnessError, Part, Progress, Queue, proc, queues, records, report, settings
+from ..core import Exit, HarnessError, Part, Progress, Queue, proc, queues, records, settings
 from ..core.files import check_disk
 from ..fetch import apt, host_packages, linux_source
 from ..fetch.releases import newest
@@ -62,14 +62,6 @@ class Listed:
     release: tuple[Release, ...] = ()
 
 
-@dataclass(frozen=True)
-class Rt:
-    """Debian's PREEMPT_RT patches."""
-
-    version: str = ""           # Debian version of the source package
-    patches: tuple[Path, ...] = ()
-
-
 # --- the data file and the table
 
 
@@ -90,8 +82,8 @@ def save(queue: Queue, found: list[Release]) -> None:
         new = {item.source for item in found}
         found = [*found, *(item for item in old.release if item.source not in new)]
     lines = [HEADER + f"series = {json.dumps(now)}\n"]      # strings and numbers are TOML's, too
-    for item in sorted(found, key=lambda item: [int(part) for part in re.findall(r"\d+", item.release)],
-                       reverse=True):
+    found.sort(key=lambda item: [*map(int, re.findall(r"\d+", item.release.split("-")[0]))], reverse=True)
+    for item in found:
         lines += ["\n[[release]]\n", *(f"{name} = {json.dumps(value)}\n"
                                        for name, value in vars(item).items() if value not in ((), 0))]
     (queue.dir / FILE).write_text("".join(lines), encoding="utf-8")
@@ -129,10 +121,12 @@ def write_readme() -> None:
 # --- a release
 
 
-def look(source: Path, name: str, suites: tuple[str, ...], queue: Queue, rt: Rt) -> list[Release]:
-    """The series on a release, a package or tarball, and on that with the rt patches.
+def look(queue: Queue, source: Path, name: str, suites: tuple[str, ...] = (), rt: str = "",
+         patches: tuple[Path, ...] = ()) -> list[Release]:
+    """The series on a release, a package or tarball, and on that with the rt patches, if there are any.
 
-    They are put on a throw-away git tree with what they touch of it.
+    They are put on a throw-away git tree with what they touch of it. rt is the Debian version of
+    the source package that the rt patches come from.
     """
     host_packages.need("tree")
     queue.build.mkdir(parents=True, exist_ok=True)
@@ -141,7 +135,7 @@ def look(source: Path, name: str, suites: tuple[str, ...], queue: Queue, rt: Rt)
     with tempfile.TemporaryDirectory(dir=queue.build, prefix="release-") as scratch:
         folder = Path(scratch) / "linux"
         version = linux_source.unpack(linux_source.Source("package", source.name, str(source), ""), folder,
-                                      queue.version, series.touched([*files, *rt.patches]))
+                                      queue.version, series.touched([*files, *patches]))
         base = tree.commit_base(folder, version, queue.author)
 
         def result(commit: str) -> str:
@@ -152,11 +146,11 @@ def look(source: Path, name: str, suites: tuple[str, ...], queue: Queue, rt: Rt)
             return APPLIES
 
         found = [Release(version, name, result(base), today, suites)]
-        if rt.patches:
+        if patches:
             lost: list[series.NotApplied] = []
-            tip = series.apply(queue, folder, base, rt.patches, lost)
-            found.append(Release(version, f"{name} + rt {rt.version}", result(tip), today, suites,
-                                 len(rt.patches), tuple(f"{item.patch}: {item.reason}" for item in lost)))
+            tip = series.apply(queue, folder, base, patches, lost)
+            found.append(Release(version, f"{name} + rt {rt}", result(tip), today, suites, len(patches),
+                                 tuple(f"{item.patch}: {item.reason}" for item in lost)))
     return found
 
 
@@ -172,10 +166,10 @@ def unpack_rt(archive: Path, folder: Path) -> tuple[Path, ...]:
 # --- all of a queue
 
 
-def look_at_all(queue: Queue, progress: Progress) -> tuple[list[Release], list[str]]:
-    """The series on each release that can be had, and a sentence for each that cannot."""
+def look_at_all(queue: Queue, progress: Progress) -> tuple[list[Release], list[Part]]:
+    """The series on each release that can be had; a Part for each, and for each that cannot."""
     found: list[Release] = []
-    missing: list[str] = []
+    parts: list[Part] = []
 
     def attempt(what: str, step: Callable[[], Any]) -> Any:
         """What the step gives; None if it fails, which does not stop the others."""
@@ -187,15 +181,18 @@ def look_at_all(queue: Queue, progress: Progress) -> tuple[list[Release], list[s
             lack(f"{what}: {error.message.splitlines()[0]}")
 
     def lack(sentence: str) -> None:
-        missing.append(sentence)
+        parts.append(Part(queue.name, Exit.OK, 0, 0, 1, 0, sentence))
         progress.done(f"not had: {sentence}")
 
     def source(part: str) -> apt.Download:
         return there.first_of(there.sources(queue.package, queue.version), part)
 
-    def on(name: str, file: apt.Download, suites: tuple[str, ...], rt: Rt) -> None:
-        for item in look(file.path, name or file.path.name, suites, queue, rt):
+    def on(file: apt.Download, name: str, *more) -> None:
+        for item in look(queue, file.path, name or file.path.name, *more):
             found.append(item)
+            good = item.result == APPLIES
+            parts.append(Part(f"{queue.name} {item.source}", Exit.OK if good else Exit.APPLY, int(good),
+                              int(not good), 0, 0, item.result))
             progress.done(f"{item.release}, {item.place}: {item.result}")
 
     there = attempt("lists of packages", lambda: apt.Apt(queue.suites, sources=True))
@@ -203,18 +200,18 @@ def look_at_all(queue: Queue, progress: Progress) -> tuple[list[Release], list[s
     for sentence in lacking:
         lack(sentence)
     if not offers:
-        return found, missing
+        return found, parts
     with tempfile.TemporaryDirectory() as folder:
         archive = attempt("rt patches", lambda: source(apt.DEBIAN))
-        rt = Rt(archive.version, unpack_rt(archive.path, Path(folder))) if archive else Rt()
+        rt = (archive.version, unpack_rt(archive.path, Path(folder))) if archive else ("", ())
         # What they were made for, beside what is newest.
-        if rt.patches and any(item.version == rt.version for item in there.listed(queue.package)):
-            offers.setdefault(rt.version, ())
+        if rt[1] and any(item.version == rt[0] for item in there.listed(queue.package)):
+            offers.setdefault(rt[0], ())
         for version, suites in offers.items():
             name = f"{queue.package} {version}"
-            attempt(name, lambda: on(name, there.binary(queue.package, version), suites, rt))
-        attempt("unpatched tarball", lambda: on("", source(apt.ORIG), (), Rt()))
-    return found, missing
+            attempt(name, lambda: on(there.binary(queue.package, version), name, suites, *rt))
+        attempt("unpatched tarball", lambda: on(source(apt.ORIG), ""))
+    return found, parts
 
 
 def check(chosen: list[Queue], progress: Progress) -> list[Part]:
@@ -223,16 +220,12 @@ def check(chosen: list[Queue], progress: Progress) -> list[Part]:
     for queue in chosen:
         progress.phase(f"{queue.name}: git am of {len(series.names(queue.dir))} patches on each release")
         start = time.monotonic()
-        found, missing = look_at_all(queue, progress)
+        found, its = look_at_all(queue, progress)
         if found:
             save(queue, found)
         else:
-            parts.append(Part(queue.name, Exit.FETCH, 0, 1, 0, time.monotonic() - start,
-                              "no release could be had"))
-        for item in found:
-            good = item.result == APPLIES
-            parts.append(Part(f"{queue.name} {item.source}", Exit.OK if good else Exit.APPLY, int(good),
-                              int(not good), 0, 0, item.result))
-        parts += [Part(queue.name, Exit.OK, 0, 0, 1, 0, sentence) for sentence in missing]
+            its.append(Part(queue.name, Exit.FETCH, 0, 1, 0, time.monotonic() - start,
+                            "no release could be had"))
+        parts += its
     write_readme()
     return parts

@@ -5,6 +5,7 @@ In:  Options.  Out: TreeInfo; build/<queue>/linux: one base commit, then the ser
 """
 
 import json
+import re
 import shutil
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -79,19 +80,13 @@ def ensure_tree(opts: Options, progress: Progress | None = None, update: bool = 
         tick("looking at the tree")
         record = _finish_move(tree, record)
         _guard(tree, record, discard)
-    if record is None or not _same_source(record, opts, update):
+    again = record and not opts.given and not update and record.source["kind"] == "package"
+    if record is None or not again and asdict(find(opts)) != record.source:
         record = _make(tree, opts, files, wanted, tick)
     elif record.series != wanted:
         tick("applying the series")
         record = _move(tree, record, series.apply(queue, tree, record.base_commit, files), wanted)
     return info(queue, tree, record)
-
-
-def _same_source(record: Record, opts: Options, update: bool) -> bool:
-    """Whether the tree was made from what is asked for now."""
-    if not opts.given and record.source["kind"] == "package" and not update:
-        return True
-    return asdict(find(opts)) == record.source
 
 
 def _guard(tree: Path, record: Record, discard: bool) -> None:
@@ -169,20 +164,12 @@ def _make(tree: Path, opts: Options, files: list[Path], wanted: str, tick) -> Re
     return record
 
 
-def unignore(gitignore: Path) -> None:
-    """Drops the two lines with which Debian's source makes git ignore everything.
-
-    With them, `git add` would leave out the files that a new patch creates.
-    """
-    if gitignore.is_file():
-        lines = gitignore.read_text("utf-8").splitlines(keepends=True)
-        gitignore.write_text("".join(line for line in lines
-                                     if line.strip() not in ("/*", "!/debian/")), encoding="utf-8")
-
-
 def commit_base(folder: Path, version: str, author: str) -> str:
     """Makes a git tree of an unpacked source, with one commit whose id depends on it only."""
-    unignore(folder / ".gitignore")
+    # With the two lines by which Debian's source makes git ignore everything, `git add` would
+    # leave out the files that a new patch creates.
+    if (ignore := folder / ".gitignore").is_file():
+        ignore.write_text(re.sub(r"^(/\*|!/debian/)\n", "", ignore.read_text("utf-8"), flags=re.M), "utf-8")
     git(folder, "init", "--quiet", "--initial-branch", "series")
     # Speed counts more than space.
     git(folder, "config", "core.compression", "1")

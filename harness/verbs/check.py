@@ -21,7 +21,7 @@ from ..core.report import guarded
 from ..fetch import Options
 from ..queue import releases, tree
 from ..lanes import lane_files, lane_run
-from ..proof import kunit_commands, mutant_runs, mutants, proofs, queue_checks, recorded_calls, unit_tests
+from ..proof import kunit_commands, mutants, proofs, queue_checks, recorded_calls, unit_tests
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -50,14 +50,14 @@ def main(parsed: Namespace, opts: Options) -> int:
     chosen = lane_files.choose(opts.queue, parsed.lanes, parsed.all)
     if parsed.quick:
         chosen = []
-    steps = [] if parsed.quick else [step for step in proofs.STEPS if step.quick]
+    steps = [] if parsed.quick else [step for step in proofs.STEPS if step != proofs.LONG]
     broken = mutants.choose(mutants.load(opts.queue), [], True) \
         if any(lane.name == mutants.SUBSET_LANE for lane in chosen) else []
     recorded = recorded_calls.words(opts.queue).lanes if parsed.all else ()
     alone = parsed.queue or opts.given or parsed.lanes
     others = [] if alone else [Options(queues.load(name)) for name in queues.names()
                                if name != opts.queue.name]
-    progress = Progress(2 + len(steps) + len(chosen) + mutant_runs.phases(broken) + len(recorded)
+    progress = Progress(2 + len(steps) + len(chosen) + mutants.phases(broken) + len(recorded)
                         + parsed.all + len(others))
 
     def booted(lane: lane_files.Lane, its: Options) -> list[Part]:
@@ -73,7 +73,7 @@ def main(parsed: Namespace, opts: Options) -> int:
         progress.phase(f"lane {lane.name}: {lane.proves}")
         parts += booted(lane, opts)
     if broken:
-        parts += guarded("mutants", progress, lambda: mutant_runs.run(broken, opts, progress))
+        parts += guarded("mutants", progress, lambda: mutants.run(broken, opts, progress))
     parts += recorded_calls.parts(recorded, opts, progress)
     if parsed.all:
         parts += kunit_commands.parts(opts, progress)

@@ -33,5 +33,6 @@ def main(parsed: Namespace, opts: Options) -> int:
     record = replace(record, tip_commit=head, series="")   # the next use applies them anew
     record.write(path)
     write(info(queue, path, record))
-    print(f"{len(series.names(queue.dir))} patches written to {queue.dir}, based on Linux {record.kernel_version}")
+    print(f"{len(series.names(queue.dir))} patches written to {queue.dir}, based on Linux "
+          f"{record.kernel_version}")
     return Exit.OK

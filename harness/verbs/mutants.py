@@ -15,7 +15,6 @@ from argparse import ArgumentParser, Namespace
 from ..core import Progress, report
 from ..fetch import Options
 from ..proof import mutants
-from ..proof.mutant_runs import phases, run
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -26,7 +25,7 @@ def arguments(parser: ArgumentParser) -> None:
 
 def main(parsed: Namespace, opts: Options) -> int:
     chosen = mutants.choose(mutants.load(opts.queue), parsed.names, parsed.subset)
-    progress = Progress(1 + phases(chosen))
+    progress = Progress(1 + mutants.phases(chosen))
     progress.phase("the kernel tree")
-    parts = run(chosen, opts, progress)
+    parts = mutants.run(chosen, opts, progress)
     return report.finish(parts, f"Consoles are in {opts.queue.build / 'runs/mutants'}.")

@@ -84,8 +84,8 @@ class Edits(unittest.TestCase):
                     edits.apply([good, bad], Path(name))
                 self.assertEqual(path.read_text(), TEXT)
             # Both are edits of what is there: no brace is missing for the second one.
-            edits.apply([Edit("a.c", "one", "\tlock();\n", "\t{\n"), Edit("a.c", "one", "\tunlock();\n", "\t}\n")],
-                        Path(name))
+            edits.apply([Edit("a.c", "one", "\tlock();\n", "\t{\n"),
+                         Edit("a.c", "one", "\tunlock();\n", "\t}\n")], Path(name))
             self.assertIn("int x;\n\n\t{\n\t}\n}", path.read_text())
 
     def test_files(self) -> None:

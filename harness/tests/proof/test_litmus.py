@@ -14,7 +14,7 @@ from harness.core.errors import Exit, HarnessError
 from harness.core.progress import Progress
 from harness.fetch import apt
 from harness.queue import tree
-from harness.proof import herd7, litmus, proofs
+from harness.proof import herd7, litmus
 from harness.verbs import prove as prove_verb
 from harness.tests.fixture import QUEUE, FakeApt, World, script, sh, verb
 
@@ -73,11 +73,9 @@ static void csd_b(void)
 
 class Verdicts(unittest.TestCase):
     def test_parse(self) -> None:
-        outcome = herd7.parse(OUTPUT, 0.5)
-        self.assertEqual(outcome, herd7.Outcome("csd-a", "Never", 0, 3, (), 0.5))
+        self.assertEqual(herd7.parse(OUTPUT), ["csd-a", "Never", "0", "3"])
         flagged = herd7.parse(OUTPUT.replace("Never 0 3", "Sometimes 2 5") + "Flag data-race\n")
-        assert flagged
-        self.assertEqual(flagged.text(), "Sometimes 2 5 data-race")
+        self.assertEqual(flagged, ["csd-a", "Sometimes", "2", "5", "data-race"])
 
     def test_no_verdict(self) -> None:
         for output in ("", 'Warning: File "x.litmus", line 17: unexpected \'lock\' (User error)\n',
@@ -87,7 +85,7 @@ class Verdicts(unittest.TestCase):
     def judged(self, result: str, verdict: str, positive: int, negative: int,
                *flags: str, name: str = "csd-a") -> list[str]:
         return litmus.judge(litmus.Header("csd-a", result, ()),
-                            herd7.Outcome(name, verdict, positive, negative, flags, 0.0))
+                            [name, verdict, str(positive), str(negative), *flags])
 
     def test_right_verdicts(self) -> None:
         self.assertEqual(self.judged("Never", "Never", 0, 3), [])
@@ -112,27 +110,35 @@ class Names(unittest.TestCase):
         self.folder = Path(folder.name)
         self.put("csd-a", "Never")
         self.put("csd-a-broken", "Sometimes")
-        self.sources = {"kernel/smp.c": SMP}
+        self.tree = self.folder / "linux"
+        self.source(SMP)
+
+    def source(self, text: str) -> None:
+        (self.tree / "kernel").mkdir(parents=True, exist_ok=True)
+        (self.tree / "kernel/smp.c").write_text(text)
 
     def put(self, name: str, result: str, text: str = TEST) -> None:
         (self.folder / f"{name}.litmus").write_text(text.format(name=name, result=result))
 
+    def files(self) -> dict[str, Path]:
+        return {path.stem: path for path in self.folder.glob("*.litmus")}
+
     def found(self) -> str:
-        return "\n".join(litmus.dangling(litmus.found(self.folder), self.sources.get))
+        return "\n".join(litmus.dangling(self.files(), self.tree))
 
     def test_all_is_well(self) -> None:
         self.assertEqual(self.found(), "")
 
     def test_no_test_at_all(self) -> None:
-        for path in self.folder.iterdir():
+        for path in self.folder.glob("*.litmus"):
             path.unlink()
         self.assertIn("no litmus test", self.found())
 
     def test_twins(self) -> None:
         (self.folder / "csd-a-broken.litmus").unlink()
         self.put("csd-z-broken", "Sometimes")
-        self.assertIn("csd-a.litmus has no twin", self.found())
-        self.assertIn("csd-z-broken.litmus is the twin of no test", self.found())
+        self.assertIn("csd-a.litmus has no csd-a-broken.litmus beside it", self.found())
+        self.assertIn("csd-z-broken.litmus has no csd-z.litmus beside it", self.found())
 
     def test_head_of_a_test(self) -> None:
         self.put("csd-a", "Sometimes")
@@ -142,39 +148,41 @@ class Names(unittest.TestCase):
         self.assertIn("csd-a-broken.litmus calls itself other", self.found())
         self.put("csd-a", "Never", TEST.replace("Models", "Shows"))
         self.assertIn("csd-a.litmus does not say what it models", self.found())
-        self.assertIn("csd-a-broken.litmus does not model what the test does", self.found())
+        self.assertIn("csd-a-broken.litmus does not model what csd-a does", self.found())
 
     def test_what_is_modelled_must_be_in_the_kernel(self) -> None:
         self.put("csd-a", "Never", TEST.replace("csd_b()", "csd_gone()"))
-        self.assertIn("models csd_gone(), which kernel/smp.c does not have", self.found())
+        self.assertIn("models csd_gone() of kernel/smp.c, which the kernel does not have", self.found())
         self.put("csd-a", "Never", TEST.replace("kernel/smp.c: csd_b", "kernel/gone.c: csd_b"))
-        self.assertIn("models kernel/gone.c, which the kernel does not have", self.found())
+        self.assertIn("models csd_b() of kernel/gone.c, which the kernel does not have", self.found())
 
     def test_a_weakened_barrier_is_found(self) -> None:
-        self.sources["kernel/smp.c"] = SMP.replace("\t\tsmp_wmb();\n", "\t\t/* smp_wmb() */;\n")
+        self.source(SMP.replace("\t\tsmp_wmb();\n", "\t\t/* smp_wmb() */;\n"))
         self.assertIn("relies on smp_wmb in csd_a(), which does not use it", self.found())
 
     def test_what_a_queue_has_instead(self) -> None:
         def found(of_the_test: str) -> str:
-            return "\n".join(litmus.dangling(litmus.found(self.folder), self.sources.get, {
+            return "\n".join(litmus.dangling(self.files(), self.tree, {
                 f"kernel/smp.c: {of_the_test}": "kernel/up.c: csd_c() smp_mb"}))
-        self.sources["kernel/up.c"] = SMP.replace("csd_a", "csd_c").replace("wmb", "mb")
-        self.sources["kernel/smp.c"] = SMP.replace("csd_a", "csd_c")
+        self.source(SMP.replace("csd_a", "csd_c"))
+        (self.tree / "kernel/up.c").write_text(SMP.replace("csd_a", "csd_c").replace("wmb", "mb"))
         self.assertEqual(found("csd_a() smp_wmb"), "")
         self.assertIn("models csd_a()", found("csd_b()"))
         self.assertIn("csd_x() smp_wmb, which no test models", found("csd_x() smp_wmb"))
 
     def test_body(self) -> None:
-        self.assertIn("smp_wmb", litmus.body(SMP, "csd_a") or "")
-        self.assertNotIn("smp_rmb", litmus.body(SMP, "csd_a") or "")
-        self.assertEqual((litmus.body(SMP, "csd_b") or "").strip(), "")
-        self.assertIsNone(litmus.body(SMP, "csd"))
-        self.assertIsNone(litmus.body("void f(void);\nint g(void)\n{\n\tf();\n}\n", "f"))
+        path = self.tree / "kernel/smp.c"
+        self.assertIn("smp_wmb", litmus.body(path, "csd_a") or "")
+        self.assertNotIn("smp_rmb", litmus.body(path, "csd_a") or "")
+        self.assertIn("csd_b", litmus.body(path, "csd_b") or "")
+        self.assertIsNone(litmus.body(path, "csd"))
+        self.source("void f(void);\nint g(void)\n{\n\tf();\n}\n")
+        self.assertIsNone(litmus.body(path, "f"))
 
 
 class OfAQueue(World):
     def test_own_tests(self) -> None:
-        common, own = litmus.folder(), self.queue / "litmus"
+        common, own = settings.REPO / "proof/litmus", self.queue / "litmus"
         for folder, names in ((common, ("a", "a-broken")), (own, ("a", "c"))):
             folder.mkdir(parents=True)
             for name in names:
@@ -191,7 +199,7 @@ class Own(unittest.TestCase):
         self.assertGreater(len(names), 10)
         for name in names:
             for stem, result in ((name, "Never"), (name + litmus.TWIN, "Sometimes")):
-                text = (litmus.folder() / f"{stem}.litmus").read_text("utf-8")
+                text = (settings.REPO / f"proof/litmus/{stem}.litmus").read_text("utf-8")
                 head = litmus.header(text)
                 self.assertEqual((head.name, head.result), (stem, result))
                 self.assertTrue(head.models, stem)
@@ -221,7 +229,7 @@ class Tool(FakeApt):
         root = self.top / "deb"
         library = root / "usr/lib/x-linux-gnu"
         script(library / "ld-linux-x.so.2", 'exec "$3" "$@"\n')
-        (library / "libc.so.6").write_text("")
+        (root / "usr/share/herdtools7/herd").mkdir(parents=True)
         script(root / "usr/bin/herd7", version)
         (root / "DEBIAN").mkdir()
         (root / "DEBIAN/control").write_text(
@@ -332,7 +340,7 @@ class Prove(World):
     def test_missing_tool_fails(self) -> None:
         error = HarnessError(Exit.FETCH, "herd7 cannot be had.")
         with mock.patch.object(herd7, "ensure", side_effect=error), \
-                mock.patch.object(prove_verb, "STEPS", proofs.STEPS[:1]), \
+                mock.patch.object(prove_verb, "STEPS", ["litmus tests"]), \
                 contextlib.redirect_stderr(io.StringIO()) as err, \
                 contextlib.redirect_stdout(io.StringIO()) as out:
             self.assertEqual(verb("prove", "--linux", str(self.linux)), Exit.FETCH)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import fnmatch
 import io
@@ -22,7 +23,7 @@ from harness.build import kernel_build
 from harness.guest import initramfs, qemu
 from harness.judge import judge, runs, torture
 from harness.lanes import lane_files, lane_run
-from harness.proof import edits, mutant_runs, mutants, queue_checks
+from harness.proof import edits, mutants, queue_checks
 from harness.tests.fixture import QUEUE, World, sh, verb
 
 START = """\
@@ -57,7 +58,8 @@ HANG = (re.compile("soft lockup"),)
 def a_mutant(caught_by: str = "case", **more) -> mutants.Mutant:
     needed = {"case": {"cases": "smp.third_task", "fails": ("smp.right_cpus",)},
               "torture": {"params": "mode=stale", "fails": ("stale.*",)},
-              "splat": {"cases": "smp.third_task", "splat": re.compile("csds are read")}, "hang": {"cases": "smp.third_task"}}[caught_by]
+              "splat": {"cases": "smp.third_task", "splat": re.compile("csds are read")},
+              "hang": {"cases": "smp.third_task"}}[caught_by]
     return mutants.Mutant(**{
         "name": "breaks-it", "edits": (), "breaks": "It.", "invariant": ("I7",), "lane": "x86_64",
         "caught_by": caught_by, "limit_s": 60, "hang": HANG, **needed, **more})
@@ -120,7 +122,7 @@ class Caught(unittest.TestCase):
         self.assertEqual(self.watch(a_mutant(fails=("smp.right_cpus",)), stuck).caught, "")
 
     def baseline(self, lane: lane_files.Lane, console: str, mutant: mutants.Mutant) -> list[str]:
-        run = mutant_runs.asked(mutant_runs.reduced(lane, mutant), mutant)
+        run = mutants.asked(mutants.reduced(lane, mutant), mutant)
         return mutants.baseline(mutant, console, judge.judge(console, "0", run))
 
     TLB = "[    5.0] tlbtest: not ok 1 stale.munmap_1 # 3 stale of 100\n"
@@ -305,7 +307,9 @@ class Files(World):
     def test_bad_entries(self) -> None:
         for old, new, said in (('"case"', '"luck"', "caught_by of mutant breaks-it must be one of"),
                                ('"I1"', '"I13"', "I13"),
-                               ("cases =", "glob =", "'glob'"), ('"case"', '"torture"', "must have fails and params, not"), ("fails = [\"smp.third_task.many, nowait\"]", "splat = \"x\"", "and splat"),
+                               ("cases =", "glob =", "'glob'"),
+                               ('"case"', '"torture"', "must have fails and params, not"),
+                               ("fails = [\"smp.third_task.many, nowait\"]", "splat = \"x\"", "and splat"),
                                ('["I1"]', "[]", "names nothing"),
                                ('lane = "x86_64"\n', "", "'lane'"),
                                ('"It."', '"It."\nsubset = true', ""), ("[general]", "[x]", "")):
@@ -363,16 +367,17 @@ class Files(World):
             console = mutated if "mutants-" in str(made.kernel) else plain
             (folder / "console.log").write_text(console)
             (folder / "exit").write_text("0")
-            runs.save(mutant_runs.asked(mutant_runs.reduced(lane, mutant), mutant), folder)
+            runs.save(mutants.asked(mutants.reduced(lane, mutant), mutant), folder)
             for line in console.splitlines() if on_line else ():
                 on_line(line)
             return qemu.BootResult("0", 1.0, folder / "console.log")
 
-        with mock.patch.object(mutant_runs.kernel_build, "build", build), \
-                mock.patch.object(mutant_runs, "guest_run", guest), \
-                mock.patch.object(mutant_runs.lane_run, "need", lambda lane: None), \
-                mock.patch.object(mutant_runs, "check_disk", lambda *words: None):
-            found = mutant_runs.run(mutants.load(self.world), self.opts, Progress(9, io.StringIO()))
+        with mock.patch.object(mutants.kernel_build, "build", build), \
+                mock.patch.object(mutants, "guest_run", guest), \
+                mock.patch.object(mutants.lane_run, "need", lambda lane: None), \
+                mock.patch.object(mutants, "check_disk", lambda *words: None), \
+                contextlib.redirect_stderr(io.StringIO()):
+            found = mutants.run(mutants.load(self.world), self.opts, Progress(9, io.StringIO()))
         self.assertEqual((info.path / "kernel/other.c").read_text(), "other\n")
         self.built = built
         return found
@@ -407,9 +412,9 @@ class Verb(unittest.TestCase):
         said = "[ 1.0] harness: build {}\n"
         # Where it was caught before init ran, the number alone must do.
         for console in (linux.format(3), linux.format(3) + said.format("0123abc"), ""):
-            self.assertEqual(mutant_runs.wrong_kernel(console, made), "", console)
+            self.assertEqual(mutants.wrong_kernel(console, made), "", console)
         for console in (linux.format(2), linux.format(3) + said.format("0123abd")):
-            self.assertIn("the kernel that booted", mutant_runs.wrong_kernel(console, made))
+            self.assertIn("the kernel that booted", mutants.wrong_kernel(console, made))
 
     def test_usage(self) -> None:
         for args in (["nonsense"], ["--frobnicate"]):
@@ -421,24 +426,24 @@ class Verb(unittest.TestCase):
         lane = dataclasses.replace(lane_files.load("x86_64", QUEUE),
                                    torture=(torture.Wanted("tlb", 60, "mode=stale"),))
         mutant = a_mutant("torture", params="mode=lat reps=2", fails=("lat.*",))
-        short = mutant_runs.reduced(lane, mutant)
+        short = mutants.reduced(lane, mutant)
         self.assertEqual(short.suites, ())
         self.assertEqual(lane_run.steps(short).splitlines(),
                          ["load hold", "run tlbtest mode=lat reps=2", "unload hold"])
         self.assertEqual(short.torture[0].seconds, 60)
-        short = mutant_runs.reduced(lane, dataclasses.replace(mutant, seconds=20))
+        short = mutants.reduced(lane, dataclasses.replace(mutant, seconds=20))
         self.assertEqual(short.torture[0].seconds, 20)
 
     def test_guest_runs_the_cases_at_boot_only(self) -> None:
-        with mock.patch.object(mutant_runs.qemu, "boot") as booted, \
-                mock.patch.object(mutant_runs.qemu, "probe_kvm", lambda spec: "tcg"), \
-                mock.patch.object(mutant_runs.lane_run.initramfs, "make"):
+        with mock.patch.object(mutants.qemu, "boot") as booted, \
+                mock.patch.object(mutants.qemu, "probe_kvm", lambda spec: "tcg"), \
+                mock.patch.object(mutants.lane_run.initramfs, "make"):
             info = TreeInfo(QUEUE, Path("t"), "base", "tip", "a package", "6.0.0", "sha256:abc")
             made = kernel_build.BuildResult(Path("o"), Path("k"), 1.5, True, 3, "0123",
                                             build_id="0123abc")
             with tempfile.TemporaryDirectory() as name:
-                mutant_runs.guest_run(lane_files.load("x86_64", QUEUE), info,
-                                      a_mutant(cmdline="x.y=1"), made, Path(name))
+                mutants.guest_run(lane_files.load("x86_64", QUEUE), info,
+                                  a_mutant(cmdline="x.y=1"), made, Path(name))
                 run = runs.load(Path(name))
         self.assertEqual((run.build_id, run.glob, run.facts["mutant"]),
                          ("0123abc", "smp.third_task", "It."))

@@ -26,33 +26,41 @@ class Queue(World):
                 self.assertEqual(check(info)[0], [], check.__name__)
         self.assertEqual(queue_checks.check_round_trip(info)[1], "the same bytes")
 
+    def files(self) -> str:
+        return "\n".join(queue_checks.check_files(self.world)[0])
+
     def test_series_and_files_both_ways(self) -> None:
         self.make_queue()
         (self.queue / "0003-extra.patch").write_text("")
-        self.assertIn("0003-extra.patch is not in series", queue_checks.files_agree(self.queue))
+        self.assertEqual("0003-extra.patch is not in series", self.files())
         (self.queue / "0003-extra.patch").unlink()
         name = series.names(self.queue)[0]
         (self.queue / name).unlink()
-        self.assertIn(f"series names {name}, which is not there",
-                      queue_checks.files_agree(self.queue))
+        self.assertEqual(f"series names {name}, which is not there", self.files())
         with self.assertRaises(HarnessError) as caught:
             series.patches(self.world)
         self.assertEqual(caught.exception.code, Exit.APPLY)
 
     def test_order_and_emptiness(self) -> None:
-        self.assertIn("series is empty", queue_checks.files_agree(self.queue))
+        self.assertIn("series is empty", self.files())
         self.make_queue()
         names = series.names(self.queue)
-        (self.queue / "series").write_text("\n".join(reversed(names)))
-        self.assertTrue(any("numbered" in text for text in queue_checks.files_agree(self.queue)))
+        for wrong in (reversed(names), [names[0], *names]):
+            (self.queue / "series").write_text("\n".join(wrong))
+            self.assertIn("numbered", self.files())
 
     def test_cover(self) -> None:
-        self.assertEqual(len(queue_checks.cover_agrees(self.queue)), 1)
         self.make_queue()
-        self.assertEqual(queue_checks.cover_agrees(self.queue), [])
         path = self.queue / series.COVER
-        path.write_text(path.read_text().replace("Written by hand", "*** BLURB ***"))
-        self.assertEqual(len(queue_checks.cover_agrees(self.queue)), 1)
+        text = path.read_text()
+        for old, new, said in (("Written by hand", "*** BLURB ***", "place-holder"),
+                               ("0/2", "0/3", "2 patches"),
+                               ("Base: Linux", "On", "has no line 'Base: Linux '")):
+            path.write_text(text.replace(old, new))
+            self.assertIn(said, self.files())
+            self.assertNotIn("\n", self.files())
+        path.unlink()
+        self.assertEqual(self.files(), "0000-cover-letter.patch is missing")
 
     def test_round_trip_notices_an_edit(self) -> None:
         info = self.make_queue()
@@ -96,15 +104,13 @@ class Queue(World):
         self.assertEqual(len(queue_checks.judge_checkpatch(output, allowed)[0]), 2)
 
     def test_an_exception_must_say_for_what_it_is(self) -> None:
-        self.assertTrue(queue_checks.exceptions(QUEUE).message)
-        self.assertTrue(queue_checks.exceptions(QUEUE).option)
-        good = {"option": {}, "message": {"LONG_LINE 0002": "a table"}}
-        for kind, item in (("message", {"LONG_LINE": "a table"}), ("message", {"LONG_LINE 0002": ""}),
-                           ("option", {"--ignore=LONG_LINE": " "}), ("compile", {"text": "x"})):
-            with mock.patch.object(settings, "toml", lambda path, kind=kind, item=item:
-                                   {**good, kind: item}), \
-                    self.assertRaises(HarnessError, msg=item):
-                queue_checks.exceptions(QUEUE)
+        info = self.make_queue()
+        for option, message in (({}, {"LONG_LINE 0002": ""}), ({"--ignore=LONG_LINE": " "}, {})):
+            with mock.patch.object(settings, "toml", return_value={"option": option, "message": message}), \
+                    self.assertRaises(HarnessError):
+                queue_checks.check_checkpatch(info)
+        line = "/q/0002-b.patch:9: CHECK:LONG_LINE: too long\n"
+        self.assertEqual(queue_checks.judge_checkpatch(line, ["LONG_LINE"])[1], 0)
 
     def test_checkpatch_has_no_options_but_those_of_the_data(self) -> None:
         info = self.make_queue()
@@ -115,8 +121,7 @@ class Queue(World):
             return mock.Mock(output="", returncode=0)
         with mock.patch.object(queue_checks.proc, "run", run), \
                 mock.patch.object(queue_checks.host_packages, "need"), \
-                mock.patch.object(queue_checks, "exceptions",
-                                  lambda queue: queue_checks.Exceptions({}, {})):
+                mock.patch.object(settings, "toml", return_value={"option": {}, "message": {}}):
             self.assertEqual(queue_checks.check_checkpatch(info)[0], [])
         # These make it say more, or say it in a way that can be read.
         self.assertEqual({word for word in ran if word.startswith("-")},

@@ -18,7 +18,7 @@ COPY = ("smp_call_function_many_cond", "flush_tlb_mm_range", "ptep_clear_flush",
 
 
 def row(function: str, call: str, verdict: str = "kept") -> Row:
-    return Row(Hit("a.c", function, "spin_lock", call), verdict, "", "so")
+    return Row(Hit("a.c", function, "spin_lock", call), verdict)
 
 
 class Chains(unittest.TestCase):

@@ -61,7 +61,7 @@ class Fixture(World):
         sh("tar", "-cJf", self.top / f"{name}.tar.xz", name, cwd=self.top)
         return self.top / f"{name}.tar.xz"
 
-    def rt(self) -> releases.Rt:
+    def rt(self) -> tuple[str, tuple[Path, ...]]:
         """Three patches without git's own lines: one fits, one does not, one is there already."""
         folder = self.top / "deb" / releases.RT
         folder.mkdir(parents=True)
@@ -70,22 +70,22 @@ class Fixture(World):
             (folder / f"{number}.patch").write_text(RT.format(number=number, file=file, old=old, new=new))
         (folder / "series").write_text("# rt\n1.patch\n2.patch\n3.patch\n")
         sh("tar", "-cJf", self.top / "d.tar.xz", "debian", cwd=self.top / "deb")
-        return releases.Rt("9.8.6-1", releases.unpack_rt(self.top / "d.tar.xz", self.top))
+        return "9.8.6-1", releases.unpack_rt(self.top / "d.tar.xz", self.top)
 
 
 class OneRelease(Fixture):
     def test_applies(self) -> None:
-        [item] = releases.look(self.tarball(8), "t", ("stable",), self.world, releases.Rt())
+        [item] = releases.look(self.world, self.tarball(8), "t", ("stable",))
         self.assertEqual((item.release, item.result, item.place), ("9.8.8", APPLIES, "t (stable)"))
         self.assertEqual(list(self.world.build.glob("release-*")), [])
 
     def test_first_patch_that_does_not_apply_is_named(self) -> None:
         name = series.patches(self.world)[0].name
-        [item] = releases.look(self.tarball(8, smp="elsewhere\n"), "t", (), self.world, releases.Rt())
+        [item] = releases.look(self.world, self.tarball(8, smp="elsewhere\n"), "t")
         self.assertEqual(item.result, f"{name} does not apply: patch failed: kernel/smp.c:3")
 
     def test_rt_patches_that_do_not_fit_are_left_out_and_named(self) -> None:
-        found = releases.look(self.tarball(8, there="there\n"), "t", (), self.world, self.rt())
+        found = releases.look(self.world, self.tarball(8, there="there\n"), "t", (), *self.rt())
         self.assertEqual([item.result for item in found], [APPLIES, APPLIES])
         self.assertEqual(found[1].rt, 3)
         self.assertEqual(found[1].rt_left_out, ("2.patch: kernel/rt.c: does not exist in index",
@@ -94,9 +94,9 @@ class OneRelease(Fixture):
 
     def test_series_that_does_not_fit_the_rt_patches(self) -> None:
         rt = self.rt()
-        rt.patches[0].write_text(RT.format(number=1, file="kernel/smp.c", old="line 2", new="rt").replace(
+        rt[1][0].write_text(RT.format(number=1, file="kernel/smp.c", old="line 2", new="rt").replace(
             "@@ -1 +1 @@\n", "@@ -1,5 +1,5 @@\n line 0\n line 1\n") + " line 3\n line 4\n")
-        found = releases.look(self.tarball(8), "t", (), self.world, rt)
+        found = releases.look(self.world, self.tarball(8), "t", (), *rt)
         self.assertEqual(found[0].result, APPLIES)
         self.assertIn("does not apply: patch failed: kernel/smp.c", found[1].result)
 
@@ -112,7 +112,7 @@ class OneRelease(Fixture):
             if not path.exists():
                 sh("tar", "-cJf", path, "repo/patches/v9.8/series", cwd=self.top)
             with self.assertRaises(HarnessError) as caught:
-                releases.look(path, "t", (), queue, releases.Rt())
+                releases.look(queue, path, "t")
             self.assertEqual(caught.exception.code, Exit.FETCH)
             self.assertIn(text, caught.exception.message)
 
@@ -252,7 +252,7 @@ esac"""
         self.apt("echo 'E: Could not resolve mirror.example'; exit 100", "")
         parts, log = self.run_all()
         self.assertEqual([(part.code, part.failed, part.skipped) for part in parts],
-                         [(Exit.FETCH, 1, 0), (Exit.OK, 0, 1), (Exit.OK, 0, 1)])
+                         [(Exit.OK, 0, 1), (Exit.OK, 0, 1), (Exit.FETCH, 1, 0)])
         self.assertFalse((self.queue / releases.FILE).exists())
         self.assertIn("the lists of stable could not be fetched.", log)
 

@@ -66,7 +66,7 @@ class Trees(World):
         sh("git", "reset", "-q", "--hard", "HEAD~1", cwd=made.path)
         self.silent_export()
         self.assertEqual(len(series.patches(self.world)), 1)
-        self.assertEqual(queue_checks.files_agree(self.queue), [])
+        self.assertEqual(queue_checks.check_files(self.world)[0], [])
 
     def test_patch_that_does_not_apply_is_named_and_tree_is_kept(self) -> None:
         made = self.make_queue()
