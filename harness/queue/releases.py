@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, Iterable
 
-from ..core import Exit, HarnessError, Part, Progress, Queue, proc, queues, records, report, settings
+from ..core import Exit, HarnessError, Part, Progress, Queue, proc, queues, records, settings
 from ..core.files import check_disk
 from ..fetch import apt, host_packages, linux_source
 from ..fetch.releases import newest
