@@ -7,7 +7,7 @@ Out: what make reads, or what is wrong; a CONFIG error if what was asked for is 
 import re
 from pathlib import Path
 
-from ..core import Exit, HarnessError
+from ..core import Exit, require
 from .arches import Kernel
 
 _SET = re.compile(r"^CONFIG_(\w+)=(.*)$")
@@ -29,10 +29,10 @@ def missing(options: dict[str, str], config: str) -> list[str]:
 def check(name: str, options: dict[str, str], out: Path) -> None:
     """Raises CONFIG if OUT/.config lacks something that was asked for in the name of `name`."""
     path = out / ".config"
-    if wrong := missing(options, path.read_text()):
-        raise HarnessError(Exit.CONFIG, f"the configuration of {name} did not take effect: "
-                           f"{', '.join(wrong)}; look for unmet dependencies in {path}, or correct "
-                           "what asks for it (a lane, or objects.toml of the queue).")
+    wrong = missing(options, path.read_text())
+    require(not wrong, f"the configuration of {name} did not take effect: {', '.join(wrong)}; look "
+            f"for unmet dependencies in {path}, or correct what asks for it (a lane, or objects.toml "
+            "of the queue).", Exit.CONFIG)
 
 
 def text(options: dict[str, str]) -> str:
@@ -46,9 +46,8 @@ def fragment(kernel: Kernel, src: Path) -> str:
     if not kernel.kunitconfig:
         return text(kernel.options)
     own = src / kernel.kunitconfig
-    if not own.is_file():
-        raise HarnessError(Exit.CONFIG, f"{kernel.kunitconfig}, which {kernel.name} is "
-                           f"configured from, is not in {src}; it comes with the series.")
+    require(own.is_file(), f"{kernel.kunitconfig}, which {kernel.name} is configured from, is not in "
+            f"{src}; it comes with the series.", Exit.CONFIG)
     # What the lane sets too is left to the lane.
     return text({name: value for name, value in parse(own.read_text()).items()
                  if name not in kernel.options} | kernel.options)

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable
 
-from ..core import Exit, HarnessError, Progress, git, proc, settings
+from ..core import Exit, HarnessError, Progress, git, proc, require, settings
 from ..core.files import check_disk
 from . import kconfig
 from .arches import Kernel
@@ -81,9 +81,10 @@ def make(words: list[Any], step: str, limit: str, log: Path | None = None,
 
 def configure(name: str, args: list[str], target: str, asked: str, options: dict[str, str],
               src: Path, out: Path) -> None:
-    """Makes OUT/.config with the target, alldefconfig or allnoconfig, and checks that it has the options.
+    """Makes OUT/.config, and checks that it has the options.
 
-    args are what every make gets, asked is the text of what differs from the target's defaults.
+    The target is alldefconfig or allnoconfig, asked is the text of what differs from that; args are
+    what every make gets.
     """
     out.mkdir(parents=True, exist_ok=True)
     (out / "asked.config").write_text(asked)
@@ -105,9 +106,8 @@ def source_state(src: Path) -> str:
 def build_id(vmlinux: Path) -> str:
     notes = proc.run(["readelf", "-n", vmlinux], step="readelf", limit=settings.limit("tool")).output
     found = re.search(r"Build ID: ([0-9a-f]+)$", notes, re.M)
-    if not found:
-        raise HarnessError(Exit.BUILD, f"{vmlinux} has no build id, so nothing could tell it from "
-                           "another kernel.")
+    require(found, f"{vmlinux} has no build id, so nothing could tell it from another kernel.",
+            Exit.BUILD)
     return found[1]
 
 

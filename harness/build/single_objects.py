@@ -60,7 +60,8 @@ def configs(queue: Queue) -> list[Config]:
 def configure(config: Config, src: Path) -> None:
     """Makes the configuration in its build folder and checks that it took effect."""
     kernel_build.configure(config.name, config.make_args, "allnoconfig",
-                           kconfig.text(config.options | config.optional), config.options, src, config.out)
+                           kconfig.text(config.options | config.optional), config.options, src,
+                           config.out)
 
 
 def compile_objects(config: Config, src: Path, objects: list[str],

@@ -39,8 +39,8 @@ def require(good: object, sentence: str, code: Exit = Exit.USAGE) -> None:
 
 
 def disk_full(what: str) -> HarnessError:
-    return HarnessError(Exit.DISK, f"the disk is full: {what}; make room, or set BUILD_DIR to a folder "
-                        "on another disk.")
+    return HarnessError(Exit.DISK, f"the disk is full: {what}; make room, or set BUILD_DIR to a "
+                        "folder on another disk.")
 
 
 def look_up(what: str, name: str, known: Iterable[str], where: str = "") -> None:

@@ -23,7 +23,8 @@ def make(cls: type[T], table: dict[str, Any], where: str, **given: Any) -> T:
     require(isinstance(table, dict), f"{where} must be a table.")
     known = {field.name: field for field in fields(cls) if field.name not in given}
     for name in table:
-        require(name in known, f"the key {name!r} of {where} is unknown; known are: {', '.join(known)}.")
+        require(name in known, f"the key {name!r} of {where} is unknown; known are: "
+                f"{', '.join(known)}.")
     for name, field in known.items():
         optional = field.default is not MISSING or field.default_factory is not MISSING
         require(optional or name in table, f"the key {name!r} of {where} is missing.")

@@ -58,7 +58,7 @@ def guarded(name: str, progress: Progress, step) -> list[Part]:
 
 
 def text_table(rows: Sequence[Sequence[str]], sides: str = "lr") -> str:
-    """Rows of cells in columns, each to the left ("l") or right; the last side is that of all others, too."""
+    """Rows of cells in columns, each to the left ("l") or right; the last is for all that follow."""
     widths = [max(map(len, column)) for column in zip(*rows)]
     sides = sides.ljust(len(widths), sides[-1])
     return "\n".join("  ".join(

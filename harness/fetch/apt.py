@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import unquote
 
-from ..core import Exit, HarnessError, proc, settings
+from ..core import Exit, HarnessError, proc, require, settings
 from ..core.files import check_disk, new_folder
 
 TRIES = 16          # upstream tarballs to try, newest first: mirrors drop some
@@ -84,8 +84,7 @@ class Apt:
 
     def __init__(self, suites: tuple[str, ...] | None = None, arch: str = "",
                  sources: bool = False) -> None:
-        if not shutil.which("apt-get"):
-            raise HarnessError(Exit.FETCH, "there is no apt-get here to fetch anything with.")
+        require(shutil.which("apt-get"), "there is no apt-get here to fetch with.", Exit.FETCH)
         self.where = "the machine's suites" if suites is None else \
             ", ".join(suites) + (f" for {arch}" if arch else "")
         self.suites = suites or ()
@@ -97,10 +96,10 @@ class Apt:
                                     ("deb", "deb-src") if sources else ("deb",)), arch)
 
     def _lists(self, text: str, arch: str) -> None:
-        """Uses the lists of a source list only, in a folder of their own; fetches them unless fresh."""
-        if not text:
-            raise HarnessError(Exit.FETCH, "apt is configured with no Debian mirror to fetch from.")
-        self.folder = settings.fetched() / f"apt-{hashlib.sha256((arch + text).encode()).hexdigest()[:12]}"
+        """Uses the lists of this source list only, below build/; fetches them unless they are fresh."""
+        require(text, "apt is configured with no Debian mirror to fetch from.", Exit.FETCH)
+        name = hashlib.sha256((arch + text).encode()).hexdigest()[:12]
+        self.folder = settings.fetched() / f"apt-{name}"
         for name in ("lists/partial", "cache/archives/partial"):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
         listing, stamp = self.folder / "sources.list", self.folder / "updated"
@@ -137,18 +136,18 @@ class Apt:
         return result.output
 
     def listed(self, package: str, kind: str = "Packages") -> list[Listed]:
-        """Each version of the package in the lists; with "Sources", of the source packages behind it."""
+        """Each version of the package in the lists; with "Sources", of those that it is built from."""
         return [Listed(*found) for found in re.findall(
             rf"^ *(\S+) \| +(\S+) \| \S+ (\S+)/main .*{kind}$",
             self.run("apt-cache", "madison", package).output, re.M)]
 
     def get(self, what: str, *command: str) -> Download:
         """The file that `apt-get COMMAND what` downloads, unless it is there already."""
+        self.apt_get(what, *command, what, cwd=self.downloads)
         with tempfile.TemporaryDirectory() as empty:      # it does not name a file that it finds
             said = self.apt_get(what, "--print-uris", *command, what, cwd=Path(empty))
         found = re.search(r"^'\S+' (\S+) \d+ SHA256:([0-9a-f]{64})$", said, re.M)
-        if not found:
-            raise HarnessError(Exit.FETCH, f"apt names no file with a checksum for {what}.")
+        require(found, f"apt names no file with a checksum for {what}.", Exit.FETCH)
         path = self.downloads / found[1]
         if not path.exists() or sha256(path) != found[2]:
             path.unlink(missing_ok=True)      # for apt, a file of the right size is the right one
@@ -161,16 +160,18 @@ class Apt:
 
     def sources(self, package: str, line: str) -> list[Listed]:
         """The source packages behind the package's versions of a kernel line, newest first."""
-        return sorted((item for item in self.listed(package, "Sources") if release(item.version, line)),
-                      key=lambda item: release(item.version, line), reverse=True)
+        found = {replace(item, suite="") for item in self.listed(package, "Sources")
+                 if release(item.version, line)}
+        return sorted(found, key=lambda item: release(item.version, line), reverse=True)
 
     def first_of(self, sources: list[Listed], part: str) -> Download:
         """That part (ORIG, DEBIAN) of the first source package whose the mirrors really have."""
         reasons = []
         for item in sources[:TRIES]:
             try:
-                return replace(self.get(f"{item.name}={item.version}", "source", "--download-only", part,
-                                        "--only-source"), version=item.version)
+                file = self.get(f"{item.name}={item.version}", "source", "--download-only",
+                                "--only-source", part)
+                return replace(file, version=item.version)
             except HarnessError as error:       # listed, but not on the mirror
                 reasons.append(error)
         raise reasons[0] if reasons else HarnessError(

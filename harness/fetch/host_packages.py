@@ -9,7 +9,7 @@ import os
 import shutil
 import sys
 
-from ..core import Exit, HarnessError, look_up, proc, settings
+from ..core import Exit, look_up, proc, require, settings
 
 def present(find: str) -> bool:
     """Whether the program, file or glob is there."""
@@ -43,22 +43,15 @@ def need(*groups: str) -> None:
     if not packages:
         return
     prefix = root_prefix() if shutil.which("apt-get") else None
-    if prefix is None:
-        raise HarnessError(Exit.TOOL, "these Debian packages (or what your system calls them) are "
-                           f"missing; install them and try again: {' '.join(packages)}.")
+    require(prefix is not None, "these Debian packages (or what your system calls them) are missing; "
+            f"install them and try again: {' '.join(packages)}.", Exit.TOOL)
     print(f"installing {' '.join(packages)}", file=sys.stderr, flush=True)
 
-    def apt(*words: str) -> proc.Result:
-        return proc.run([*prefix, "env", "DEBIAN_FRONTEND=noninteractive", "LC_ALL=C.UTF-8", "apt-get",
+    for words in (["update"], ["install", "--no-install-recommends", *packages]):
+        made = proc.run([*prefix, "env", "DEBIAN_FRONTEND=noninteractive", "LC_ALL=C.UTF-8", "apt-get",
                          "-o", "DPkg::Lock::Timeout=120", "-y", "-q", *words], check=False,
                         step=f"apt-get {words[0]}", limit=settings.limit("apt"), code=Exit.TOOL)
-
-    install = ("install", "--no-install-recommends", *packages)
-    made = apt(*install)
-    if made.returncode:         # old package lists are the usual reason
-        apt("update")
-        made = apt(*install)
-    if still := missing(*groups):
-        raise HarnessError(Exit.TOOL, f"after the installation of {' '.join(packages)} there is still "
-                           f"no {', '.join(still)}; run apt-get install {' '.join(packages)} yourself "
-                           f"and look at what it says.\n{proc.tail(made.output)}")
+    still = missing(*groups)
+    require(not still, f"after the installation of {' '.join(packages)} there is still no "
+            f"{', '.join(still)}; run apt-get install {' '.join(packages)} yourself and look at what "
+            f"it says.\n{proc.tail(made.output)}", Exit.TOOL)

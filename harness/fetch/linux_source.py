@@ -73,8 +73,8 @@ def kernel_version(folder: Path, name: str, version: str) -> str:
     text = makefile.read_text(errors="replace") if makefile.is_file() else ""
     fields = dict(re.findall(r"^(VERSION|PATCHLEVEL|SUBLEVEL|EXTRAVERSION)[ \t]*=[ \t]*(\S*)", text,
                              re.M))
-    require({"VERSION", "PATCHLEVEL", "SUBLEVEL"} <= fields.keys(), f"{name} is not a Linux source (its "
-            f"top Makefile has no version); {ways(version)}.", Exit.FETCH)
+    require({"VERSION", "PATCHLEVEL", "SUBLEVEL"} <= fields.keys(), f"{name} is not a Linux source "
+            f"(its top Makefile has no version); {ways(version)}.", Exit.FETCH)
     found = "{VERSION}.{PATCHLEVEL}.{SUBLEVEL}".format(**fields) + fields.get("EXTRAVERSION", "")
     require(found.startswith(version + "."), f"{name} is Linux {found}, but {version}.y is wanted; "
             f"{ways(version)}.", Exit.FETCH)
@@ -121,8 +121,8 @@ def _given_folder(path: Path, version: str) -> Source:
     require(not built, f"{name} holds build output ({', '.join(built)}); run make mrproper there, or "
             "give a clean tree.")
     # Every file's name, size and time tell whether a folder was changed.
-    files = proc.run(["find", path, "!", "-type", "d", "-printf", "%P %s %T@\\n"], step=f"looking at {path}",
-                     limit=settings.limit("copy"), code=Exit.FETCH).output
+    files = proc.run(["find", path, "!", "-type", "d", "-printf", "%P %s %T@\\n"],
+                     step=f"looking at {path}", limit=settings.limit("copy"), code=Exit.FETCH).output
     digest = hashlib.sha256("\n".join(sorted(files.splitlines())).encode()).hexdigest()
     return Source("folder", str(path), str(path), f"stat:{digest[:32]}")
 
@@ -183,14 +183,13 @@ def _tarball(source: Source, work: Path) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(dir=work) as name:
         if source.kind == "git":
             tarball: Path | None = Path(name) / "linux.tar"
-            git(path, "archive", "--prefix=linux/", "-o", tarball, source.checksum.removeprefix("git:"),
-                limit="copy", code=Exit.FETCH)
+            git(path, "archive", "--prefix=linux/", "-o", tarball,
+                source.checksum.removeprefix("git:"), limit="copy", code=Exit.FETCH)
         elif path.suffix == ".deb":
             proc.run(["dpkg-deb", "-x", path, name], step=f"unpacking {path.name}",
                      limit=settings.limit("unpack"), code=Exit.FETCH)
             tarball = next(Path(name).glob("usr/src/*.tar.*"), None)
-            if not tarball:
-                raise HarnessError(Exit.FETCH, f"{path.name} holds no source tarball.")
+            require(tarball, f"{path.name} holds no source tarball.", Exit.FETCH)
         else:
             tarball = path
         yield tarball

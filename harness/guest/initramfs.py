@@ -1,4 +1,4 @@
-"""Makes the guest's initramfs: the init program, and programs of Debian packages where they are wanted.
+"""Makes the guest's initramfs: init, and programs of Debian packages where they are wanted.
 
 In:  an Arch, harness/guest/*.c.  Out: build/guest/: a gzipped cpio archive, reproducible.
 """
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Iterable, Sequence
 
-from ..core import Exit, HarnessError, proc, settings
+from ..core import Exit, proc, require, settings
 from ..fetch import apt
 from ..build.arches import Arch
 
@@ -132,9 +132,8 @@ def unpacked(root: Path, programs: Sequence[str]) -> list[Entry]:
     made = {"tmp": directory("tmp")}
     for name in programs:
         path = root / name
-        if not path.is_file():
-            raise HarnessError(Exit.FETCH, f"{root} holds no {name}; correct [tools] in "
-                               "bench/bench.toml.")
+        require(path.is_file(), f"{root} holds no {name}; correct [tools] in bench/bench.toml.",
+                Exit.FETCH)
         made[f"bin/{path.name}"] = program(f"bin/{path.name}", path)
     for path in sorted({path for pattern in LIBRARIES for path in root.glob(pattern)}):
         name = str(path.relative_to(root))

@@ -54,12 +54,13 @@ class BootResult:
         return self.exit == TIMEOUT
 
 
-def argv(spec: BootSpec, serial: tuple[str, ...] = ("-serial", "stdio", "-monitor", "none")) -> list[str]:
+def argv(spec: BootSpec, serial: str = "-serial stdio -monitor none") -> list[str]:
     arch = spec.arch
+    cmdline = f"console={arch.console} {ALWAYS} {arch.cmdline} {spec.cmdline}".strip()
     return [arch.qemu, *(arch.kvm if spec.accel == "kvm" else arch.machine), *ACCEL[spec.accel],
             "-smp", str(spec.smp), "-m", str(spec.memory_mib), "-nodefaults", "-display", "none",
-            *serial, "-no-reboot", "-kernel", str(spec.kernel), "-initrd", str(spec.initrd),
-            "-append", f"console={arch.console} {ALWAYS} {arch.cmdline} {spec.cmdline}".strip(), *spec.extra]
+            *serial.split(), "-no-reboot", "-kernel", str(spec.kernel), "-initrd", str(spec.initrd),
+            "-append", cmdline, *spec.extra]
 
 
 def script(spec: BootSpec) -> str:
@@ -94,7 +95,7 @@ def boot(spec: BootSpec, run_dir: Path, on_line: Callable[[str], None] | None = 
 
 def interactive(spec: BootSpec) -> int:
     """Boots with the terminal as console; ends with the guest, or with Ctrl-A X."""
-    return subprocess.call(argv(spec, ("-serial", "mon:stdio")))
+    return subprocess.call(argv(spec, "-serial mon:stdio"))
 
 
 def host_is(arch: Arch) -> bool:
@@ -117,7 +118,8 @@ def probe_kvm(spec: BootSpec, device: Path = Path("/dev/kvm")) -> str:
     if not answer.is_file():
         try:
             result = boot(replace(spec, accel="kvm", limit_s=settings.limit("kvm_probe")), run_dir)
-            works = result.exit == "0" and "harness: success" in result.console.read_text(errors="replace")
+            console = result.console.read_text(errors="replace")
+            works = result.exit == "0" and "harness: success" in console
         except OSError:
             works = False
         answer.write_text("kvm" if works else "tcg")

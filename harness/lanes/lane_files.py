@@ -93,7 +93,8 @@ def read(path: Path, queue: Queue) -> Lane:
         look_up(f"lane for the kernel of {path.name}", lane,
                 [item.stem for item in path.parent.glob("*.toml")])
         other = keys(lane)
-        require("kernel" not in other, f"{path}: kernel names {lane!r}, which has no kernel of its own.")
+        require("kernel" not in other, f"{path}: kernel names {lane!r}, which has no kernel of its "
+                "own.")
         data |= {key: other[key] for key in _OF_A_KERNEL if key in other}
     require("arch" in data, f"the key 'arch' of {path} is missing (or 'kernel', the lane whose kernel "
             "it boots).")

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Callable, Sequence
 
-from ..core import Exit, HarnessError, Part, Progress, Queue, proc, settings
+from ..core import Exit, Part, Progress, Queue, proc, require, settings
 from ..fetch import host_packages
 from ..queue import TreeInfo, series
 from ..build import kernel_build, touched
@@ -113,9 +113,8 @@ def torture_entries(lane: Lane, info: TreeInfo, out: Path) -> list[initramfs.Ent
             entries += selftest_build.entries(listed, selftest_build.make(
                 listed, lane.kernel, info.path, out, out / f"torture-{kind.name}"))
     for path in dict.fromkeys(files):
-        if not path.is_file():
-            raise HarnessError(Exit.BUILD, f"the build of {lane.kernel.name} gave no {path}; its "
-                               "lane must set the option of that module to \"m\".")
+        require(path.is_file(), f"the build of {lane.kernel.name} gave no {path}; its lane must set "
+                'the option of that module to "m".', Exit.BUILD)
         entries.append(initramfs.file(f"modules/{path.name}", path.read_bytes()))
     return entries
 

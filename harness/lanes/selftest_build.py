@@ -10,7 +10,7 @@ import shutil
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from ..core import Exit, HarnessError, proc, settings
+from ..core import Exit, proc, require, settings
 from ..build import kernel_build
 from ..build.arches import Kernel
 from ..guest import initramfs
@@ -64,9 +64,9 @@ def make(listed: Listed, kernel: Kernel, tree: Path, out: Path, folder: Path) ->
         known += [f"{target}/{name}" for name in (found[1].split() if found else ())]
         argvs.append([kernel_build.jobs(), *common, *(
             path for name, path in files.items() if PurePosixPath(name).parts[0] == target)])
-    if problems := selftests.unlisted(listed, known):
-        raise HarnessError(Exit.TEST, "the list of selftests and the kernel's Makefiles differ: "
-                           f"{'; '.join(problems)}.")
+    problems = selftests.unlisted(listed, known)
+    require(not problems, "the list of selftests and the kernel's Makefiles differ: "
+            f"{'; '.join(problems)}.", Exit.TEST)
     for argv in argvs:
         run(argv)
     stamp.write_text(state)

@@ -43,7 +43,8 @@ def arguments(parser: ArgumentParser) -> None:
 
 def main(parsed: Namespace, opts: Options) -> int:
     if parsed.releases:
-        require(not (parsed.lanes or opts.given), "--releases takes no lane, and finds the sources itself.")
+        require(not (parsed.lanes or opts.given), "--releases takes no lane, and finds the sources "
+                "itself.")
         named = [queues.load(name) for name in ([parsed.queue] if parsed.queue else queues.names())]
         return report.finish(releases.check(named, Progress(len(named))), "Applied is not built or "
                              "booted; README.md has the table, with what passed the whole check.")

@@ -22,14 +22,14 @@ def main(parsed: Namespace, opts: Options) -> int:
     path = queue.build / "linux"
     record = read_record(path)
     require(record, f"there is no tree at {path} to export; make it with ./run tree.")
-    require(not ask(path, "status", "--porcelain"), f"{path} has changes that are not committed; commit "
-            "them (or use ./run tree --discard), then export.")
+    require(not ask(path, "status", "--porcelain"), f"{path} has changes that are not committed; "
+            "commit them (or use ./run tree --discard), then export.")
     head = ask(path, "rev-parse", "HEAD")
     ours = git(path, "merge-base", "--is-ancestor", record.base_commit, head, check=False)
-    require(ours.returncode == 0, f"{path} is not on top of its base commit {record.base_commit[:12]}; "
-            "put your commits on the branch base, then export.")
-    require(not ask(path, "rev-list", "--merges", f"{record.base_commit}..{head}"), f"{path} holds merge "
-            "commits, which cannot be patches; rebase them onto the branch base, then export.")
+    require(ours.returncode == 0, f"{path} is not on top of its base commit "
+            f"{record.base_commit[:12]}; put your commits on the branch base, then export.")
+    require(not ask(path, "rev-list", "--merges", f"{record.base_commit}..{head}"), f"{path} holds "
+            "merge commits, which cannot be patches; rebase them onto the branch base, then export.")
     record = replace(record, tip_commit=head, series="")   # the next use applies them anew
     record.write(path)
     write(info(queue, path, record))

@@ -28,8 +28,8 @@ def arguments(parser: ArgumentParser) -> None:
 
 def main(parsed: Namespace, opts: Options) -> int:
     lane = lane_files.load(parsed.lane, opts.queue)
-    require(lane.suites or not parsed.glob, f"lane {lane.name} runs no suite, so there are no cases to "
-            "choose from; leave the pattern out.")
+    require(lane.suites or not parsed.glob, f"lane {lane.name} runs no suite, so there are no cases "
+            "to choose from; leave the pattern out.")
     progress = Progress(2)
     progress.phase("the kernel tree")
     info = (tree.base_with_tests if parsed.base else tree.ensure_tree)(opts, progress)

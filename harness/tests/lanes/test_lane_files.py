@@ -4,7 +4,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from harness.core import queues, settings
+from harness.core import queues
 from harness.core.errors import Exit, HarnessError
 from harness.build import arches, kconfig
 from harness.judge import torture
