@@ -24,12 +24,17 @@
 #include <linux/module.h>
 #include <linux/smp.h>
 #include <linux/uaccess.h>
+#include <linux/version.h>
 
 #include "calls.h"
 
 #ifdef CONFIG_X86
 #include <asm/msr.h>
 #include "perf_event.h"
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 16, 0)
+#define rdmsrq_on_cpu	rdmsrl_on_cpu
+#endif
 
 #define UNUSED_MSR	MSR_IA32_SYSENTER_ESP
 
@@ -62,7 +67,7 @@ static long calls_msr_check(unsigned int cpu)
 {
 	u64 has;
 
-	if (cpu >= nr_cpu_ids || rdmsrl_on_cpu(cpu, UNUSED_MSR, &has))
+	if (cpu >= nr_cpu_ids || rdmsrq_on_cpu(cpu, UNUSED_MSR, &has))
 		return -ENXIO;
 	return per_cpu_ptr(msrs, cpu)->q == written + cpu && has == written + cpu ? 0 : -EIO;
 }
