@@ -214,6 +214,18 @@ def wrong_kernel(console: str, build_id: str, ended: bool = True) -> str:
             "build it again")
 
 
+def _panic(lines: list[str], message: str) -> tuple[bool, set[int]]:
+    """Whether the guest panicked; the lines of the panic that was asked for: its first and the
+    title of its stack. None if it is another one, or not the only one."""
+    first = [number for number, line in enumerate(lines, 1) if "Kernel panic" in line]
+    if len(first) != 1 or not message \
+            or ktap.strip(lines[first[0] - 1]).strip() != f"Kernel panic - not syncing: {message}":
+        return bool(first), set()
+    traces = [number for number in range(first[0] + 1, min(first[0] + 10, len(lines) + 1))
+              if "Call Trace:" in lines[number - 1]]
+    return True, {*first, *traces[:1]}
+
+
 def judge(console: str, exit_value: str, run: Run) -> Verdict:
     verdict = Verdict()
     lines = console.splitlines()
@@ -226,11 +238,15 @@ def judge(console: str, exit_value: str, run: Run) -> Verdict:
     elif exit_value != "0":
         verdict.fail(Exit.BOOT, f"QEMU ended with exit value {exit_value or '(none)'}; "
                      f"its last lines:\n{tail}")
-    if any("Kernel panic" in line for line in lines):
+    panicked, wanted = _panic(lines, run.panic)
+    if panicked and not wanted:
         verdict.fail(Exit.BOOT, "the guest panicked")
+    elif run.panic and not wanted:
+        verdict.fail(Exit.BOOT, f"the guest did not panic with {run.panic!r} once")
+    ended = bool(wanted) and not any("Linux version " in line for line in lines[min(wanted):])
 
     first, results, said = _split(lines)
-    if "success" not in said:
+    if "success" not in said and not ended:
         verdict.fail(Exit.BOOT, "the guest's init did not say success"
                      + (f"; the last it said: {said[-1]}" if said else ""))
     if run.build_id and (wrong := wrong_kernel(console, run.build_id, "success" in said)):
@@ -268,7 +284,7 @@ def judge(console: str, exit_value: str, run: Run) -> Verdict:
     races = _judge_races(verdict, lines, run, queue)
     reports = excused.found(lines, queue)
     verdict.excused = [title for title, _ in reports]
-    known = {number for _, numbers in reports for number in numbers}
+    known = wanted.union(*(numbers for _, numbers in reports))
     for number, line in enumerate(lines, 1):
         if number not in known and (means := races.get(number, splat(line))) \
                 and not (run.spoken and re.search(run.spoken, line)):

@@ -40,6 +40,7 @@ class Kind:
     verdicts: re.Pattern[str] | None = None
     tables: tuple[re.Pattern[str], ...] = ()
     programs: str = ""
+    kernel: bool = False
 
     @property
     def numbers(self) -> tuple[str, ...]:
@@ -165,7 +166,7 @@ def _sections(kind: Kind, lines: list[str]) -> list[Section]:
     for line in lines:
         text = ktap.strip(line)
         if stamp := _SECONDS.match(line):
-            now = float(stamp[1])
+            now = max(now, float(stamp[1]))      # another kernel begins anew
         if kind.begin.search(text):
             sections.append(Section(now))
         if not sections or sections[-1].ended is not None:
