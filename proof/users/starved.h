@@ -25,14 +25,6 @@
 
 static _Atomic bool held, hogging;
 
-static int run_anywhere(void)
-{
-	cpu_set_t set;
-
-	memset(&set, 0xff, sizeof(set));
-	return sched_setaffinity(0, sizeof(set), &set);
-}
-
 static void *holder(void *unused)
 {
 	(void)unused;

@@ -256,6 +256,7 @@ int main(int argc, char **argv)
 	if (sscanf(swap, "%d:%d", &out, &in) == 2)
 		swap_cpus(out, in);
 	find_cpus();
+	bind_task(0, cpu_ids[0]);
 	storm_fd = open("/dev/storm", O_RDWR | O_CLOEXEC);
 	hold_fd = open("/dev/hold", O_RDWR | O_CLOEXEC);
 	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
