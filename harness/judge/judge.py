@@ -90,15 +90,15 @@ def _judge_second_opinion(verdict: Verdict, theirs: dict[str, int]) -> None:
         verdict.fail(Exit.TEST, f"at boot: kunit.py counts {theirs}, this harness {ours}")
 
 
-def _judge_reports(verdict: Verdict, lines: list[str], run: Run) -> None:
-    """Adds what the kernel reported, wherever it did."""
+def _judge_reports(verdict: Verdict, lines: list[str], run: Run, wanted: set[int]) -> None:
+    """Adds what the kernel reported, wherever it did, but for the wanted lines."""
     queue = queues.load(run.queue)
     races = [] if run.touched is None else kcsan.means(lines, run.touched, queue)
     reports = splats.excused(lines, queue)
     verdict.elsewhere = [race.title for race, means in races if not means]
     verdict.excused = [title for title, _ in reports]
     meant = {race.line: means for race, means in races} \
-        | {number: "" for _, numbers in reports for number in numbers}
+        | {number: "" for _, numbers in [*reports, ("", wanted)] for number in numbers}
     for number, line in enumerate(lines, 1):
         if (means := meant.get(number, splats.splat(line))) \
                 and not (run.spoken and re.search(run.spoken, line)):
@@ -123,6 +123,18 @@ def wrong_kernel(console: str, build_id: str, ended: bool = True) -> str:
             "build it again")
 
 
+def _panic(lines: list[str], message: str) -> tuple[bool, set[int]]:
+    """Whether the guest panicked; the lines of the panic that was asked for: its first and the
+    title of its stack. None if it is another one, or not the only one."""
+    first = [number for number, line in enumerate(lines, 1) if "Kernel panic" in line]
+    if len(first) != 1 or not message \
+            or ktap.strip(lines[first[0] - 1]).strip() != f"Kernel panic - not syncing: {message}":
+        return bool(first), set()
+    traces = [number for number in range(first[0] + 1, min(first[0] + 10, len(lines) + 1))
+              if "Call Trace:" in lines[number - 1]]
+    return True, {*first, *traces[:1]}
+
+
 def judge(console: str, exit_value: str, run: Run) -> Verdict:
     verdict = Verdict()
     lines = console.splitlines()
@@ -137,9 +149,13 @@ def judge(console: str, exit_value: str, run: Run) -> Verdict:
     elif exit_value != "0":
         verdict.fail(Exit.BOOT, f"QEMU ended with exit value {exit_value or '(none)'}; "
                      f"its last lines:\n{tail}")
-    if any("Kernel panic" in line for line in lines):
+    panicked, wanted = _panic(lines, run.panic)
+    if panicked and not wanted:
         verdict.fail(Exit.BOOT, "the guest panicked")
-    if "success" not in said:
+    elif run.panic and not wanted:
+        verdict.fail(Exit.BOOT, f"the guest did not panic with {run.panic!r} once")
+    ended = bool(wanted) and not any("Linux version " in line for line in lines[min(wanted):])
+    if "success" not in said and not ended:
         verdict.fail(Exit.BOOT, "the guest's init did not say success"
                      + (f"; the last it said: {said[-1]}" if said else ""))
     if run.build_id and (wrong := wrong_kernel(console, run.build_id, "success" in said)):
@@ -162,10 +178,10 @@ def judge(console: str, exit_value: str, run: Run) -> Verdict:
         verdict.failed += bool(tested.problems)
         verdict.fail(Exit.TEST, *(f"{tested.test}: {problem}" for problem in tested.problems))
     online = [int(found[1]) for text in said if (found := re.fullmatch(r"cpus (\d+) online", text))]
-    for count, wanted in zip(online, itertools.chain([run.boot_cpus], itertools.repeat(0))):
-        if run.cpus and count != (wanted or run.cpus):
-            verdict.fail(Exit.TEST, f"{count} CPUs were online, not {wanted or run.cpus}")
-    _judge_reports(verdict, lines, run)
+    for count, asked in zip(online, itertools.chain([run.boot_cpus], itertools.repeat(0))):
+        if run.cpus and count != (asked or run.cpus):
+            verdict.fail(Exit.TEST, f"{count} CPUs were online, not {asked or run.cpus}")
+    _judge_reports(verdict, lines, run, wanted)
     return verdict
 
 

@@ -26,6 +26,7 @@ class Run:
     limit_s: float = 0
     glob: str = ""                       # pattern that the cases were chosen by
     model: str = ""                      # preemption model that was asked for
+    panic: str = ""                      # message of the panic that must come
     suites: tuple[Suite, ...] = ()
     torture: tuple[Wanted, ...] = ()
     touched: list[str] | None = None     # functions whose data races count (KCSAN)

@@ -35,6 +35,7 @@ class Kind:
     zero: tuple[str, ...] = ()
     lost: tuple[str, ...] = ()
     programs: str = ""
+    kernel: bool = False
 
     @property
     def says(self) -> str:
@@ -94,7 +95,7 @@ def _sections(kind: Kind, lines: list[str]) -> tuple[list[list[str]], list[str],
     for line in lines:
         text = ktap.strip(line)
         if stamp := _SECONDS.match(line):
-            now = float(stamp[1])
+            now = max(now, float(stamp[1]))      # another kernel begins anew
         if kind.begin.search(text):
             sections.append([])
             began = now

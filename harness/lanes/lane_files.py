@@ -37,6 +37,7 @@ class Lane:
     icount: bool = False         # the guest's clock counts instructions
     qemu: tuple[str, ...] = ()   # more arguments for QEMU
     acpi: Path | None = None     # source of a table that QEMU adds to its own
+    panic: str = ""              # message of the panic that must come
 
     def __post_init__(self) -> None:
         if not 0 <= self.boot_cpus <= self.cpus:

@@ -108,6 +108,8 @@ def torture_entries(lane: Lane, info: TreeInfo, out: Path) -> list[initramfs.Ent
             source = settings.REPO / kind.program
             entries.append(initramfs.program(f"bin/{source.stem}",
                                              initramfs.compile_static(lane.arch, source)))
+        if kind.kernel:
+            entries.append(initramfs.program("kernel", out / lane.arch.kernel))
         if kind.programs:
             listed = selftests.load(info.queue.file(settings.REPO / kind.programs))
             entries += selftest_build.entries(listed, selftest_build.make(
@@ -185,6 +187,7 @@ def run(lane: Lane, info: TreeInfo, progress: Progress, *, variant: str = "",
     run = Run(
         name=name, queue=info.queue.name, build_id=made.build_id, cpus=lane.cpus,
         boot_cpus=lane.boot_cpus, limit_s=spec.limit_s, glob=glob or "", torture=lane.torture,
+        panic=lane.panic,
         suites=tuple(replace(suite, min_cases=1) if glob else suite for suite in lane.suites),
         touched=touched.functions(info.queue, out, lane.arch, info.path,
                                   series.touched(series.patches(info.queue)))

@@ -145,6 +145,21 @@ class Verdicts(unittest.TestCase):
                          Exit.BOOT)
         self.assertIn("panicked", self.verdict.text())
 
+    def test_panic_that_is_asked_for(self):
+        asked = {"panic": "sysrq triggered crash", "suites": []}
+        panic = ("[    2.5] Kernel panic - not syncing: sysrq triggered crash\n"
+                 "[    2.5] CPU: 0 PID: 7 Comm: users\n[    2.5] Call Trace:\n")
+        alone = log()[:log().index("[    2.000000] harness: cpus 4 online\n[    2.000000] harness: s")] + panic
+        self.assertEqual(self.code(alone, **asked), Exit.OK, self)
+        # Another kernel that is booted then must come to its end.
+        self.assertEqual(self.code(alone + log(), **asked), Exit.OK, self)
+        self.assertEqual(self.code(alone + "[    0.0] Linux version 6.0.0\n", **asked), Exit.BOOT)
+        self.assertEqual(self.code(alone + "[    2.6] WARNING: CPU: 1\n", **asked), Exit.SPLAT)
+        self.assertEqual(self.code(alone + "[    2.6] Call Trace:\n", **asked), Exit.SPLAT)
+        for wrong in (log(), alone + panic, alone.replace("sysrq", "other"), alone.replace("crash", "crash 2")):
+            self.assertEqual(self.code(wrong, **asked), Exit.BOOT)
+            self.assertIn("panic", self.verdict.text())
+
     def test_splat_outside_of_any_test(self):
         self.assertEqual(self.code(log(tail="[    2.5] WARNING: CPU: 1 PID: 1 at kernel/x.c:1\n")),
                          Exit.SPLAT)

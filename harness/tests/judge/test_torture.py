@@ -103,6 +103,13 @@ class Judged(unittest.TestCase):
         self.assertEqual(result.problems, [])
         self.assertEqual((result.totals["counted sent"], result.totals["online"]), (1400, 22))
 
+    def test_another_kernel_goes_on(self):
+        text = ("[    5.0] users: USERS-BEGIN\n[    0.0] Linux version 6.0.0\n"
+                "[    3.0] users: USERS-VERDICT,users,kexec,pass,it runs\n"
+                "[    3.0] users: USERS-END,0\n")
+        result = self.judge(text, "users", 0)
+        self.assertEqual((result.problems, result.verdicts), ([], {"pass": 1}))
+
     def tlb(self, text: str, *skips: str, **minimum) -> torture.Result:
         suite = Suite("stale", 2, skips, "it is so" if skips else "")
         return torture.judge(torture.Wanted("tlb", 6, minimum=minimum, suites=(suite,)),

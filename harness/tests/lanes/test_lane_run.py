@@ -123,6 +123,18 @@ class Run(unittest.TestCase):
         self.assertTrue((source / "hold.c").is_file() and (source / "Makefile").is_file())
         self.assertTrue((settings.REPO / torture.kinds()["tlb"].program).is_file())
 
+    def test_the_kernel_in_the_guest(self):
+        self.lane = dataclasses.replace(self.lane, torture=(torture.Wanted("users", 1),))
+        for name in ("hold.ko", "storm.ko", self.lane.arch.kernel):
+            (self.dir / name).parent.mkdir(parents=True, exist_ok=True)
+            (self.dir / name).write_text(name)
+        with mock.patch.object(lane_run.kernel_build, "module", return_value=self.dir / "storm.ko"), \
+                mock.patch.object(lane_run.initramfs, "compile_static",
+                                  return_value=self.dir / "hold.ko"):
+            entries = lane_run.torture_entries(self.lane, self.info, self.dir)
+        self.assertEqual([entry.data.decode() for entry in entries if entry.name == "kernel"],
+                         [self.lane.arch.kernel])
+
     def test_two_modules_from_one_folder(self):
         self.lane = dataclasses.replace(self.lane, torture=(torture.Wanted("converted", 1),))
         for name in ("hold.ko", "calls.ko"):

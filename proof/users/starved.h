@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A CPU goes offline while a task that began a call on it cannot run, for much longer than the
+ * call takes.
+ *
+ * Each time, a waiter calls a CPU that is held for some ms, from CPU 1. While it waits it is moved
+ * to CPU 2, where it is throttled by its quota, or starved by a busy task (a deadline task stays
+ * where it is throttled). Then CPU 1 goes offline. That must not take longer than without a waiter,
+ * by more than some ms. If the waiter has returned by then, nothing was shown. The control: a
+ * waiter that holds cpus_read_lock() during the call. That offline must take longer, so waiting
+ * for a waiter would be seen.
+ */
+#ifndef STARVED_H
+#define STARVED_H
+
+#include "rounds.h"
+
+#define FROM_CPU cpu_ids[1]
+#define TO_CPU cpu_ids[2]
+#define HELD_CPU cpu_ids[3]
+#define HOLD_MS 20
+#define STARVED_PERIOD_US 1000000	/* of a quota: for so long it may not run */
+#define REPEATS 4
+#define MARGIN_MS 30
+
+static _Atomic bool held, hogging;
+
+static void *holder(void *unused)
+{
+	(void)unused;
+	if (bind_task(0, HELD_CPU))
+		return cannot();
+	held = true;
+	return hold(HOLD_MS * MS) ? cannot() : NULL;
+}
+
+static void *starver(void *unused)
+{
+	(void)unused;
+	if (bind_task(0, TO_CPU))
+		return cannot();
+	while (hogging)
+		compute();
+	return NULL;
+}
+
+/* In a process of its own, as that is what is in a cgroup. */
+static void waiter(enum kind kind, uint32_t how)
+{
+	/* A deadline task may not be bound; it stays on the CPU where it is. */
+	if (bind_task(0, FROM_CPU) || join_cgroup(kind) ||
+	    (kind == DEADLINE && run_anywhere()) ||
+	    become_kind(kind, STARVED_PERIOD_US)) {
+		cannot();
+		return;
+	}
+	shared->ready = 1;
+	while (!shared->go)
+		usleep(300);
+	shared->calls = true;
+	make_calls(how, 1, HELD_CPU);
+	shared->returned = true;
+}
+
+/* Returns how long the offline took; *inside is whether the waiter was in its call to the end. */
+static uint64_t offline_behind(enum kind kind, uint32_t how, bool *inside)
+{
+	pthread_t holds, starves;
+	pid_t child;
+	uint64_t took;
+	long before;
+	int i;
+
+	shared->ready = 0;
+	shared->failed = 0;
+	shared->go = shared->calls = shared->returned = held = false;
+	hogging = kind == IDLE;
+	if (set_quota(STARVED_PERIOD_US))
+		give_up("cpu.max");
+	fflush(stdout);
+	child = fork();
+	if (!child) {
+		if (how)
+			waiter(kind, how);
+		else
+			shared->ready = 1;
+		_exit(0);
+	}
+	while (!shared->ready && !shared->failed)
+		pause_ms(1);
+	pthread_create(&starves, NULL, starver, NULL);
+	pthread_create(&holds, NULL, holder, NULL);
+	while (!held && !shared->failed)
+		pause_ms(1);
+	shared->go = true;
+	while (how && !shared->calls && !shared->failed)
+		usleep(200);
+	before = throttled();
+	usleep(1000);
+	if (kind != DEADLINE)
+		bind_task(child, TO_CPU);
+	/* Ten ticks: what uses up its time is throttled by the next one. */
+	for (i = 0; i < 10 && !(kind == QUOTA && throttled() > before); i++)
+		pause_ms(4);
+	took = timed_offline(FROM_CPU);
+	*inside = !shared->returned;
+	back_online(FROM_CPU);
+	hogging = false;
+	no_quota();
+	pthread_join(holds, NULL);
+	pthread_join(starves, NULL);
+	waitpid(child, NULL, 0);
+	if (shared->failed) {
+		errno = shared->failed;
+		give_up("a task that waits, holds or starves");
+	}
+	return took;
+}
+
+struct behind {
+	uint64_t least, most;
+	unsigned int inside;
+};
+
+static struct behind repeat_behind(enum kind kind, uint32_t how)
+{
+	struct behind all = { .least = UINT64_MAX };
+	int i;
+
+	for (i = 0; i < REPEATS; i++) {
+		bool inside;
+		uint64_t took = offline_behind(kind, how, &inside);
+
+		all.least = took < all.least ? took : all.least;
+		all.most = took > all.most ? took : all.most;
+		all.inside += inside;
+	}
+	return all;
+}
+
+static void offline_behind_starved(const char *name, enum kind kind)
+{
+	const uint32_t how = STORM_EACH | STORM_WAIT | STORM_FREE;
+	struct behind alone = repeat_behind(kind, 0);
+	struct behind behind = repeat_behind(kind, how);
+	struct behind locked = repeat_behind(kind, how | STORM_LOCKED);
+	uint64_t limit = alone.most + MARGIN_MS * MS;
+
+	told(name, "offline_alone_us", alone.most / 1000);
+	told(name, "offline_behind_us", behind.most / 1000);
+	told(name, "offline_control_us", locked.least / 1000);
+	told(name, "waiters_inside", behind.inside);
+	look();
+	result(name, behind.inside && behind.most < limit && locked.least > limit && !trouble[0],
+	       "offline %llu us, alone %llu, control %llu; %u of %d waiters were inside%s%s",
+	       (unsigned long long)behind.most / 1000, (unsigned long long)alone.most / 1000,
+	       (unsigned long long)locked.least / 1000, behind.inside, REPEATS,
+	       trouble[0] ? "; " : "", trouble);
+}
+
+#endif
