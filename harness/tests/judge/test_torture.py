@@ -104,11 +104,10 @@ class Judged(unittest.TestCase):
         self.assertEqual((result.totals["counted sent"], result.totals["online"]), (1400, 22))
 
     def test_another_kernel_goes_on(self):
-        text = ("[    5.0] users: USERS-BEGIN\n[    0.0] Linux version 6.0.0\n"
-                "[    3.0] users: USERS-VERDICT,users,kexec,pass,it runs\n"
-                "[    3.0] users: USERS-END,0\n")
+        text = ("[    5.0] users: KTAP version 1\n[    0.0] Linux version 6.0.0\n"
+                "[    3.0] users: ok 1 users.kexec # it runs\n[    3.0] users: 1..1\n")
         result = self.judge(text, "users", 0)
-        self.assertEqual((result.problems, result.verdicts), ([], {"pass": 1}))
+        self.assertEqual((result.problems, result.cases), ([], {"ok": 1}))
 
     def tlb(self, text: str, *skips: str, **minimum) -> torture.Result:
         suite = Suite("stale", 2, skips, "it is so" if skips else "")
