@@ -30,6 +30,7 @@ VERBS = {
     "tree": Verb("", "make a git tree with the series on top, and say where it is"),
     "export": Verb("", "write the tree's commits back as patches"),
     "boot": Verb("ARCH", "boot the patched kernel and give a shell in it"),
+    "deb": Verb("", "make a Debian package of the patched kernel, and boot what is in it"),
     "kunit": Verb("LANE [GLOB]", "one lane, one run, its console shown"),
     "record": Verb("[LANE...]", "calls that a running kernel makes pinned: all known?"),
     "mutants": Verb("[NAME...]", "break the series on purpose: is it noticed?"),

@@ -2,7 +2,7 @@
 
 import functools
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Callable
 
 from ..core import look_up, records, settings
 
@@ -40,6 +40,8 @@ class Kernel:
     arch: Arch
     options: tuple[tuple[str, str], ...]   # CONFIG_ name without prefix -> "y", "n", number
     kunitconfig: str = ""                  # file in the kernel tree, may be ""
+    base: Callable[[], str] | None = None  # gives a full .config, which `options` change
+    rt: bool = False                       # Debian's PREEMPT_RT patches are under the series
 
     @property
     def modules(self) -> bool:

@@ -1,4 +1,4 @@
-"""Makes a kernel's .config, with kunit.py, and checks that what was asked for is really set.
+"""Makes a kernel's .config and checks that what was asked for is really set.
 
 In:  a Kernel, a kernel tree, a build folder.  Out: OUT/.config, or a CONFIG error.
 """
@@ -24,8 +24,8 @@ def missing(options: tuple[tuple[str, str], ...], config: str) -> list[str]:
     actual = parse(config)
     wrong = []
     for name, asked in options:
-        value = actual.get(name, "n").strip('"')
-        if value != asked.strip('"'):
+        value, want = (item.strip('"') or "n" for item in (actual.get(name, "n"), asked))
+        if value != want:
             wrong.append(f"CONFIG_{name}={asked} (is {value})")
     return wrong
 
@@ -54,9 +54,9 @@ def make_args(kernel: Kernel) -> list[str]:
 
 
 def fragment(kernel: Kernel, src: Path) -> str:
-    """The kunitconfig given to kunit.py: the suite's own, then what the lane asks for."""
+    """What the .config is made from: a full one, or the kunitconfig; then what the lane asks for."""
     asked = dict(kernel.options)
-    lines = []
+    lines = [kernel.base()] if kernel.base else []      # of two lines, the later one counts
     if kernel.kunitconfig:
         own = src / kernel.kunitconfig
         if not own.is_file():
@@ -74,13 +74,17 @@ def configure(kernel: Kernel, src: Path, out: Path, env: dict[str, str]) -> None
     asked = out / "asked.kunitconfig"
     asked.write_text(fragment(kernel, src))
     (out / ".config").unlink(missing_ok=True)    # kunit.py would keep what it finds
-    argv = [sys.executable, "tools/testing/kunit/kunit.py", "config",
-            f"--arch={kernel.arch.name}", f"--build_dir={out}", f"--kunitconfig={asked}",
-            f"--make_options=CC={kernel.arch.cc}"]
-    if kernel.arch.cross:
-        argv.append(f"--cross_compile={kernel.arch.cross}")
-    if kernel.arch.kunit:
-        argv.append(f"--qemu_config={settings.REPO / kernel.arch.kunit}")
+    argv = ["make", "-C", src, f"O={out}", *make_args(kernel), "olddefconfig"]
+    if kernel.base:         # of which some depends on what was taken away: kunit.py would not have it
+        asked.rename(out / ".config")
+    else:
+        argv = [sys.executable, "tools/testing/kunit/kunit.py", "config",
+                f"--arch={kernel.arch.name}", f"--build_dir={out}", f"--kunitconfig={asked}",
+                f"--make_options=CC={kernel.arch.cc}"]
+        if kernel.arch.cross:
+            argv.append(f"--cross_compile={kernel.arch.cross}")
+        if kernel.arch.kunit:
+            argv.append(f"--qemu_config={settings.REPO / kernel.arch.kunit}")
     result = proc.run(argv, step=f"configuration of {kernel.name}", cwd=src, env=env,
                       limit=settings.limit("kconfig"), log=out / "config.log", check=False,
                       code=Exit.CONFIG)

@@ -108,11 +108,11 @@ def build_id(vmlinux: Path) -> str:
 
 def build(kernel: Kernel, src: Path, out: Path, progress: Progress,
           targets: list[str] | None = None, configure: bool = True,
-          state: str = "") -> BuildResult:
+          state: str = "", limit: str = "build") -> BuildResult:
     """Configures and builds in OUT; targets default to the image and, if any, modules.
 
     Without configure, OUT holds the right .config already. state says what a tree that
-    is not a git tree was made from.
+    is not a git tree was made from. limit is an entry of limits.toml.
     """
     targets = targets or [kernel.arch.target, *(["modules"] if kernel.modules else [])]
     image, stamp, unfinished = out / kernel.arch.kernel, out / "built.json", out / "unfinished"
@@ -147,7 +147,7 @@ def build(kernel: Kernel, src: Path, out: Path, progress: Progress,
 
     # Once make has come to its own end, no object is half written.
     make(["-C", src, f"O={out}", *kconfig.make_args(kernel), jobs(), *targets],
-         f"build of {kernel.name}", "build", out / "build.log", count, image,
+         f"build of {kernel.name}", limit, out / "build.log", count, image,
          unfinished.unlink)
     kconfig.check(kernel, out)
     stamp.write_text(json.dumps(inputs, indent=1) + "\n")

@@ -87,7 +87,7 @@ def splat(line: str) -> str | None:
 
 
 def _split(lines: list[str]) -> tuple[list[str], dict[str, list[str]], list[str]]:
-    """Console into: what came before init, results per suite, what init said."""
+    """Console into: the first run of the suites, results per suite, what init said."""
     before: list[str] = []
     results: dict[str, list[str]] = {}
     said: list[str] = []
@@ -95,7 +95,7 @@ def _split(lines: list[str]) -> tuple[list[str], dict[str, list[str]], list[str]
     for line in lines:
         text = ktap.strip(line)
         if not text.startswith(INIT):
-            if not said:
+            if not any(item.startswith(("run ", "unload ")) for item in said):
                 before.append(line)
             continue
         text = text.removeprefix(INIT)
@@ -113,7 +113,7 @@ def _split(lines: list[str]) -> tuple[list[str], dict[str, list[str]], list[str]
 
 
 def at_boot(lines: list[str]) -> list[str]:
-    """The part of a console in which the suites ran at boot."""
+    """The part of a console in which the suites ran at boot, or when they were loaded."""
     return _split(lines)[0]
 
 
@@ -177,9 +177,9 @@ def _judge_second_opinion(verdict: Verdict, theirs: dict[str, int]) -> None:
     """
     ours = {"passed": verdict.passed, "failed": verdict.failed, "skipped": verdict.skipped}
     if not theirs:
-        verdict.fail(Exit.TEST, "at boot: the summary of kunit.py parse was not understood")
+        verdict.fail(Exit.TEST, "first run: the summary of kunit.py parse was not understood")
     elif any(theirs.get(key, 0) != ours.get(key, 0) for key in theirs | ours):
-        verdict.fail(Exit.TEST, f"at boot: kunit.py counts {theirs}, this harness {ours}")
+        verdict.fail(Exit.TEST, f"first run: kunit.py counts {theirs}, this harness {ours}")
 
 
 def _judge_races(verdict: Verdict, lines: list[str], run: Run, queue: Queue) -> dict[int, str]:
@@ -240,7 +240,8 @@ def judge(console: str, exit_value: str, run: Run) -> Verdict:
                      f"{', '.join(models) or 'nothing'}")
     if run.suites:
         whole = not run.glob
-        _judge_run(verdict, "at boot", ktap.parse(first), run.suites, whole)
+        _judge_run(verdict, "as modules" if run.modules else "at boot", ktap.parse(first), run.suites,
+                   whole)
         if run.kunit_py is not None:
             _judge_second_opinion(verdict, run.kunit_py)
         after, due = ktap.Report(), [suite for suite in run.suites if suite.again]

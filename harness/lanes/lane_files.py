@@ -10,6 +10,7 @@ from typing import Any
 
 from ..core import Exit, HarnessError, Queue, look_up, records, settings
 from ..core.queues import merged
+from ..build import debian_config
 from ..build.arches import Arch, Kernel, arch
 from ..judge import selftests, torture
 from ..judge.runs import Suite
@@ -34,6 +35,7 @@ class Lane:
                                  # first run. 0: all
     cmdline: str = ""            # extra kernel parameters
     when: str = WHEN[0]
+    modules: tuple[str, ...] = ()    # that hold the suites, below the build folder, in this order
     icount: bool = False         # the guest's clock counts instructions
     qemu: tuple[str, ...] = ()   # more arguments for QEMU
 
@@ -85,7 +87,8 @@ def load(name: str, queue: Queue, folder: Path = LANES) -> Lane:
     return read(folder / f"{name}.toml", queue)
 
 
-_OF_A_KERNEL = ("arch", "kunitconfig", "config")     # come with `kernel`, if a lane has that
+# Come with `kernel`, if a lane has that.
+_OF_A_KERNEL = ("arch", "base_config", "rt", "kunitconfig", "config")
 
 
 def _torture(path: Path, entry: dict[str, Any], queue: Queue) -> Wanted:
@@ -107,14 +110,16 @@ def _own_kernel(path: Path, data: dict[str, Any], queue: Queue) -> Kernel:
     if "arch" not in data:
         raise _wrong(path, "the key 'arch' is missing (or 'kernel', the lane whose kernel it "
                      "boots)")
-    target = arch(data["arch"])
-    options = {**dict(target.config), **differences(queue).config,
-               **data.get("config", {})}
+    target, flavour = arch(data["arch"]), data.get("base_config")
+    options = {**(debian_config.rules().options if flavour else dict(target.config)),
+               **differences(queue).config, **data.get("config", {})}
     for key, value in options.items():
         if not isinstance(value, str) or key.startswith("CONFIG_"):
             raise _wrong(path, f'write options without CONFIG_ and with a value in quotes, '
                                f'as in {key.removeprefix("CONFIG_")} = "y"')
-    return Kernel(path.stem, target, tuple(options.items()), data.get("kunitconfig", ""))
+    base = (lambda: debian_config.for_lane(debian_config.text(queue, flavour))) if flavour else None
+    return Kernel(path.stem, target, tuple(options.items()), data.get("kunitconfig", ""), base,
+                  data.get("rt", False))
 
 
 def _other_kernel(path: Path, data: dict[str, Any], queue: Queue) -> Kernel:
@@ -143,7 +148,8 @@ def read(path: Path, queue: Queue) -> Lane:
     return records.make(
         Lane, {"boot_cpus": data.get("cpus"), **data}, str(path), name=path.stem, kernel=kernel,
         acpi=acpi,
-        suites=tuple(records.make(Suite, entry, f"a [[suite]] in {path}") for entry in suites),
+        suites=tuple(records.make(Suite, {"again": not data.get("modules")} | entry,
+                                  f"a [[suite]] in {path}") for entry in suites),
         torture=tuple(_torture(path, entry, queue) for entry in asked))
 
 

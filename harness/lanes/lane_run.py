@@ -16,7 +16,7 @@ from typing import Any, Callable
 from ..core import Exit, HarnessError, Part, Progress, Queue, proc, settings
 from ..core.files import check_disk
 from ..fetch import host_packages
-from ..queue import TreeInfo, series
+from ..queue import TreeInfo, rt_tree, series
 from ..build import kernel_build
 from ..guest import initramfs, qemu
 from ..judge import judge, kcsan, ktap, runs, selftests, torture
@@ -62,7 +62,7 @@ def cmdline(lane: Lane, glob: str | None) -> str:
     words = ["harness.suites=" + ",".join(suite.name for suite in lane.suites if suite.again)]
     if lane.boot_cpus < lane.cpus:
         words.append(f"maxcpus={lane.boot_cpus} harness.online=1")
-    if torture.steps(lane.torture):
+    if lane.modules or lane.torture:
         words.append("harness.steps=/" + STEPS)
     words.append(lane.cmdline)
     if glob:
@@ -77,14 +77,24 @@ def full_glob(lane: Lane, glob: str | None) -> str | None:
     return f"{lane.suites[0].name if len(lane.suites) == 1 else '*'}.{glob}"
 
 
-def torture_entries(lane: Lane, info: TreeInfo, out: Path) -> tuple[initramfs.Entry, ...]:
-    """What the guest needs for the lane's torture tests: steps, modules and programs."""
-    steps = torture.steps(lane.torture)
+def suite_steps(lane: Lane, glob: str | None) -> str:
+    """Loads the modules of the suites, which run then, with what the command line has for them."""
+    names = [Path(path).stem for path in lane.modules]
+    words = cmdline(lane, glob).split()
+    lines = [" ".join(["load", name, *(word.removeprefix(name + ".") for word in words
+                                       if word.startswith(name + "."))]) for name in names]
+    return "".join(line + "\n" for line in lines + [f"unload {name}" for name in reversed(names)])
+
+
+def step_entries(lane: Lane, info: TreeInfo, out: Path,
+                 glob: str | None = None) -> tuple[initramfs.Entry, ...]:
+    """What the guest needs for suites in modules and torture tests: steps, modules, programs."""
+    steps = suite_steps(lane, glob) + torture.steps(lane.torture)
     if not steps:
         return ()
     entries = [initramfs.Entry(STEPS, stat.S_IFREG | 0o644, steps.encode()),
                initramfs.directory("modules")]
-    files = [out / name for name in torture.modules(lane.torture)]
+    files = [out / name for name in (*lane.modules, *torture.modules(lane.torture))]
     for path in files:
         if not path.is_file():
             raise HarnessError(Exit.BUILD, f"the build of {lane.kernel.name} gave no {path}; its "
@@ -136,7 +146,7 @@ def accelerated(lane: Lane, spec: qemu.BootSpec) -> qemu.BootSpec:
 
 
 def second_opinion(src: Path, console: str) -> dict[str, int]:
-    """What the tree's own kunit.py counts in the run at boot; {}: it gives no summary.
+    """What the tree's own kunit.py counts in the first run; {}: it gives no summary.
 
     It is asked besides ktap.py, not instead: it takes no notice of anything outside of
     the tests, and a run that was skipped as a whole is a success to it.
@@ -168,22 +178,31 @@ def run(lane: Lane, info: TreeInfo, progress: Progress, *, variant: str = "",
         glob: str | None = None, show: Callable[[str], None] | None = None) -> LaneRun:
     """Builds, boots and judges; raises only if there is nothing to judge."""
     need(lane)
-    suffix = f"-{variant}" if variant else ""
-    name = lane.name + suffix
-    out = out_folder(info.queue, lane, suffix)
+    if lane.kernel.rt:
+        info = rt_tree.ensure(info, progress)
+    out = out_folder(info.queue, lane, f"-{variant}" if variant else "")
     if not out.exists():
         check_disk(out, "build")
     progress.tick("building")
     made = kernel_build.build(lane.kernel, info.path, out, progress)
-    spec = accelerated(lane, boot_spec(lane, made.kernel, glob, torture_entries(lane, info, out)))
+    return boot(lane, info, made, step_entries(lane, info, out, glob), progress, variant=variant,
+                glob=glob, show=show)
 
+
+def boot(lane: Lane, info: TreeInfo, made: kernel_build.BuildResult,
+         entries: tuple[initramfs.Entry, ...], progress: Progress, *, variant: str = "",
+         glob: str | None = None, show: Callable[[str], None] | None = None) -> LaneRun:
+    """Boots what was made with these members of the guest's archive, and judges."""
+    spec = accelerated(lane, boot_spec(lane, made.kernel, glob, entries))
+    name = lane.name + (f"-{variant}" if variant else "")
     folder = run_folder(info.queue, name)
     shutil.copyfile(made.config, folder / "config")
     run = Run(
         name=name, queue=info.queue.name, build_id=made.build_id, cpus=lane.cpus,
         boot_cpus=lane.boot_cpus, limit_s=spec.limit_s, glob=glob or "", torture=lane.torture,
         suites=tuple(replace(suite, min_cases=1) if glob else suite for suite in lane.suites),
-        touched=kcsan.functions(info.queue, out, lane.arch, info.path,
+        modules=bool(lane.modules),
+        touched=kcsan.functions(info.queue, made.out, lane.arch, info.path,
                                 series.touched(series.patches(info.queue)))
         if ("KCSAN", "y") in lane.kernel.options else None,
         facts=facts(lane, info, made, spec) | {

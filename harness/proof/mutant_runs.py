@@ -45,7 +45,7 @@ def guest_run(lane: lane_files.Lane, info: TreeInfo, mutant: Mutant,
               made: kernel_build.BuildResult, folder: Path, on_line=None) -> qemu.BootResult:
     """Boots with the mutant's cases and parameters; modules are those of the lane's kernel."""
     short = reduced(lane, mutant)
-    spec = lane_run.boot_spec(short, made.kernel, mutant.cases or None, lane_run.torture_entries(
+    spec = lane_run.boot_spec(short, made.kernel, mutant.cases or None, lane_run.step_entries(
         short, info, lane_run.out_folder(info.queue, lane)))
     spec = lane_run.accelerated(lane, replace(spec, cmdline=f"{spec.cmdline} {mutant.cmdline}".strip(),
                                               limit_s=settings.scaled(mutant.limit_s)))

@@ -9,7 +9,7 @@ from ..core import Part, Progress, queues, report
 from ..core.report import guarded
 from ..fetch import Options, options, parser
 from ..queue import releases, tree
-from ..lanes import lane_files, lane_run
+from ..lanes import debian_package, lane_files, lane_run
 from ..proof import kunit_commands, mutant_runs, mutants, proofs, queue_checks, recorded_calls, unit_tests
 
 HELP = """\
@@ -26,8 +26,9 @@ lane x86_64 comes the subset of the mutants (./run help mutants).
 Without --queue, lanes or a source of your own, each other queue is checked, too: what of its
 patches needs no compiler, and one lane, x86_64.
 
-  --all     every lane; then the calls that running kernels make with preemption disabled (./run
-            help record), and the kunit.py commands of the series' kunitconfig
+  --all     every lane; a Debian package of a small configuration (./run help deb); then the calls
+            that running kernels make with preemption disabled (./run help record), and the
+            kunit.py commands of the series' kunitconfig
   --quick   only what needs no kernel build
   --releases
             nothing of the above: git am of each queue (or the one named) on each release
@@ -66,11 +67,12 @@ def main(args: list[str]) -> int:
         if any(lane.name == mutants.SUBSET_LANE for lane in chosen) else None
     broken = mutants.choose(table, [], True) if table else []
     recorded = recorded_calls.words(opts.queue).lanes if parsed.all else ()
+    packaged = [lane for lane in chosen if parsed.all and lane.name == debian_package.plan().lane]
     alone = parsed.queue or opts.given or parsed.lanes
     others = [] if alone else [Options(queues.load(name)) for name in queues.names()
                                if name != opts.queue.name]
     progress = Progress(2 + len(steps) + len(chosen) + mutant_runs.phases(broken) + len(recorded)
-                        + parsed.all + len(others))
+                        + parsed.all + 2 * len(packaged) + len(others))
 
     def booted(lane: lane_files.Lane, its: Options) -> list[Part]:
         return guarded(lane.name, progress, lambda: lane_run.part(
@@ -86,6 +88,9 @@ def main(args: list[str]) -> int:
         parts += booted(lane, opts)
     if broken:
         parts += guarded("mutants", progress, lambda: mutant_runs.run(broken, table, opts, progress))
+    for lane in packaged:
+        parts += guarded("deb", progress, lambda: debian_package.part(
+            tree.ensure_tree(opts, progress), lane, progress))
     parts += recorded_calls.parts(recorded, opts, progress)
     if parsed.all:
         parts += kunit_commands.parts(opts, progress)
