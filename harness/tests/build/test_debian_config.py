@@ -36,11 +36,6 @@ class Text(unittest.TestCase):
                                                 "SYSTEM_TRUSTED_KEYS": '""',
                                                 "DEFAULT_HOSTNAME": '"debian"'})
 
-    def test_built_in_drivers_go_if_they_are_listed(self) -> None:
-        rules = debian_config.Rules((), (), ("SMP",), {})
-        with mock.patch.object(debian_config, "rules", lambda: rules):
-            self.assertNotIn("SMP", kconfig.parse(debian_config.for_lane(CONFIG)))
-
     def test_dot_config(self) -> None:
         kernel = arches.Kernel("x", arches.arch("x86_64"), (("KUNIT", "m"), ("SMP", "n")), "",
                                lambda: CONFIG)
