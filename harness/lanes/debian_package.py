@@ -1,10 +1,11 @@
 """A kernel package to install: made by the kernel's own bindeb-pkg, then booted in QEMU.
 
 In:  a kernel tree (TreeInfo), a configuration, harness/data/deb.toml.
-Out: build/<queue>/deb/NAME/*.deb; build/<queue>/runs/deb-NAME/, as of a lane.
+Out: build/<queue>/deb/deb-NAME/*.deb; build/<queue>/runs/deb-NAME/, as of a lane.
 """
 
 import lzma
+import shutil
 import stat
 import tempfile
 from dataclasses import dataclass, replace
@@ -18,7 +19,7 @@ from ..build import debian_config, kconfig, kernel_build
 from ..build.arches import Kernel, arch
 from ..guest import initramfs
 from .lane_files import Lane
-from .lane_run import STEPS, LaneRun, boot
+from .lane_run import STEPS, LaneRun, boot, out_folder
 
 UNPACK = {".ko": bytes, ".xz": lzma.decompress}     # modules of other kinds are not loaded
 
@@ -108,28 +109,33 @@ def make(info: TreeInfo, wanted: Kernel, space: str, progress: Progress) -> Pack
     progress.phase(f"package {wanted.name}")
     if wanted.rt:
         info = rt_tree.ensure(info, progress)
-    folder = info.queue.build / "deb" / wanted.name.removeprefix("deb-")
-    out = folder / "build"
+    lane = Lane(wanted.name, wanted, (), (), None, "the kernel in the package boots", asked.cpus,
+                asked.memory_mib, asked.boot_limit_s, asked.cpus, "harness.steps=/" + STEPS,
+                icount=asked.icount)
+    folder, out = info.queue.build / "deb" / wanted.name, out_folder(info.queue, lane)
     if not out.exists():
-        check_disk(folder, space)
+        check_disk(out, space)
     if not list(folder.glob("*.deb")):
         (out / "built.json").unlink(missing_ok=True)
     # Without LOCALVERSION= the release would end in "+" here.
     made = kernel_build.build(wanted, info.path, out, progress, [
         "LOCALVERSION=", f"DPKG_FLAGS=--build-profiles={asked.profiles}", "bindeb-pkg"], limit="deb")
+    if made.built:          # bindeb-pkg leaves its files beside the build folder
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        for file in out.parent.iterdir():
+            if file.is_file():
+                file.rename(folder / file.name)
     release = (out / "include/config/kernel.release").read_text().strip()
-    path = max(folder.glob(f"linux-image-{release}_*.deb"), key=lambda item: item.stat().st_mtime)
+    [path] = folder.glob(f"linux-image-{release}_*.deb")
     progress.done(f"{path.name}, {path.stat().st_size / 1e6:.0f} MB")
 
     progress.phase("boot of the package's kernel")
-    lane = Lane(wanted.name, wanted, (), (), None, "the kernel in the package boots", asked.cpus,
-                asked.memory_mib, asked.boot_limit_s, asked.cpus, "harness.steps=/" + STEPS,
-                icount=asked.icount)
     with tempfile.TemporaryDirectory(dir=folder) as name:
         root = Path(name)
         proc.run(["dpkg-deb", "-x", path, root], step=f"unpacking {path.name}",
                  limit=settings.limit("unpack"))
-        image = out.parent / f"vmlinuz-{release}"
+        image = folder / f"vmlinuz-{release}"
         image.write_bytes((root / "boot" / image.name).read_bytes())
         ran = boot(lane, info, replace(made, kernel=image), module_entries(root, asked.modules),
                    progress)

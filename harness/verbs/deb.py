@@ -26,8 +26,8 @@ the kernels that are installed already; HASH is that of the series.
 
 Names of certificates in Debian's source package are taken out of the configuration
 (harness/data/debian_config.toml). Modules are signed with a key that the build makes; the kernel is
-not signed for secure boot. Leaves build/<queue>/deb/NAME/: the packages of kernel and headers, the
-build folder; the boot is in build/<queue>/runs/deb-NAME/.
+not signed for secure boot. Leaves build/<queue>/deb/deb-NAME/: the packages of kernel and headers; the
+boot is in build/<queue>/runs/deb-NAME/. NAME is that of the configuration.
 """
 
 

@@ -65,7 +65,7 @@ class Packages(World):
             "kernel/fs/mbcache.ko.xz", "kernel/fs/jbd2/jbd2.ko.xz", "kernel/fs/ext4/ext4.ko.xz",
             "kernel/drivers/net/dummy.ko"])
 
-    def package(self, folder: Path) -> None:
+    def package(self, out: Path) -> None:
         """What bindeb-pkg leaves beside its build folder."""
         root = self.top / "root"
         modules = root / "lib/modules" / RELEASE
@@ -80,9 +80,9 @@ class Packages(World):
         (root / "DEBIAN/control").write_text(
             f"Package: linux-image-{RELEASE}\nVersion: 1\nArchitecture: amd64\n"
             "Maintainer: A <a@invalid>\nDescription: x\n")
-        (folder / "build/include/config").mkdir(parents=True)
-        (folder / "build/include/config/kernel.release").write_text(RELEASE + "\n")
-        subprocess.run(["dpkg-deb", "-b", root, folder], check=True, capture_output=True)
+        (out / "include/config").mkdir(parents=True)
+        (out / "include/config/kernel.release").write_text(RELEASE + "\n")
+        subprocess.run(["dpkg-deb", "-b", root, out.parent], check=True, capture_output=True)
 
     def make(self, code: Exit) -> debian_package.Package:
         if not shutil.which("dpkg-deb"):
@@ -91,7 +91,7 @@ class Packages(World):
 
         def build(wanted, src, out, progress, targets, limit):
             self.targets = targets
-            self.package(out.parent)
+            self.package(out)
             return lane_run.kernel_build.BuildResult(out, out / "bzImage", out / ".config", 1, True,
                                                      1, "s")
 
@@ -110,7 +110,7 @@ class Packages(World):
 
     def test_what_is_booted_is_out_of_the_package(self) -> None:
         made = self.make(Exit.OK)
-        self.assertEqual(made.path, self.world.build / f"deb/small/linux-image-{RELEASE}_1_amd64.deb")
+        self.assertEqual(made.path, self.world.build / f"deb/deb-small/linux-image-{RELEASE}_1_amd64.deb")
         self.assertIn("Linux version 9.8.7-x", made.linux)
         self.assertEqual((self.booted, self.targets[-1]), ("in the package", "bindeb-pkg"))
         files = {entry.name: entry.data for entry in self.entries}
