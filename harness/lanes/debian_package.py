@@ -109,9 +109,10 @@ def make(info: TreeInfo, wanted: Kernel, space: str, progress: Progress) -> Pack
     progress.phase(f"package {wanted.name}")
     if wanted.rt:
         info = rt_tree.ensure(info, progress)
-    lane = Lane(wanted.name, wanted, (), (), None, "the kernel in the package boots", asked.cpus,
-                asked.memory_mib, asked.boot_limit_s, asked.cpus, "harness.steps=/" + STEPS,
-                icount=asked.icount)
+    lane = Lane(wanted.name, wanted, suites=(), torture=(), acpi=None,
+                proves="the kernel in the package boots", cpus=asked.cpus, boot_cpus=asked.cpus,
+                memory_mib=asked.memory_mib, boot_limit_s=asked.boot_limit_s,
+                cmdline="harness.steps=/" + STEPS, icount=asked.icount)
     folder, out = info.queue.build / "deb" / wanted.name, out_folder(info.queue, lane)
     if not out.exists():
         check_disk(out, space)
