@@ -19,8 +19,8 @@ from .core import Exit, HarnessError, files, look_up, proc, require, settings
 from .core.errors import disk_full
 from .fetch import linux_source, options
 
-VERBS = ("demo", "bench", "check", "prove", "tree", "export", "boot", "kunit", "record", "mutants",
-         "judge")
+VERBS = ("demo", "bench", "check", "prove", "tree", "export", "boot", "deb", "kunit", "record",
+         "mutants", "judge")
 # All others use the build folder from begin to end, so that only one of them can run at a time.
 UNLOCKED = ("bench", "judge")
 

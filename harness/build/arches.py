@@ -2,7 +2,7 @@
 
 import functools
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Callable
 
 from ..core import look_up, records, settings
 
@@ -34,6 +34,8 @@ class Kernel:
     arch: Arch
     options: dict[str, str]      # CONFIG_ name without prefix -> "y", "n", number
     kunitconfig: str = ""        # file in the kernel tree, may be ""
+    base: Callable[[], str] | None = None    # gives a full .config, which `options` change
+    rt: bool = False             # Debian's PREEMPT_RT patches are under the series
 
     def __post_init__(self) -> None:
         if any(name.startswith("CONFIG_") for name in self.options):

@@ -23,7 +23,7 @@ def missing(options: dict[str, str], config: str) -> list[str]:
     """What was asked for and is not so in the text of a .config, each as one phrase."""
     actual = parse(config)
     return [f"CONFIG_{name}={asked} (is {value})" for name, asked in options.items()
-            if (value := actual.get(name, "n").strip('"')) != asked.strip('"')]
+            if (value := actual.get(name, "n").strip('"') or "n") != (asked.strip('"') or "n")]
 
 
 def check(name: str, options: dict[str, str], out: Path) -> None:
@@ -42,7 +42,10 @@ def text(options: dict[str, str]) -> str:
 
 
 def fragment(kernel: Kernel, src: Path) -> str:
-    """What a kernel's configuration is made from: the suite's own, then what the lane asks for."""
+    """What a kernel's configuration is made from: a full one, or the suite's own; then what the lane
+    asks for. Of two lines for an option, the later one counts."""
+    if kernel.base:
+        return kernel.base().rstrip("\n") + "\n" + text(kernel.options)
     if not kernel.kunitconfig:
         return text(kernel.options)
     own = src / kernel.kunitconfig

@@ -113,11 +113,11 @@ def build_id(vmlinux: Path) -> str:
 
 def build(kernel: Kernel, src: Path, out: Path, progress: Progress,
           targets: list[str] | None = None, configured: bool = False,
-          state: str = "") -> BuildResult:
+          state: str = "", limit: str = "build") -> BuildResult:
     """Configures and builds in OUT; targets default to the image and, if any, modules.
 
     configured: OUT holds the right .config already. state says what a tree that
-    is not a git tree was made from.
+    is not a git tree was made from. limit is an entry of limits.toml.
     """
     targets = targets or [kernel.arch.target, *(["modules"] if kernel.modules else [])]
     image, stamp, unfinished = out / kernel.arch.kernel, out / "built.json", out / "unfinished"
@@ -151,7 +151,7 @@ def build(kernel: Kernel, src: Path, out: Path, progress: Progress,
             configure(kernel.name, kernel.make_args, "alldefconfig", asked, kernel.options, src, out)
         # Once make has come to its own end, no object is half written.
         make(["-C", src, f"O={out}", *kernel.make_args, jobs(), *targets],
-             f"build of {kernel.name}", limit="build", log=out / "build.log", on_line=count,
+             f"build of {kernel.name}", limit=limit, log=out / "build.log", on_line=count,
              gives=image, ended=unfinished.unlink)
     kconfig.check(kernel.name, kernel.options, out)
     if not known:

@@ -62,8 +62,13 @@ class Verdict:
 
 
 def at_boot(lines: list[str]) -> list[str]:
-    """The part of a console in which the suites ran at boot: before init said anything."""
-    return list(itertools.takewhile(lambda line: not ktap.strip(line).startswith(INIT), lines))
+    """The part of a console in which the suites ran at boot, or when they were loaded.
+
+    It ends where init runs something, or takes a module away; lines of init are left out.
+    """
+    first = itertools.takewhile(lambda line: not ktap.strip(line).startswith(
+        (INIT + "run ", INIT + "unload ")), lines)
+    return [line for line in first if not ktap.strip(line).startswith(INIT)]
 
 
 def _judge_suites(verdict: Verdict, name: str, root: ktap.Test, suites: list[Suite],
@@ -78,16 +83,16 @@ def _judge_suites(verdict: Verdict, name: str, root: ktap.Test, suites: list[Sui
     verdict.skipped += counts["skipped"]
 
 
-def _judge_second_opinion(verdict: Verdict, theirs: dict[str, int]) -> None:
-    """Compares what kunit.py counts with the verdict, which holds the run at boot so far.
+def _judge_second_opinion(verdict: Verdict, name: str, theirs: dict[str, int]) -> None:
+    """Compares what kunit.py counts with the verdict, which holds the first run so far.
 
     Its counts of crashed cases and of errors have no like here: they must be 0.
     """
     ours = {"passed": verdict.passed, "failed": verdict.failed, "skipped": verdict.skipped}
     if not theirs:
-        verdict.fail(Exit.TEST, "at boot: the summary of kunit.py parse was not understood")
+        verdict.fail(Exit.TEST, f"{name}: the summary of kunit.py parse was not understood")
     elif any(theirs.get(key, 0) != ours.get(key, 0) for key in theirs | ours):
-        verdict.fail(Exit.TEST, f"at boot: kunit.py counts {theirs}, this harness {ours}")
+        verdict.fail(Exit.TEST, f"{name}: kunit.py counts {theirs}, this harness {ours}")
 
 
 def _judge_reports(verdict: Verdict, lines: list[str], run: Run, wanted: set[int]) -> None:
@@ -164,9 +169,10 @@ def judge(console: str, exit_value: str, run: Run) -> Verdict:
         verdict.fail(Exit.BOOT, f"it does not run with preempt={run.model}, but says "
                      f"{', '.join(models) or 'nothing'}")
     if run.suites:
-        _judge_suites(verdict, "at boot", ktap.read(at_boot(lines)).root, run.suites, not run.glob)
+        first = "as modules" if run.modules else "at boot"
+        _judge_suites(verdict, first, ktap.read(at_boot(lines)).root, run.suites, not run.glob)
         if run.kunit_py is not None:
-            _judge_second_opinion(verdict, run.kunit_py)
+            _judge_second_opinion(verdict, first, run.kunit_py)
         if due := [suite for suite in run.suites if suite.again]:
             _judge_suites(verdict, "after boot", ktap.read(lines, INIT + "| ").root, due,
                           not run.glob)

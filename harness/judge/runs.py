@@ -28,6 +28,7 @@ class Run:
     model: str = ""                      # preemption model that was asked for
     panic: str = ""                      # message of the panic that must come
     suites: tuple[Suite, ...] = ()
+    modules: bool = False                # of the suites: they run when they are loaded
     torture: tuple[Wanted, ...] = ()
     touched: list[str] | None = None     # functions whose data races count (KCSAN)
     kunit_py: dict[str, int] | None = None   # what kunit.py counts; {}: it gives no summary

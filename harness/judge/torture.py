@@ -26,7 +26,10 @@ class Kind:
     name: str
     begin: re.Pattern[str]
     end: re.Pattern[str]
+    good: str = "SUCCESS"
     totals: dict[str, re.Pattern[str]] = field(default_factory=dict)
+    added: dict[str, re.Pattern[str]] = field(default_factory=dict)
+    rows: re.Pattern[str] | None = None
     module: str = ""
     needs: str = ""
     program: str = ""
@@ -109,7 +112,7 @@ def _sections(kind: Kind, lines: list[str]) -> tuple[list[list[str]], list[str],
 
 def _read_module(kind: Kind, sections: list[list[str]], verdicts: list[str], result: Result) -> None:
     result.ended = verdicts[-1]
-    result.problems += [f"it ended with {verdict}" for verdict in verdicts if verdict != "SUCCESS"]
+    result.problems += [f"it ended with {verdict}" for verdict in verdicts if verdict != kind.good]
     for name, pattern in kind.totals.items():
         for section in sections:
             found = pattern.findall(" ".join(section))
@@ -118,6 +121,10 @@ def _read_module(kind: Kind, sections: list[list[str]], verdicts: list[str], res
                 continue
             groups = found[-1] if isinstance(found[-1], tuple) else (found[-1],)
             result.totals[name] = result.totals.get(name, 0) + sum(map(int, groups))
+    inside = " ".join(line for section in sections for line in section)
+    result.totals |= {name: len(pattern.findall(inside)) for name, pattern in kind.added.items()}
+    if kind.rows and (found := kind.rows.findall(inside)):
+        result.tables.append([list(kind.rows.groupindex), *map(list, found)])
     if kind.lost and all(name in result.totals for name in kind.lost):
         sent, run = (result.totals[name] for name in kind.lost)
         result.totals["lost"] = sent - run
@@ -143,8 +150,8 @@ def said(test: str, lines: Iterable[str]) -> list[ktap.Test]:
     kind = kinds()[test]
     if kind.program:
         return ktap.read(lines, kind.says).root.leaves()
-    return [ktap.Test(f"{test}.end", status="ok" if match[1] == "SUCCESS" else "failed")
-            for match in map(kind.end.search, lines) if match]
+    return [ktap.Test(f"{test}.end", status="ok" if match[1] == kind.good else "failed")
+            for match in map(kind.end.search, map(ktap.strip, lines)) if match]
 
 
 def judge(asked: Wanted, lines: list[str]) -> Result:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from ..core import Queue, look_up, records, require, settings
 from ..core.queues import merged
+from ..build import debian_config
 from ..build.arches import Arch, Kernel, arch
 from ..judge import torture
 from ..judge.ktap import Suite
@@ -17,7 +18,8 @@ from ..judge.torture import Wanted
 from . import selftests
 
 LANES = settings.REPO / "lanes"
-_OF_A_KERNEL = ("arch", "kunitconfig", "config")     # come with `kernel`, if a lane has that
+# Come with `kernel`, if a lane has that.
+_OF_A_KERNEL = ("arch", "base_config", "rt", "kunitconfig", "config")
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ class Lane:
                                  # first run. 0: all
     cmdline: str = ""            # extra kernel parameters
     when: Literal["check", "all"] = "check"    # ./run check; ./run check --all only
+    modules: tuple[str, ...] = ()    # that hold the suites, below the build folder, in this order
     icount: bool = False         # the guest's clock counts instructions
     qemu: tuple[str, ...] = ()   # more arguments for QEMU
     acpi: Path | None = None     # source of a table that QEMU adds to its own
@@ -99,12 +102,18 @@ def read(path: Path, queue: Queue) -> Lane:
         data |= {key: other[key] for key in _OF_A_KERNEL if key in other}
     require("arch" in data, f"the key 'arch' of {path} is missing (or 'kernel', the lane whose kernel "
             "it boots).")
-    target = arch(data.pop("arch"))
+    target, flavour = arch(data.pop("arch")), data.pop("base_config", "")
+    usual = debian_config.rules().options if flavour else target.config
     kernel = records.make(Kernel, {
-        "options": target.config | different.config | data.pop("config", {}),
-        "kunitconfig": data.pop("kunitconfig", "")}, str(path), name=lane or path.stem, arch=target)
+        "options": usual | different.config | data.pop("config", {}),
+        "kunitconfig": data.pop("kunitconfig", ""), "rt": data.pop("rt", False)}, str(path),
+        name=lane or path.stem, arch=target, base=(lambda: debian_config.for_lane(
+            debian_config.text(queue, flavour))) if flavour else None)
+    require(not (flavour and kernel.kunitconfig), f"{path}: base_config comes instead of kunitconfig.")
     made = records.make(Lane, data | {"suites": data.pop("suite", ())}, str(path), name=path.stem,
                         kernel=kernel)
+    if made.modules:        # which are loaded once
+        made = replace(made, suites=tuple(replace(suite, again=False) for suite in made.suites))
     return replace(made, torture=tuple(_torture(path, item, queue) for item in made.torture))
 
 

@@ -14,7 +14,7 @@ from typing import Any, Callable, Sequence
 
 from ..core import Exit, Part, Progress, Queue, proc, require, settings
 from ..fetch import host_packages
-from ..queue import TreeInfo, series
+from ..queue import TreeInfo, rt_tree, series
 from ..build import kernel_build, touched
 from ..guest import initramfs, qemu
 from ..judge import judge, ktap, runs
@@ -23,7 +23,7 @@ from ..judge.torture import Kind
 from . import selftest_build, selftests
 from .lane_files import Lane
 
-STEPS = "steps"                  # file in the guest: what its init does for torture tests
+STEPS = "steps"                  # file in the guest: what its init does for suites in modules and torture tests
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def cmdline(lane: Lane, glob: str | None) -> str:
     words = ["harness.suites=" + ",".join(suite.name for suite in lane.suites if suite.again)]
     if lane.boot_cpus:
         words.append(f"maxcpus={lane.boot_cpus} harness.online=1")
-    if lane.torture:
+    if lane.modules or lane.torture:
         words.append("harness.steps=/" + STEPS)
     words.append(lane.cmdline)
     if glob:
@@ -92,12 +92,23 @@ def full_glob(lane: Lane, glob: str | None) -> str | None:
     return f"{lane.suites[0].name if len(lane.suites) == 1 else '*'}.{glob}"
 
 
-def torture_entries(lane: Lane, info: TreeInfo, out: Path) -> list[initramfs.Entry]:
-    """What the guest needs for the lane's torture tests: steps, modules and programs."""
-    if not lane.torture:
+def suite_steps(lane: Lane, glob: str | None) -> str:
+    """Loads the modules of the suites, which run then, with what the command line has for them."""
+    names = [Path(path).stem for path in lane.modules]
+    words = cmdline(lane, glob).split()
+    lines = [" ".join(["load", name, *(word.removeprefix(name + ".") for word in words
+                                       if word.startswith(name + "."))]) for name in names]
+    return "".join(line + "\n" for line in lines + [f"unload {name}" for name in reversed(names)])
+
+
+def step_entries(lane: Lane, info: TreeInfo, out: Path,
+                 glob: str | None = None) -> list[initramfs.Entry]:
+    """What the guest needs for suites in modules and torture tests: steps, modules, programs."""
+    if not (lane.modules or lane.torture):
         return []
-    entries = [initramfs.file(STEPS, steps(lane).encode()), initramfs.directory("modules")]
-    files: list[Path] = []
+    entries = [initramfs.file(STEPS, (suite_steps(lane, glob) + steps(lane)).encode()),
+               initramfs.directory("modules")]
+    files = [out / name for name in lane.modules]
     for kind in torture_kinds(lane):
         folder = out
         if kind.source:
@@ -143,7 +154,7 @@ def boot_spec(lane: Lane, kernel: Path, glob: str | None = None,
 
 
 def second_opinion(src: Path, console: str) -> dict[str, int]:
-    """What the tree's own kunit.py counts in the run at boot; {}: it gives no summary.
+    """What the tree's own kunit.py counts in the first run; {}: it gives no summary.
 
     It is asked besides ktap.py, not instead: it takes no notice of anything outside of
     the tests, and a run that was skipped as a whole is a success to it.
@@ -175,21 +186,29 @@ def run(lane: Lane, info: TreeInfo, progress: Progress, *, variant: str = "",
         glob: str | None = None, show: Callable[[str], None] | None = None) -> LaneRun:
     """Builds, boots and judges; raises only if there is nothing to judge."""
     need(lane)
-    suffix = f"-{variant}" if variant else ""
-    name = lane.name + suffix
-    out = out_folder(info.queue, lane, suffix)
+    if lane.kernel.rt:
+        info = rt_tree.ensure(info, progress)
+    out = out_folder(info.queue, lane, f"-{variant}" if variant else "")
     progress.tick("building")
     made = kernel_build.build(lane.kernel, info.path, out, progress)
-    spec = boot_spec(lane, made.kernel, glob, torture_entries(lane, info, out))
+    return boot(lane, info, made, step_entries(lane, info, out, glob), progress, variant=variant,
+                glob=glob, show=show)
 
+
+def boot(lane: Lane, info: TreeInfo, made: kernel_build.BuildResult,
+         entries: Sequence[initramfs.Entry], progress: Progress, *, variant: str = "",
+         glob: str | None = None, show: Callable[[str], None] | None = None) -> LaneRun:
+    """Boots what was made with these members of the guest's archive, and judges."""
+    spec = boot_spec(lane, made.kernel, glob, entries)
+    name = lane.name + (f"-{variant}" if variant else "")
     folder = run_folder(info.queue, name)
     shutil.copyfile(made.config, folder / "config")
     run = Run(
         name=name, queue=info.queue.name, build_id=made.build_id, cpus=lane.cpus,
         boot_cpus=lane.boot_cpus, limit_s=spec.limit_s, glob=glob or "", torture=lane.torture,
-        panic=lane.panic,
+        panic=lane.panic, modules=bool(lane.modules),
         suites=tuple(replace(suite, min_cases=1) if glob else suite for suite in lane.suites),
-        touched=touched.functions(info.queue, out, lane.arch, info.path,
+        touched=touched.functions(info.queue, made.out, lane.arch, info.path,
                                   series.touched(series.patches(info.queue)))
         if lane.kernel.options.get("KCSAN") == "y" else None,
         facts=facts(lane, info, made, spec) | {

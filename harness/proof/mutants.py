@@ -195,7 +195,7 @@ def guest_run(lane: lane_files.Lane, info: TreeInfo, mutant: Mutant,
     short = reduced(lane, mutant)
     spec = lane_run.boot_spec(
         short, made.kernel, mutant.cases or None,
-        lane_run.torture_entries(short, info, lane_run.out_folder(info.queue, lane)))
+        lane_run.step_entries(short, info, lane_run.out_folder(info.queue, lane)))
     folder.mkdir(parents=True, exist_ok=True)
     runs.save(asked(short, mutant, name=folder.name, build_id=made.build_id, queue=info.queue.name,
                     facts=lane_run.facts(lane, info, made, spec) | {"mutant": mutant.breaks}), folder)

@@ -20,7 +20,7 @@ from ..core import Part, Progress, queues, report, require
 from ..core.report import guarded
 from ..fetch import Options
 from ..queue import releases, tree
-from ..lanes import lane_files, lane_run
+from ..lanes import debian_package, lane_files, lane_run
 from ..proof import kunit_commands, mutants, proofs, queue_checks, recorded_calls, unit_tests
 
 
@@ -28,8 +28,8 @@ def arguments(parser: ArgumentParser) -> None:
     parser.add_argument("lanes", nargs="*", metavar="LANE", help="only these lanes; without, those "
                         'whose file in lanes/ says when = "check"')
     much = parser.add_mutually_exclusive_group()
-    much.add_argument("--all", action="store_true", help="every lane; then the calls that running "
-                      "kernels make with preemption disabled (./run help record), and the kunit.py "
+    much.add_argument("--all", action="store_true", help="every lane; a Debian package of a small "
+                      "configuration (./run help deb); then the calls that running kernels make with preemption disabled (./run help record), and the kunit.py "
                       "commands of the series' kunitconfig")
     much.add_argument("--quick", action="store_true", help="only what needs no kernel build")
     much.add_argument("--releases", action="store_true", help="nothing of the above: git am of each "
@@ -55,11 +55,12 @@ def main(parsed: Namespace, opts: Options) -> int:
     broken = mutants.choose(mutants.load(opts.queue), [], True) \
         if any(lane.name == mutants.SUBSET_LANE for lane in chosen) else []
     recorded = recorded_calls.words(opts.queue).lanes if parsed.all else ()
+    packaged = [lane for lane in chosen if parsed.all and lane.name == debian_package.plan().lane]
     alone = parsed.queue or opts.given or parsed.lanes
     others = [] if alone else [Options(queues.load(name)) for name in queues.names()
                                if name != opts.queue.name]
     progress = Progress(2 + len(steps) + len(chosen) + mutants.phases(broken) + len(recorded)
-                        + parsed.all + len(others))
+                        + parsed.all + 2 * len(packaged) + len(others))
 
     def booted(lane: lane_files.Lane, its: Options) -> list[Part]:
         return guarded(lane.name, progress, lambda: lane_run.part(
@@ -75,6 +76,9 @@ def main(parsed: Namespace, opts: Options) -> int:
         parts += booted(lane, opts)
     if broken:
         parts += guarded("mutants", progress, lambda: mutants.run(broken, opts, progress))
+    for lane in packaged:
+        parts += guarded("deb", progress, lambda: debian_package.part(
+            tree.ensure_tree(opts, progress), lane, progress))
     parts += recorded_calls.parts(recorded, opts, progress)
     if parsed.all:
         parts += kunit_commands.parts(opts, progress)

@@ -52,6 +52,13 @@ TLB = """\
 [   10.100000] tlbtest: FIGURE,lat,operation=membarrier_global,held_ns=16000000,points=5,most_ns=20000
 [   11.000000] tlbtest: 1..3
 """
+WAKEUP = """\
+[    5.0] BENCH-NOTE,caller_cpu=1,held_cpu=2,cpus=8,reps=1,wake_delay_ns=50000,many_pinned=0
+[    5.5] BENCH,wakeup,single,16000000,1,9000,1
+[    6.0] BENCH-DISCARD,wakeup,many,16000000,1,returned
+[    6.5] BENCH,wakeup,many,16000000,1,999999,1
+[    7.0] BENCH-OK,2
+"""
 SELFTESTS = """\
 [    5.0] selftests: KTAP version 1
 [    5.1] selftests:     # Subtest: mm/cow
@@ -90,6 +97,21 @@ class Judged(unittest.TestCase):
             "wrong": 0, "order in": 0, "order out": 0})
         self.assertAlmostEqual(result.seconds, 20.5999)
         self.assertIn("scftorture: ended with SUCCESS after 21 s; handler runs 1000,", result.text())
+
+    def test_wakeup(self):
+        result = self.judge(WAKEUP, "wakeup", 1, points=2)
+        self.assertEqual((result.problems, result.totals), ([], {"points": 2, "late": 0}))
+        self.assertEqual(result.tables, [[["function", "held_ns", "repetition", "latency_ns"],
+                                          ["single", "16000000", "1", "9000"],
+                                          ["many", "16000000", "1", "999999"]]])
+        late = WAKEUP.replace(",999999,", ",1000000,")
+        self.assertEqual(self.problem(late, "wakeup", 1), "late is 1, not 0")
+        self.assertEqual(self.problem(WAKEUP, "wakeup", 1, points=3),
+                         "points is 2, at least 3 are wanted")
+        gave_up = WAKEUP.replace("BENCH-OK,2", "BENCH-FAIL,no points")
+        self.assertIn("it ended with FAIL", self.judge(gave_up, "wakeup", 1).problems)
+        self.assertEqual([case.status for text in (WAKEUP, gave_up)
+                          for case in torture.said("wakeup", text.splitlines())], ["ok", "failed"])
 
     def test_rcutorture(self):
         result = self.judge(RCU, "rcutorture", updates=117)

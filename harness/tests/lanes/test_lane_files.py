@@ -115,6 +115,15 @@ SCF_TORTURE_TEST = "m\"""")
     def test_modules_of_this_repository_need_a_kernel_with_modules(self):
         self.assertTrue(self.read(MINIMAL + 'MODULES = "y"\n').kernel.modules)
 
+    def test_full_configuration(self):
+        lane = self.read('base_config = "none_amd64"\nrt = true\nmodules = ["a.ko"]\n' + MINIMAL)
+        self.assertTrue(lane.kernel.base and lane.kernel.rt)
+        self.assertNotIn("EXPERT", lane.kernel.options)
+        self.assertEqual((lane.modules, lane.suites[0].again), (("a.ko",), False))
+        plain = self.read(MINIMAL)
+        self.assertFalse(plain.kernel.base or plain.kernel.rt)
+        self.assertTrue(plain.suites[0].again)
+
     def test_kernel_of_another_lane(self):
         other = MINIMAL.replace('arch = "x86_64"', 'kernel = "one"').split("[config]")[0]
         with tempfile.TemporaryDirectory() as name:

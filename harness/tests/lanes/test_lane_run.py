@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import re
 import tempfile
 import unittest
 from pathlib import Path
@@ -17,6 +18,7 @@ from harness.judge import torture
 from harness.judge.runs import Suite
 from harness.lanes import lane_files, lane_run
 from harness.tests.judge.test_judge import BUILD_ID, log
+from harness.tests.judge.test_ktap import GOOD
 from harness.tests.fixture import QUEUE
 
 
@@ -97,17 +99,46 @@ class Run(unittest.TestCase):
         wanted = torture.Wanted("scftorture", 3, "verbose=1")
         self.lane = dataclasses.replace(self.lane, torture=(wanted,))
         with self.assertRaises(HarnessError) as caught:
-            lane_run.torture_entries(self.lane, self.info, self.dir)
+            lane_run.step_entries(self.lane, self.info, self.dir)
         self.assertEqual(caught.exception.code, Exit.BUILD)
         (self.dir / "kernel").mkdir()
         for name in ("torture", "scftorture"):
             (self.dir / f"kernel/{name}.ko").write_text(name)
-        entries = lane_run.torture_entries(self.lane, self.info, self.dir)
+        entries = lane_run.step_entries(self.lane, self.info, self.dir)
         self.assertEqual([entry.name for entry in entries],
                          ["steps", "modules", "modules/torture.ko", "modules/scftorture.ko"])
         self.assertIn(b"load scftorture verbose=1\nsleep 3\n", entries[0].data)
         self.assertIn("harness.steps=/steps ", lane_run.cmdline(self.lane, None) + " ")
         self.assertNotIn("steps", lane_run.cmdline(dataclasses.replace(self.lane, torture=()), None))
+
+    def test_suites_in_modules(self):
+        self.lane = dataclasses.replace(
+            self.lane, modules=("lib/kunit/kunit.ko", "lib/tests/smp_kunit.ko"),
+            cmdline="smp_kunit.x=1 kunit.enable=1 quiet", suites=(Suite("smp", 4, again=False),))
+        for path in self.lane.modules:
+            (self.dir / path).parent.mkdir(parents=True, exist_ok=True)
+            (self.dir / path).write_text("module")
+        steps, _, *files = lane_run.step_entries(self.lane, self.info, self.dir, "smp.s*")
+        self.assertEqual(steps.data, b"load kunit enable=1 filter_glob=smp.s*\nload smp_kunit x=1\n"
+                                     b"unload smp_kunit\nunload kunit\n")
+        self.assertEqual([entry.name for entry in files], ["modules/kunit.ko", "modules/smp_kunit.ko"])
+        console = self.dir / "console"
+        first, rest = log().split(GOOD)
+        said = re.sub(r".*harness: (run|results|\|).*\n", "", rest)
+        build, rest = said.split("\n", 1)
+        console.write_text(f"{first}{build}\n[    1.0] harness: load kunit\n{GOOD}"
+                           f"[    3.0] harness: unload kunit\n{rest}")
+        with mock.patch.object(lane_run, "step_entries", return_value=()):
+            ran = self.run_lane()
+        self.assertEqual(ran.verdict.runs, {"as modules": 4}, ran.verdict.text())
+        self.assertEqual(ran.verdict.code, Exit.OK, ran.verdict.text())
+
+    def test_rt(self):
+        self.lane = dataclasses.replace(self.lane, kernel=dataclasses.replace(self.lane.kernel, rt=True))
+        under = dataclasses.replace(self.info, source="a package + rt")
+        with mock.patch.object(lane_run.rt_tree, "ensure", return_value=under) as ensure:
+            record = json.loads((self.run_lane().folder / "run.json").read_text())
+        self.assertEqual((record["facts"]["source"], ensure.call_count), ("a package + rt", 1))
 
     def test_torture_by_a_program(self):
         self.lane = dataclasses.replace(
@@ -116,7 +147,7 @@ class Run(unittest.TestCase):
         ko.write_text("module")
         with mock.patch.object(lane_run.kernel_build, "module", return_value=ko) as made, \
                 mock.patch.object(lane_run.initramfs, "compile_static", return_value=ko):
-            entries = lane_run.torture_entries(self.lane, self.info, self.dir)
+            entries = lane_run.step_entries(self.lane, self.info, self.dir)
         self.assertEqual([entry.name for entry in entries],
                          ["steps", "modules", "bin/tlbtest", "modules/hold.ko"])
         source = made.call_args[0][3]
@@ -131,7 +162,7 @@ class Run(unittest.TestCase):
         with mock.patch.object(lane_run.kernel_build, "module", return_value=self.dir / "storm.ko"), \
                 mock.patch.object(lane_run.initramfs, "compile_static",
                                   return_value=self.dir / "hold.ko"):
-            entries = lane_run.torture_entries(self.lane, self.info, self.dir)
+            entries = lane_run.step_entries(self.lane, self.info, self.dir)
         self.assertEqual([entry.data.decode() for entry in entries if entry.name == "kernel"],
                          [self.lane.arch.kernel])
 
@@ -142,7 +173,7 @@ class Run(unittest.TestCase):
         with mock.patch.object(lane_run.kernel_build, "module", return_value=self.dir / "calls.ko"), \
                 mock.patch.object(lane_run.initramfs, "compile_static",
                                   return_value=self.dir / "hold.ko"):
-            entries = lane_run.torture_entries(self.lane, self.info, self.dir)
+            entries = lane_run.step_entries(self.lane, self.info, self.dir)
         self.assertEqual([entry.name for entry in entries],
                          ["steps", "modules", "bin/converted", "modules/hold.ko",
                           "modules/calls.ko"])

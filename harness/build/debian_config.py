@@ -1,0 +1,56 @@
+"""Debian's own kernel configurations, and what is changed in them (data/debian_config.toml).
+
+In:  a queue, whose package linux-config-VERSION apt finds; a flavour: "none_amd64", "rt_amd64".
+Out: the text of a .config.
+"""
+
+import functools
+import lzma
+import re
+from dataclasses import dataclass
+
+from ..core import Exit, Queue, look_up, proc, records, settings
+from ..core.files import new_folder
+from ..fetch import apt
+
+
+@dataclass(frozen=True)
+class Rules:
+    """debian_config.toml."""
+
+    emptied: tuple[str, ...]
+    modules: tuple[str, ...]
+    options: dict[str, str]
+
+
+@functools.cache
+def rules() -> Rules:
+    path = settings.DATA / "debian_config.toml"
+    return records.make(Rules, settings.toml(path), str(path))
+
+
+def text(queue: Queue, flavour: str) -> str:
+    """The configuration as it is in the package, which is fetched once."""
+    package = f"linux-config-{queue.version}"
+    where = settings.fetched() / package
+    if not where.is_dir():
+        found = apt.binary(package, queue.suites)
+        with new_folder(where) as new:
+            proc.run(["dpkg-deb", "-x", found.path, new], step=f"unpacking {found.path.name}",
+                     limit=settings.limit("unpack"), code=Exit.FETCH)
+    there = {path.stem.removeprefix("config.amd64_"): path
+             for path in where.glob(f"usr/src/{package}/config.amd64_*.xz")}
+    look_up(f"configuration in {package}", flavour, there)
+    return lzma.open(there[flavour], "rt", encoding="utf-8").read()
+
+
+def for_package(config: str) -> str:
+    """A .config without names of files that are not there."""
+    return re.sub(rf'^(CONFIG_\w+)="({"|".join(map(re.escape, rules().emptied))}).*"$', r'\1=""',
+                  config, flags=re.M)
+
+
+def for_lane(config: str) -> str:
+    """A .config without the modules that a guest does not need."""
+    return re.sub(r"^CONFIG_(\w+)=m$", lambda found: found[0] if found[1] in rules().modules else
+                  f"# CONFIG_{found[1]} is not set", for_package(config), flags=re.M)

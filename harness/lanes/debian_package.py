@@ -1,0 +1,149 @@
+"""A kernel package to install: made by the kernel's own bindeb-pkg, then booted in QEMU.
+
+In:  a kernel tree (TreeInfo), a configuration, harness/data/deb.toml.
+Out: build/<queue>/deb/deb-NAME/*.deb; build/<queue>/runs/deb-NAME/, as of a lane.
+"""
+
+import lzma
+import shutil
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+
+from ..core import Exit, HarnessError, Part, Progress, Queue, proc, records, settings
+from ..core.files import check_disk
+from ..fetch import host_packages
+from ..queue import TreeInfo, rt_tree, series
+from ..build import debian_config, kconfig, kernel_build
+from ..build.arches import Kernel, arch
+from ..guest import initramfs
+from .lane_files import Lane
+from .lane_run import STEPS, LaneRun, boot, out_folder
+
+UNPACK = {".ko": bytes, ".xz": lzma.decompress}     # modules of other kinds are not loaded
+
+
+@dataclass(frozen=True)
+class Plan:
+    """deb.toml."""
+
+    flavour: str
+    rt_flavour: str
+    suffix: str
+    profiles: str
+    cpus: int
+    memory_mib: int
+    boot_limit_s: float
+    icount: bool
+    modules: tuple[str, ...]
+    lane: str
+    rt: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Package:
+    path: Path              # the image's .deb; those of headers are beside it
+    linux: str              # first line of the booted kernel
+    ran: LaneRun
+
+
+def plan() -> Plan:
+    path = settings.DATA / "deb.toml"
+    return records.make(Plan, settings.toml(path), str(path))
+
+
+def configuration(queue: Queue, config: Path | None, rt: bool) -> tuple[str, str]:
+    """What the user names, or Debian's: a name for it, and its text."""
+    if not config:
+        flavour = plan().rt_flavour if rt else plan().flavour
+        return flavour, debian_config.text(queue, flavour)
+    wrong = HarnessError(Exit.USAGE, f"--config {config} is no file with a line of CONFIG_ in it; give a "
+                         ".config, or some lines of one.")
+    try:
+        text = config.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        raise wrong from None
+    if "CONFIG_" not in text:
+        raise wrong
+    name = config.resolve().parent.name if config.name == ".config" else config.stem
+    return name + ("-rt" if rt else ""), text
+
+
+def kernel(queue: Queue, name: str, config: str, rt: bool) -> Kernel:
+    """What the package is made from; its release says which series is in it."""
+    local = f'"-{plan().suffix}-{series.digest(series.patches(queue))[:8]}"'
+    return Kernel(f"deb-{name}", arch("x86_64"), {"LOCALVERSION": local} | (plan().rt if rt else {}),
+                  base=lambda: debian_config.for_package(config), rt=rt)
+
+
+def in_order(dependencies: str, wanted: tuple[str, ...]) -> list[str]:
+    """Paths from the text of modules.dep, of the wanted modules after those that they need."""
+    lines = [line.partition(":") for line in dependencies.splitlines()]
+    found = [path for name in wanted for module, _, needs in lines
+             if PurePosixPath(module).name.split(".")[0] == name
+             for path in (*reversed(needs.split()), module)]
+    return list(dict.fromkeys(path for path in found if PurePosixPath(path).suffix in UNPACK))
+
+
+def module_entries(root: Path, wanted: tuple[str, ...]) -> tuple[initramfs.Entry, ...]:
+    """Modules of an unpacked package for the guest, and the steps that load them."""
+    table = next(root.glob("lib/modules/*/modules.dep"), None)
+    paths = [table.parent / name for name in in_order(table.read_text(), wanted)] if table else []
+    names = {path.name.split(".")[0]: UNPACK[path.suffix](path.read_bytes()) for path in paths}
+    steps = "".join(f"load {name}\n" for name in names)
+    return (initramfs.directory("modules"), initramfs.file(STEPS, steps.encode()),
+            *(initramfs.file(f"modules/{name}.ko", data) for name, data in names.items()))
+
+
+def make(info: TreeInfo, wanted: Kernel, space: str, progress: Progress) -> Package:
+    """Builds the package and boots the kernel in it; a boot that fails is an error.
+
+    space is an entry of limits.toml.
+    """
+    asked = plan()
+    host_packages.need("build", "deb", wanted.arch.name)
+    progress.phase(f"package {wanted.name}")
+    if wanted.rt:
+        info = rt_tree.ensure(info, progress)
+    lane = Lane(wanted.name, wanted, proves="the kernel in the package boots", cpus=asked.cpus,
+                memory_mib=asked.memory_mib, boot_limit_s=asked.boot_limit_s,
+                cmdline="harness.steps=/" + STEPS, icount=asked.icount)
+    folder, out = info.queue.build / "deb" / wanted.name, out_folder(info.queue, lane)
+    if not out.exists():
+        check_disk(out, space)
+    if not list(folder.glob("*.deb")):
+        (out / "built.json").unlink(missing_ok=True)
+    # Without LOCALVERSION= the release would end in "+" here.
+    made = kernel_build.build(wanted, info.path, out, progress, [
+        "LOCALVERSION=", f"DPKG_FLAGS=--build-profiles={asked.profiles}", "bindeb-pkg"], limit="deb")
+    if made.built:          # bindeb-pkg leaves its files beside the build folder
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        for file in out.parent.iterdir():
+            if file.is_file():
+                file.rename(folder / file.name)
+    release = (out / "include/config/kernel.release").read_text().strip()
+    [path] = folder.glob(f"linux-image-{release}_*.deb")
+    progress.done(f"{path.name}, {path.stat().st_size / 1e6:.0f} MB")
+
+    progress.phase("boot of the package's kernel")
+    with tempfile.TemporaryDirectory(dir=folder) as name:
+        root = Path(name)
+        proc.run(["dpkg-deb", "-x", path, root], step=f"unpacking {path.name}",
+                 limit=settings.limit("unpack"))
+        image = folder / f"vmlinuz-{release}"
+        image.write_bytes((root / "boot" / image.name).read_bytes())
+        ran = boot(lane, info, replace(made, kernel=image), module_entries(root, asked.modules),
+                   progress)
+    if ran.verdict.code:
+        raise HarnessError(ran.verdict.code, f"{path} is not ready: its kernel did not pass the boot in "
+                           f"{ran.folder}.\n{ran.verdict.text()}")
+    console = (ran.folder / "console.log").read_text(errors="replace").splitlines()
+    return Package(path, next(line for line in console if "Linux version " in line), ran)
+
+
+def part(info: TreeInfo, lane: Lane, progress: Progress) -> Part:
+    """A package with the configuration of a lane, as a part of ./run check."""
+    config = kconfig.fragment(lane.kernel, info.path)
+    made = make(info, kernel(info.queue, lane.name, config, False), "build", progress)
+    return Part("deb", Exit.OK, 1, 0, 0, made.ran.build_s + made.ran.boot_s, made.path.name)

@@ -1,0 +1,43 @@
+"""deb: make a Debian package of the patched kernel, and boot what is in it.
+
+Makes an amd64 package of the patched kernel, with the kernel's own `make bindeb-pkg`, boots the
+kernel that is in it in QEMU, loads some of its modules there, and says "ready" and where it is.
+Install it with apt install PATH. Its release ends in -preemptible-ipi-HASH, so it is beside
+the kernels that are installed already; HASH is that of the series.
+
+Names of certificates in Debian's source package are taken out of the configuration
+(harness/data/debian_config.toml). Modules are signed with a key that the build makes; the kernel is
+not signed for secure boot. With Debian's whole configuration, and with --rt: not run yet.
+
+Leaves build/<queue>/deb/deb-NAME/: the packages of kernel and headers; the boot is in
+build/<queue>/runs/deb-NAME/. NAME is that of the configuration.
+"""
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from ..core import Exit, Progress
+from ..fetch import Options
+from ..queue import tree
+from ..lanes import debian_package
+
+
+def arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("--config", type=Path, metavar="FILE", help="a .config, for example "
+                        "/boot/config-VERSION of the running kernel, or some lines of one: what it does "
+                        "not say has the kernel's own default. Without it: Debian's, from "
+                        "linux-config-VERSION")
+    parser.add_argument("--rt", action="store_true", help="Debian's PREEMPT_RT patches under the series, "
+                        "and its configuration of the rt flavour")
+
+
+def main(parsed: Namespace, opts: Options) -> int:
+    progress = Progress(3)
+    progress.phase("the kernel tree and the configuration")
+    name, config = debian_package.configuration(opts.queue, parsed.config, parsed.rt)
+    info = tree.ensure_tree(opts, progress)
+    progress.done(f"Linux {info.kernel_version} from {info.source} ({info.checksum})")
+    made = debian_package.make(info, debian_package.kernel(opts.queue, name, config, parsed.rt),
+                               "build" if parsed.config else "deb", progress)
+    print(f"{made.linux}\nready: {made.path}")
+    return Exit.OK
