@@ -12,10 +12,7 @@
  *
  *   RT-BEGIN,<round>,<interval>,<hold>   hold: of the module stall (stall.c) in ms, or 0
  *   RT-LOAD,<round>,<line>            what the load printed
- *   RT-HIST,<round>,<late>,<n>,<n>... one number for each thread: wake-ups so late;
- *                                     from 100 us on the last digits are cut off
- *   RT-OVER,<round>,<n>,<n>...        wake-ups later than the histogram goes
- *   RT-MAX,<round>,<late>,<late>...   the latest of each thread
+ *   RT-JSON,<round>,<text>            a piece of what cyclictest says, with --json
  *   RT-HOLDS,<round>,<n>              how often the module kept its CPU meanwhile
  *   RT-FAIL,<round>,<reason>          exit value 1
  *   RT-END,<round>                    always the last line
@@ -26,7 +23,6 @@
  * Build: static.
  */
 #define _GNU_SOURCE
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
@@ -44,11 +40,11 @@
 #define INTERVAL_US "1000"
 #define HIST_US "400000"	/* the histogram goes up to here */
 #define PRIORITY "80"
-#define MAX_THREADS 64
 #define LEAD_S 1		/* the load alone, before cyclictest begins */
 #define MARGIN_S 60		/* a busy machine takes longer for everything */
 #define END_POLLS 100		/* of 0.1 s, until a load is killed */
-#define HIST_FILE "/tmp/rt-histogram"
+#define JSON_FILE "/tmp/rt-results"
+#define LINE_BYTES 500		/* a line of the console has room for some 900 */
 #define LOAD_FILE "/tmp/rt-load"
 
 static const char *label = "?";
@@ -147,89 +143,27 @@ static void all_cpus_online(void)
 	globfree(&found);
 }
 
-/* Cuts a time to two digits: as many lines are enough. */
-static unsigned long coarse(unsigned long us)
+/* What cyclictest wrote, many words on a line. */
+static void show_results(void)
 {
-	unsigned long unit = 1;
-
-	while (us / unit >= 100)
-		unit *= 10;
-	return us / unit * unit;
-}
-
-static void print_row(unsigned long us, const unsigned long *counts, int threads)
-{
-	unsigned long sum = 0;
-	int i;
-
-	for (i = 0; i < threads; i++)
-		sum += counts[i];
-	if (!sum)
-		return;
-	printf("RT-HIST,%s,%lu", label, us);
-	for (i = 0; i < threads; i++)
-		printf(",%lu", counts[i]);
-	printf("\n");
-}
-
-/* The numbers after a "# Name:" line, separated by blanks. */
-static void print_numbers(const char *kind, char *text)
-{
-	char *word, *rest_of;
-
-	printf("%s,%s", kind, label);
-	for (word = strtok_r(text, " \t\n", &rest_of); word;
-	     word = strtok_r(NULL, " \t\n", &rest_of))
-		printf(",%lu", strtoul(word, NULL, 10));
-	printf("\n");
-}
-
-/* What cyclictest wrote. */
-static void show_histogram(void)
-{
-	static const char overflows[] = "# Histogram Overflows:", latest[] = "# Max Latencies:";
-	unsigned long counts[MAX_THREADS] = { 0 }, bucket = 0, total = 0;
-	FILE *file = fopen(HIST_FILE, "r");
-	int threads = 0, maxima = 0;
-	char line[2048];
+	FILE *file = fopen(JSON_FILE, "r");
+	char word[256];
+	int used = 0;
 
 	if (!file)
-		fail("cyclictest left no histogram");
-	while (fgets(line, sizeof(line), file)) {
-		if (isdigit(line[0])) {
-			char *at;
-			unsigned long us = strtoul(line, &at, 10);
-			int i;
-
-			if (coarse(us) != bucket) {
-				print_row(bucket, counts, threads);
-				memset(counts, 0, sizeof(counts));
-				bucket = coarse(us);
-			}
-			for (i = 0; i < MAX_THREADS; i++) {
-				char *end;
-				unsigned long count = strtoul(at, &end, 10);
-
-				if (end == at)
-					break;
-				counts[i] += count;
-				total += count;
-				at = end;
-			}
-			if (i > threads)
-				threads = i;
-		} else if (!strncmp(line, overflows, sizeof(overflows) - 1)) {
-			print_row(bucket, counts, threads);
-			memset(counts, 0, sizeof(counts));
-			print_numbers("RT-OVER", line + sizeof(overflows) - 1);
-		} else if (!strncmp(line, latest, sizeof(latest) - 1)) {
-			print_numbers("RT-MAX", line + sizeof(latest) - 1);
-			maxima++;
+		fail("cyclictest left no results");
+	while (fscanf(file, "%255s", word) == 1) {
+		if (!used)
+			printf("RT-JSON,%s,", label);
+		used += printf("%s ", word);
+		if (used > LINE_BYTES) {
+			printf("\n");
+			used = 0;
 		}
 	}
+	if (used)
+		printf("\n");
 	fclose(file);
-	if (!total || !maxima)
-		fail("cyclictest measured nothing");
 }
 
 /* Number of CPUs in a list like "0-2,5". */
@@ -274,7 +208,8 @@ int main(int argc, char **argv)
 	char threads[24], cpus[128], duration[24];
 	char *cyclictest[] = {
 		"cyclictest", "-q", "-m", "-p", PRIORITY, threads, cpus, "-i", INTERVAL_US, "-d", "0",
-		"-h", HIST_US, "--histfile=" HIST_FILE, "-D", duration, "--mainaffinity=0", NULL
+		"-h", HIST_US, "--histfile=/dev/null", "--json=" JSON_FILE, "-D", duration,
+		"--mainaffinity=0", NULL
 	};
 	int status, early, polls, seconds, holds;
 	pid_t load = 0, child;
@@ -290,7 +225,7 @@ int main(int argc, char **argv)
 	snprintf(duration, sizeof(duration), "%d", seconds);
 	setenv("PATH", "/bin:/usr/bin:/sbin:/usr/sbin", 0);
 	mkdir("/tmp", 01777);
-	unlink(HIST_FILE);
+	unlink(JSON_FILE);
 	/* What the load leaves behind becomes ours. */
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	printf("RT-BEGIN,%s,%s,%d\n", label, INTERVAL_US, stall("hold_ms"));
@@ -319,7 +254,7 @@ int main(int argc, char **argv)
 	}
 	if (status)
 		fail("cyclictest ended with status %d", status);
-	show_histogram();
+	show_results();
 	printf("RT-HOLDS,%s,%d\n", label, holds);
 	printf("RT-END,%s\n", label);
 	return 0;

@@ -1,15 +1,31 @@
-"""Reads bench/bench.toml (its comments say what the keys mean).  Out: BenchPlan."""
+"""Reads bench/bench.toml and bench/report.toml (they say what their keys mean).  Out: BenchPlan."""
 
-from dataclasses import asdict, dataclass, replace
+import math
+import re
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self, Sequence
 
-from ..core import Exit, HarnessError, Queue, records, settings
-from .points import Stat
+from ..core import Queue, look_up, records, require, settings
+from .points import FULL, Key, hold
 
 FOLDER = settings.REPO / "bench"
-PLAN = FOLDER / "bench.toml"
-FULL = "full"                # the preemption model of a guest that names none
+# Keys with names, or a name, of something -> the table that must have it.
+REFERENCES = {
+    "kernel.before": "kernel", "preset.kernels": "kernel", "guest.kernels": "kernel",
+    "target.to_kernel": "kernel", "target.beside": "kernel", "guest.presets": "preset",
+    "preset.arches": "config", "guest.arches": "config", "guest.build": "build"}
+
+
+@dataclass(frozen=True)
+class Preset:
+    boots: int
+    arches: tuple[str, ...] = ()
+    kernels: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.boots < 1:
+            raise ValueError("boots must be 1 or more")
 
 
 @dataclass(frozen=True)
@@ -21,8 +37,12 @@ class BenchKernel:
     version: str = ""        # of a package: "7.3"
     package: str = ""
     suites: tuple[str, ...] = ()
-    quick: bool = False
     models: tuple[str, ...] = (FULL,)    # preemption models that it can be booted with
+    # What boots.find() adds:
+    label: str = ""          # "6.12.117 + series"
+    origin: str = ""         # package with version, and checksum
+    state: str = ""          # what the tree was made from, if it is no git tree
+    tree: Path = Path()
 
     def __post_init__(self) -> None:
         if self.source == "package" and not (self.package and self.version):
@@ -30,31 +50,60 @@ class BenchKernel:
 
 
 @dataclass(frozen=True)
-class Limit:
+class Target:
+    what: str
+    rows: tuple[str, ...]
     limit: float
+    case: str = ""
+    without: str = ""
+    model: str = ""
+    x_from: int = 0
+    x_to: float = math.inf
+    to_kernel: str = ""
+    to_case: str = ""
+    flat: Literal["", "x", "cpus"] = ""
+    beside: tuple[str, ...] = ()
+    inverse: bool = False
     statistic: Literal["median", "mean", "least", "greatest"] = "median"     # fields of points.Stat
     why: str = ""            # not the median
+    guest: str = ""
 
     def __post_init__(self) -> None:
         if (self.statistic == "median") == bool(self.why):
             raise ValueError("it must say why, if and only if it is not the median")
 
-    def figure(self, stat: Stat) -> float:
-        """What of a figure's points is judged."""
-        return getattr(stat, self.statistic)
+    def is_about(self, key: Key) -> bool:
+        return key.row in self.rows and self.case in ("", key.case) and self.without != key.case \
+            and self.model in ("", key.model) and self.x_from <= key.x <= self.x_to
 
-    @property
-    def of(self) -> str:
-        """The statistic, to be added to the name of a target; nothing for a median."""
-        return "" if self.statistic == "median" else f", {self.statistic} of all points"
+    def related(self, key: Key) -> Key:
+        """The figure that it is put in relation to; itself, if to none."""
+        return key._replace(kernel=self.to_kernel or key.kernel, case=self.to_case or key.case)
 
 
 @dataclass(frozen=True)
-class Hold:
-    """How a CPU is held beside the real tools: values of {hold_ms} and {gap_ms} in steps."""
+class Names:
+    functions: dict[str, str]
+    cases: dict[str, str]
+    models: dict[str, str]
+    figures: dict[str, str]
 
-    hold_ms: int
-    gap_ms: int
+    def figure(self, key: Key) -> str:
+        """What a figure is of, for people, without the kernel."""
+        text = self.figures.get(key.row, "{0.row} {0.case}, {0.cpus} CPUs")
+        return text.format(key, held=hold(key.x)) + (
+            "" if key.model == FULL else f", preempt={key.model}")
+
+
+@dataclass(frozen=True)
+class Section:
+    title: str
+    text: str
+    rows: tuple[str, ...]
+    columns: dict[str, str]
+    always: bool = False
+    differences: bool = False
+    noise_floor: bool = False
 
 
 @dataclass(frozen=True)
@@ -64,7 +113,7 @@ class Tools:
     suites: tuple[str, ...]
     packages: tuple[str, ...]
     programs: tuple[str, ...]
-    hold: dict[str, Hold]    # by accelerator
+    hold: dict[str, dict[str, int]]      # accelerator -> what stands for {...} in steps
 
 
 @dataclass(frozen=True)
@@ -75,128 +124,119 @@ class Guest:
     cpus: int
     memory_mib: int
     arches: tuple[str, ...]
-    quick: bool
     limit_s: float
     steps: tuple[str, ...]
+    presets: tuple[str, ...] = ("full",)
     tools: bool = False      # in real time, with programs of packages
-    boots: int = 0           # at most as many, if not 0
+    boots: int = 0           # at most as many, if not 0; in a chosen plan: as many
     cmdline: str = ""
     model: str = FULL        # the preemption model that it is booted with
-    build: str = ""          # of BenchPlan.builds; "": the plain kernels
+    build: str = ""          # of BenchPlan.build; "": the plain kernels
     kernels: tuple[str, ...] = ()    # only these; (): all
-    preset: str = ""         # of another verb: ./run bench does not boot it
 
-    @property
-    def words(self) -> str:
-        """More words of the kernel's command line."""
-        preempt = "" if self.model == FULL else f"preempt={self.model}"
-        return " ".join(filter(None, (self.cmdline, preempt)))
+    def wants(self, arch: str, way: str, kernel: BenchKernel) -> bool:
+        """Whether it is booted with a kernel of that build: that must have its model, too."""
+        return arch in self.arches and way == self.build and self.model in kernel.models \
+            and kernel.name in (self.kernels or [kernel.name])
 
-    def takes(self, kernel: BenchKernel) -> bool:
-        """Whether it is meant for a kernel."""
-        return not self.kernels or kernel.name in self.kernels
-
-    def boots_with(self, kernel: BenchKernel) -> bool:
-        """Whether it is booted with a kernel: that must have its preemption model, too."""
-        return self.takes(kernel) and (self.model == FULL or self.model in kernel.models)
-
-    def boots_of(self, boots: int) -> range:
-        """The numbers of its boots, where others have `boots` of them."""
-        return range(1, min(boots, self.boots or boots) + 1)
+    def all_steps(self) -> list[tuple[str, str]]:
+        """(the architecture that it is only for, or "", the step) of each."""
+        return [re.fullmatch(r"(?:(\w+): )?(.+)", step, re.S).groups("") for step in self.steps]
 
     def steps_on(self, arch: str) -> list[str]:
-        """The steps that are made on an architecture; some are for one only: "ARCH: ..."."""
-        return [step.removeprefix(f"{arch}: ") for step in self.steps if (only(step) or arch) == arch]
-
-    def lines(self, kernel: BenchKernel, arch: str, hold: Hold = Hold(0, 0)) -> list[str]:
-        """The steps for one kernel."""
-        return [step.format(many_pinned=kernel.many_pinned, **asdict(hold))
-                for step in self.steps_on(arch)]
-
-    def files(self) -> list[str]:
-        """What the steps load or run: keys of BenchPlan.sources."""
-        return list(dict.fromkeys(step.split()[1] for arch in self.arches
-                                  for step in self.steps_on(arch)
-                                  if step.split()[0] in ("load", "run")))
+        return [step for only, step in self.all_steps() if only in ("", arch)]
 
 
-def only(step: str) -> str:
-    """The architecture that a step is only for; "" if it is for all."""
-    first = step.split()[0]
-    return first[:-1] if first.endswith(":") else ""
+def needed(steps: Sequence[str]) -> list[tuple[str, str]]:
+    """("load" or "run", key of BenchPlan.source) of what the steps load or run, each once."""
+    words = dict.fromkeys(tuple(step.split()[:2]) for step in steps)
+    return [(verb, name) for verb, name in words if verb in ("load", "run")]
 
 
 @dataclass(frozen=True)
 class BenchPlan:
-    boots: int
-    quick_boots: int
-    quick_arches: tuple[str, ...]
     jobs: int
+    preset: dict[str, Preset]
     cmdline: dict[str, str]      # by architecture
-    config: dict[str, str]       # by architecture: lane file
+    config: dict[str, Path]      # by architecture: lane file
     build: dict[str, dict[str, str]]      # name -> options that are added
     kernel: tuple[BenchKernel, ...]
-    source: dict[str, str]       # what steps name -> C file
+    source: dict[str, Path]      # what steps name -> C file
     guest: tuple[Guest, ...]
-    target: dict[str, Limit]
+    target: dict[str, Target]
+    names: Names
+    section: tuple[Section, ...]
+    demo: str                    # text, with {...} for what was measured
     tools: Tools
 
-    def of(self, preset: str) -> Self:
-        """What is left of it for a preset: the queue's two kernels, one boot; "": what is of none."""
-        guests = tuple(item for item in self.guest if item.preset == preset)
-        return replace(self.quick(), boots=1, guest=guests) if preset else replace(self, guest=guests)
+    def __post_init__(self) -> None:
+        if self.jobs < 1:
+            raise ValueError("jobs must be 1 or more")
 
-    def quick(self) -> Self:
-        return replace(self, boots=self.quick_boots,
-                       kernel=tuple(item for item in self.kernel if item.quick),
-                       guest=tuple(replace(item, arches=tuple(
-                           arch for arch in item.arches if arch in self.quick_arches))
-                                   for item in self.guest if item.quick))
+    @property
+    def most_boots(self) -> int:
+        return max((guest.boots for guest in self.guest), default=0)
 
-    def wanted(self, arch: str) -> list[tuple[str, BenchKernel]]:
+    @property
+    def ours(self) -> list[str]:
+        """The kernel with the series, if it is among them."""
+        return [item.name for item in self.kernel if item.source == "series"]
+
+    def chosen(self, preset: str, guests: Sequence[str] = (), kernels: Sequence[str] = (),
+               arches: Sequence[str] = (), boots: int | None = None, jobs: int | None = None) -> Self:
+        """What a preset boots; of that, what is named, if anything is; so many boots, and at a time."""
+        how = self.preset[preset]
+        require(0 not in (boots, jobs), "--boots and --jobs must be 1 or more.")
+        boots = boots or how.boots
+        there = _picked("guest", [item for item in self.guest if preset in item.presets], guests)
+        known = [arch for arch in dict.fromkeys(arch for item in there for arch in item.arches)
+                 if arch in (how.arches or [arch])]
+        for arch in arches:
+            look_up("architecture to measure", arch, known)
+        return replace(
+            self, jobs=jobs or self.jobs,
+            kernel=_picked("kernel", _picked("kernel", self.kernel, how.kernels), kernels),
+            guest=tuple(replace(item, boots=min(boots, item.boots or boots), arches=tuple(
+                arch for arch in arches or known if arch in item.arches)) for item in there))
+
+    @property
+    def arches(self) -> list[str]:
+        return list(dict.fromkeys(arch for guest in self.guest for arch in guest.arches))
+
+    def builds(self, arch: str) -> list[tuple[str, BenchKernel]]:
         """The builds that an architecture's guests need: (name of the build or "", kernel)."""
-        return [(build, kernel) for build in ("", *self.build) for kernel in self.kernel
-                if any(arch in guest.arches and guest.build == build and guest.boots_with(kernel)
-                       for guest in self.guest)]
-
-    @property
-    def ours(self) -> BenchKernel:
-        return next(item for item in self.kernel if item.source == "series")
-
-    @property
-    def peer(self) -> BenchKernel | None:
-        """The other kernel that has a `before`."""
-        return next((item for item in self.kernel if item.before and item != self.ours), None)
+        return [(way, kernel) for way in ("", *self.build) for kernel in self.kernel
+                if any(guest.wants(arch, way, kernel) for guest in self.guest)]
 
 
-def read(queue: Queue, path: Path = PLAN) -> BenchPlan:
-    """The plan; a wrong entry is a usage error that names it."""
-    plan = records.make(BenchPlan, queue.data(path), str(path))
-    for wrong in _wrong(plan):
-        raise HarnessError(Exit.USAGE, f"{path}: {wrong}.")
+def read(queue: Queue, folder: Path = FOLDER) -> BenchPlan:
+    """The plan in a folder; a wrong entry is a usage error that names it."""
+    data = [queue.data(folder / name) for name in ("bench.toml", "report.toml")]
+    plan = records.make(BenchPlan, data[0] | data[1], f"the files of {folder}")
+    require(len(_named(plan.kernel)) == len(plan.kernel) and len(plan.ours) == 1, f"{folder}: the "
+            "kernels must have names of their own, and one of them source = \"series\".")
+    for place, known in REFERENCES.items():
+        table, key = place.split(".")
+        for owner, entry in _named(getattr(plan, table)).items():
+            named = getattr(entry, key)
+            for name in [named] if isinstance(named, str) and named else named:
+                look_up(f"{known} for {key} of {owner} in {folder},", name,
+                        _named(getattr(plan, known)))
+    for guest in plan.guest:
+        for arch, step in guest.all_steps():
+            look_up(f"architecture of {guest.name} in {folder} for a step,", arch, ["", *guest.arches])
+            for _, name in needed([step]):
+                look_up(f"[source] for a step of {guest.name} in {folder},", name, plan.source)
     return plan
 
 
-def _wrong(plan: BenchPlan) -> list[str]:
-    """What does not fit together."""
-    names = [kernel.name for kernel in plan.kernel]
-    found = [f"two kernels are named {name!r}" for name in names if names.count(name) > 1]
-    found += [f"{kernel.name} is compared with {kernel.before}, which is no kernel"
-              for kernel in plan.kernel if kernel.before and kernel.before not in names]
-    if [kernel.source for kernel in plan.kernel].count("series") != 1:
-        found.append("one kernel must have source = \"series\"")
-    for guest in plan.guest:
-        for what, named, known in (
-                ("is for {}, which has no cmdline or config", guest.arches,
-                 plan.cmdline.keys() & plan.config.keys()),
-                ("loads or runs {}, which is not in [source]", guest.files(), plan.source),
-                ("has a step for {}, and is not booted there", filter(None, map(only, guest.steps)),
-                 guest.arches),
-                ("is for the kernel {}, which is none", guest.kernels, names),
-                ("wants the build {}, which is not in [build]", [guest.build] if guest.build else [],
-                 [] if guest.tools else plan.build)):
-            found += [f"the guest {guest.name} {what.format(name)}" for name in named
-                      if name not in known]
-    if min(plan.boots, plan.quick_boots, plan.jobs) < 1:
-        found.append("boots, quick_boots and jobs must be 1 or more")
-    return found
+def _picked(what: str, there: Sequence[Any], names: Sequence[str]) -> tuple[Any, ...]:
+    """Those of the names, or all if there are none; a name that there is not is a usage error."""
+    for name in names:
+        look_up(what, name, _named(there))
+    return tuple(item for item in there if item.name in (names or [item.name]))
+
+
+def _named(table: dict[str, Any] | Sequence[Any]) -> dict[str, Any]:
+    """The entries of a table, or of a list, by their names."""
+    return table if isinstance(table, dict) else {entry.name: entry for entry in table}

@@ -1,24 +1,24 @@
 """What the benchmarks measured: points, read from consoles and CSV files, and their spread.
 
 In:  the BENCH lines of a guest's console, or points.csv of an earlier run.
-Out: Point, Key, Stat. Values are nanoseconds of the guest's clock, or bytes in the row "memory".
+Out: Point, Key, Stat. Values are nanoseconds of the guest's clock; bytes in the row "memory";
+     numbers in the rows "rt_late" and "rt_histogram" (cyclictest.py).
 """
 
 import csv
 import re
 import statistics
 from collections import defaultdict
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Iterable, NamedTuple, Sequence
+from typing import Iterable, NamedTuple
 
 from ..core import Exit, HarnessError
 
-# Rows that no module counts.
-OF_PROGRAMS = ("fork", "tlb_cost", "crowd", "preemptoff", "tlb_wakeup", "tlb_wakeup_locked")
+FULL = "full"          # the preemption model, where nothing else is said
 REAL_TIME = "rt_"      # rows of cyclictest.py begin so
-_BENCH = re.compile(r"\bBENCH(-[A-Z]+)?,(.*?)\s*$")
-_CLOCK = re.compile(r"\bBENCH-CLOCK,(\S+)")
+# A program's line has the program's name before it, a module's line has not.
+_BENCH = re.compile(r"(: )?\bBENCH(-[A-Z]+)?,(.*?)\s*$", re.M)
 
 
 class Key(NamedTuple):
@@ -30,11 +30,10 @@ class Key(NamedTuple):
     row: str         # "wakeup", "cost", ...
     case: str        # "single", ...
     x: int           # length of the hold in ns, number of targets, ...
-    model: str = "full"      # the kernel's preemption model
+    model: str = FULL        # the kernel's preemption model
 
 
-@dataclass(frozen=True)
-class Point:
+class Point(NamedTuple):
     arch: str
     kernel: str
     cpus: int
@@ -44,12 +43,12 @@ class Point:
     guest: str       # name in bench.toml
     boot: int        # 1 ...
     rep: int         # within the boot, 1 ...
-    value: float     # ns, or bytes
-    model: str = "full"
+    value: float
+    model: str = FULL
 
     @property
     def key(self) -> Key:
-        return Key(self.arch, self.kernel, self.cpus, self.row, self.case, self.x, self.model)
+        return Key(*self[:6], self.model)
 
 
 @dataclass(frozen=True)
@@ -59,33 +58,6 @@ class Stat:
     greatest: float
     count: int
     mean: float
-
-
-@dataclass(frozen=True)
-class Boot:
-    """Which boot a console is of."""
-
-    arch: str
-    kernel: str
-    cpus: int
-    guest: str
-    number: int
-    clock: str       # that the guest must run by
-    model: str = "full"
-
-    def point(self, row: str, case: str, x: int, value: float, rep: int = 1) -> Point:
-        return Point(self.arch, self.kernel, self.cpus, row, case, x, self.guest, self.number, rep,
-                     value, self.model)
-
-    def wrong(self, what: str, where: Path) -> HarnessError:
-        return HarnessError(Exit.TEST, f"the guest {self.guest} with kernel {self.kernel} on "
-                            f"{self.arch} {what}; see {where}.")
-
-    def check_clock(self, console: str, where: Path) -> None:
-        clocks = _CLOCK.findall(console)
-        if clocks[:1] != [self.clock]:
-            raise self.wrong(f"ran by the clock {', '.join(clocks) or '(none named)'}, not by "
-                             f"{self.clock}", where)
 
 
 def stats(points: Iterable[Point]) -> dict[Key, Stat]:
@@ -98,65 +70,67 @@ def stats(points: Iterable[Point]) -> dict[Key, Stat]:
             for key, values in groups.items()}
 
 
-def read(console: str, boot: Boot, where: Path) -> tuple[list[Point], list[str]]:
-    """The points of one boot, and the tries that were discarded.
+def read(console: str, boot: Point, clock: str) -> tuple[list[Point], list[str]]:
+    """The points of one boot, of which `boot` says which it is, and the tries that were discarded.
 
-    A measurement that is not complete is an error.
+    A measurement that is not complete, or by another clock, is a ValueError.
     """
     found: list[Point] = []
     discards: list[str] = []
-    boot.check_clock(console, where)
+    clocks: list[str] = []
     counted = total = 0
-    for match in filter(None, map(_BENCH.search, console.splitlines())):
-        kind, words = match[1] or "", match[2].split(",")
+    for program, kind, text in _BENCH.findall(console):
+        words = text.split(",")
         if kind == "-OK":
             total += int(words[0])
+        elif kind == "-CLOCK":
+            clocks.append(text)
         elif kind == "-DISCARD":
-            discards.append(match[2])
+            discards.append(text)
         elif kind == "-INFO":
             info = dict(word.split("=") for word in words)
-            found.append(boot.point("memory", "task_bytes", 0, float(info["task_bytes"])))
+            found.append(boot._replace(row="memory", case="task_bytes",
+                                       value=float(info["task_bytes"])))
         elif kind == "":
             if len(words) != 6 or not all(word.isdigit() for word in words[2:]):
-                raise boot.wrong(f"printed a point that makes no sense: {match[0]!r}", where)
+                raise ValueError(f"it printed a point that makes no sense: {text!r}")
             x, rep, value, per = map(int, words[2:])
-            counted += words[0] not in OF_PROGRAMS
-            found.append(boot.point(words[0], words[1], x, value / per, rep))
+            counted += not program
+            found.append(boot._replace(row=words[0], case=words[1], x=x, rep=rep, value=value / per))
     if counted != total:
-        raise boot.wrong(f"has {counted} points on the console, but made {total}", where)
-    if not found:
-        raise boot.wrong("measured nothing", where)
+        raise ValueError(f"it has {counted} points on the console, but made {total}")
+    if clocks[:1] != [clock]:
+        raise ValueError(f"it ran by the clock {', '.join(clocks) or '(none named)'}, not by {clock}")
     return found, discards
 
 
-def write_csv(rows: Sequence[Any], path: Path) -> None:
-    """Points (or other dataclasses of one kind), one a line."""
+def write_csv(points: Iterable[Point], path: Path) -> None:
+    """The points, one a line."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow([field.name for field in fields(rows[0] if rows else Point)])
-        writer.writerows([f"{value:.10g}" if isinstance(value, float) else value
-                          for value in astuple(row)] for row in rows)
+        writer.writerow(Point._fields)
+        writer.writerows(point._replace(value=f"{point.value:.10g}") for point in points)
 
 
 def read_csv(path: Path) -> list[Point]:
     """The points of a file that write_csv wrote; in old ones, all are of the same model."""
-    kinds = {field.name: field.type for field in fields(Point)}
     try:
         with path.open(newline="", encoding="utf-8") as file:
-            return [Point(**{name: kinds[name](text) for name, text in row.items()})
+            return [Point(**{name: Point.__annotations__[name](text) for name, text in row.items()})
                     for row in csv.DictReader(file)]
-    except FileNotFoundError:
-        raise HarnessError(Exit.USAGE, f"{path} is missing; name a folder that ./run bench made.") \
-            from None
-    except (KeyError, TypeError, ValueError) as error:
-        raise HarnessError(Exit.USAGE, f"{path} is not a file of points ({error}).") from None
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise HarnessError(Exit.USAGE, f"{path} is not a file of points ({error}); name a folder that "
+                           "./run bench made.") from None
 
 
-def worse(old: dict[Key, Stat], new: dict[Key, Stat]) -> list[tuple[Key, Stat, Stat]]:
-    """What got worse by more than the spread: its best point now is above its worst then.
+def show(nanoseconds: float) -> str:
+    """A time with three digits and its unit: 1.93 us, 64.0 ms."""
+    for unit, size in (("s", 1e9), ("ms", 1e6), ("us", 1e3)):
+        if nanoseconds >= size * 0.9995:
+            return f"{nanoseconds / size:#.3g}".rstrip(".") + f" {unit}"
+    return f"{nanoseconds:.0f} ns"
 
-    Not what was measured in real time: that depends on what else the host did.
-    """
-    return [(key, old[key], new[key]) for key in new
-            if key in old and not key.row.startswith(REAL_TIME)
-            and new[key].least > old[key].greatest]
+
+def hold(nanoseconds: int) -> str:
+    """A hold in milliseconds, without needless digits: 0.1 ms; "-" for none."""
+    return f"{nanoseconds / 1e6:g} ms" if nanoseconds else "-"

@@ -7,17 +7,16 @@ preemption model, is left out, and the report says so. Most guests run in simula
 depends neither on this machine nor on its load; the guest "tools" (cyclictest) runs in real
 time: leave the machine alone meanwhile.
 
-The result is in bench/results/DATE-BASE/: points.csv (every raw point), histograms.csv,
-summary.md (the targets, and tables), plots, and the differences of the configurations.
+The result is in bench/results/DATE-BASE/: points.csv (every raw point), summary.md (the
+targets, and tables), plots, and the differences of the configurations.
 """
 
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from ..core import files, look_up, settings
+from ..core import Exit, files, settings
 from ..fetch import Options
-from ..bench import plans
-from ..bench.measure import compare, limited, measure_all, read_rt
+from ..bench import plans, results, summary
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -39,13 +38,14 @@ def arguments(parser: ArgumentParser) -> None:
 
 
 def main(parsed: Namespace, opts: Options) -> int:
-    if parsed.compare:
-        return compare(*parsed.compare)
     if parsed.read:
-        return read_rt(parsed.read)
-    plan = limited(plans.read(opts.queue).of(""), parsed)
-    known = list(dict.fromkeys(arch for item in plan.guest for arch in item.arches))
-    for arch in parsed.arch:
-        look_up("architecture to measure", arch, known)
+        return results.sum_up(parsed.read)
+    plan = plans.read(opts.queue)
+    if parsed.compare:
+        text, worse = summary.comparison(*parsed.compare, plan.names)
+        print(text)
+        return Exit.TEST if worse else Exit.OK
+    plan = plan.chosen("quick" if parsed.quick else "full", parsed.guest, parsed.kernel, parsed.arch,
+                       parsed.boots, parsed.jobs)
     with files.locked(settings.BUILD, "bench"):
-        return measure_all(plan, opts, parsed, parsed.arch or known)
+        return results.measure(plan, opts, parsed)

@@ -7,22 +7,20 @@ Prints a table and says where the raw points (CSV) and a plot (SVG) are.
 
 The guests run in simulated time (one instruction is one nanosecond), which depends neither on
 this machine nor on its load. What is built, booted and measured is data: the guests with
-preset = "demo" in bench/bench.toml.
+presets = ["demo"] in bench/bench.toml.
 """
 
 from argparse import Namespace
 
-from ..core import Progress
 from ..fetch import Options
-from ..bench import demo, measure, plans
+from ..bench import boots, plans, results
 
 
 def main(parsed: Namespace, opts: Options) -> int:
-    plan = plans.read(opts.queue).of("demo")
-    progress = Progress(1 + measure.phases(plan, ["x86_64"], []))
-    made = measure.measured(plan, opts, ["x86_64"], progress, [], False)
+    plan = plans.read(opts.queue).chosen("demo")
+    made = boots.measured(plan, opts, [])
     if made.code:
         return made.code
-    progress.phase("table and plot")
-    print(demo.write(made.points, made.kernels, plan, made.info, made.notes))
+    made.progress.phase("table and plot")
+    print("\n" + results.write_demo(plan, made))
     return made.code

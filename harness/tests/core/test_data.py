@@ -16,7 +16,7 @@ FILES = sorted(path for folder in ("harness/data", "lanes", "bench", "demo", "pr
                for path in settings.REPO.glob(f"{folder}/*.toml"))
 # Tables whose keys are names of something else: options of a kernel, totals of a test, files.
 NAMES = {"config", "inlined", "options", "optional", "totals", "minimum", "built_as", "partly", "known",
-         "left_out", "lane", "adapted", "only", "option", "message", "models"}
+         "left_out", "lane", "adapted", "only", "target", "cases", "columns", "option", "message", "models"}
 # Files whose tables are a list of things with names.
 LISTS = {"mutants.toml", "pins.toml"}
 EXPLAINED = re.compile(r"# {1,6}(?:\[*[\w.]+\]* +)?(\[*[a-z_]+\]*(?:, [a-z_]+)*) {2,}\S")
