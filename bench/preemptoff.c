@@ -2,7 +2,7 @@
 /*
  * preemptoff: for how long a CPU has preemption off while its task waits for another one
  *
- * In:  a kernel with CONFIG_PREEMPT_TRACER; /dev/waits (waits.c), tracefs; at least 4
+ * In:  a kernel with CONFIG_PREEMPT_TRACER; /dev/hold (proof/tlb/hold.c), tracefs; at least 4
  *      CPUs; as arguments
  *        many_pinned=0|1     1: an unpatched smp_call_function_many(), see demo/wakeup.c
  *        entries=*           which cases, patterns as of the shell, separated by commas
@@ -49,7 +49,7 @@
 #include <unistd.h>
 
 #include "../harness/guest/program.h"
-#include "waits.h"
+#include "../proof/tlb/hold.h"
 
 #define CALLER_CPU	1
 #define HELD_CPU	2
@@ -73,17 +73,17 @@ enum how { ALONE, CALL, CALL_THIRD, MUNMAP, MADVISE, MEMBARRIER };
 static const struct wait_case {
 	const char *name;
 	enum how how;
-	enum waits_entry entry;
+	enum hold_entry entry;
 	bool judged;
 } cases[] = {
 	{ "alone", ALONE, 0, false },
-	{ "single", CALL, WAITS_SINGLE, true },
-	{ "any", CALL, WAITS_ANY, true },
-	{ "many", CALL, WAITS_MANY, true },
-	{ "on_each", CALL, WAITS_ON_EACH, true },
-	{ "cond", CALL, WAITS_COND, true },
-	{ "many_again", CALL, WAITS_MANY_AGAIN, true },
-	{ "third", CALL_THIRD, WAITS_MANY, true },
+	{ "single", CALL, ENTRY_SINGLE, true },
+	{ "any", CALL, ENTRY_ANY, true },
+	{ "many", CALL, ENTRY_MANY, true },
+	{ "on_each", CALL, ENTRY_ON_EACH, true },
+	{ "cond", CALL, ENTRY_COND, true },
+	{ "many_again", CALL, ENTRY_MANY_AGAIN, true },
+	{ "third", CALL_THIRD, ENTRY_MANY, true },
 	{ "munmap", MUNMAP, 0, true },
 	{ "madvise", MADVISE, 0, true },
 	{ "membarrier", MEMBARRIER, 0, true },
@@ -138,12 +138,12 @@ static struct {
 	uint64_t until, released;
 } run;
 
-static void call(enum waits_entry entry)
+static void call(enum hold_entry entry)
 {
-	struct waits_call req = { .entry = entry, .cpu = HELD_CPU, .many_pinned = many_pinned };
+	struct hold_call req = { .entry = entry, .cpu = HELD_CPU, .many_pinned = many_pinned };
 
-	if (ioctl(device, WAITS_CALL, &req))
-		finish("WAITS_CALL");
+	if (ioctl(device, HOLD_CALL, &req))
+		finish("HOLD_CALL");
 }
 
 /* Runs on its CPU all the time, so that the process has it in its mask. */
@@ -152,15 +152,15 @@ static void *holder_thread(void *unused)
 	(void)unused;
 	be_bound(HELD_CPU);
 	while (run.holder != QUIT) {
-		struct waits_hold req = { .flag = (uintptr_t)&run.held };
+		struct hold_request req = { .flag = (uintptr_t)&run.held };
 
 		if (run.holder != GO) {
 			relax_seldom();
 			continue;
 		}
 		req.until_ns = run.until;
-		if (ioctl(device, WAITS_HOLD, &req))
-			finish("WAITS_HOLD");
+		if (ioctl(device, HOLD_CPU, &req))
+			finish("HOLD_CPU");
 		run.released = req.released_ns;
 		run.holder = DONE;
 	}
@@ -335,7 +335,7 @@ int main(int argc, char **argv)
 	if (sysconf(_SC_NPROCESSORS_ONLN) < 4)
 		finish("fewer than 4 CPUs are online");
 
-	device = open_or_fail("/dev/waits", O_RDWR);
+	device = open_or_fail("/dev/hold", O_RDWR);
 	set_up_tracer();
 	tracing_on = open_or_fail(TRACEFS "/tracing_on", O_WRONLY);
 	if (syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0))

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * hold: what the TLB test (tlbtest.c) cannot do from user space
+ * hold: holds a CPU, and makes cross-CPU calls, for programs that ask for it
  *
  * In:  ioctls on /dev/hold, see hold.h.
  * Out: their results; nothing on the console.
@@ -13,6 +13,9 @@
  * the task before, which may be one that has exited. HOLD_LAZY_END waits for its end.
  *
  * HOLD_VMALLOC and HOLD_VUNMAP: a flush of kernel addresses.
+ *
+ * HOLD_CALL makes a call from the calling task, with preemption enabled unless it is
+ * asked for, and waits.
  */
 #include <linux/completion.h>
 #include <linux/cpumask.h>
@@ -22,6 +25,8 @@
 #include <linux/ktime.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
+#include <linux/preempt.h>
+#include <linux/smp.h>
 #include <linux/string.h>
 #include <linux/uaccess.h>
 #include <linux/vmalloc.h>
@@ -138,6 +143,57 @@ static long hold_vunmap(void)
 	return 0;
 }
 
+static void do_nothing(void *unused)
+{
+}
+
+static bool not_this_one(int cpu, void *caller)
+{
+	return cpu != (long)caller;
+}
+
+static void call_many(bool pinned, bool wait)
+{
+	if (pinned)
+		preempt_disable();
+	/* The CPU that it runs on is left out. */
+	smp_call_function_many(cpu_online_mask, do_nothing, NULL, wait);
+	if (pinned)
+		preempt_enable();
+}
+
+static long hold_call(const struct hold_call __user *user)
+{
+	struct hold_call req;
+
+	if (copy_from_user(&req, user, sizeof(req)))
+		return -EFAULT;
+	if (req.cpu >= nr_cpu_ids)
+		return -EINVAL;
+
+	switch (req.entry) {
+	case ENTRY_SINGLE:
+		return smp_call_function_single(req.cpu, do_nothing, NULL, 1);
+	case ENTRY_ANY:
+		return smp_call_function_any(cpumask_of(req.cpu), do_nothing, NULL, 1);
+	case ENTRY_MANY_AGAIN:
+		/* The csds that the second call wants are those of the first. */
+		call_many(req.many_pinned, false);
+		fallthrough;
+	case ENTRY_MANY:
+		call_many(req.many_pinned, true);
+		return 0;
+	case ENTRY_ON_EACH:
+		on_each_cpu(do_nothing, NULL, 1);
+		return 0;
+	case ENTRY_COND:
+		on_each_cpu_cond_mask(not_this_one, do_nothing, (void *)(long)raw_smp_processor_id(),
+				      true, cpu_online_mask);
+		return 0;
+	}
+	return -EINVAL;
+}
+
 static long hold_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	switch (cmd) {
@@ -151,6 +207,8 @@ static long hold_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return hold_vmalloc(arg);
 	case HOLD_VUNMAP:
 		return hold_vunmap();
+	case HOLD_CALL:
+		return hold_call((const struct hold_call __user *)arg);
 	}
 	return -ENOTTY;
 }
@@ -167,5 +225,5 @@ static struct miscdevice hold_device = {
 };
 
 module_misc_device(hold_device);
-MODULE_DESCRIPTION("Holds a CPU with interrupts off, for tests");
+MODULE_DESCRIPTION("Holds a CPU and makes cross-CPU calls, for programs that ask for it");
 MODULE_LICENSE("GPL");

@@ -66,7 +66,7 @@ class JobsTest(unittest.TestCase):
         self.assertEqual((plain.name, traced.name), ("demo-base", "demo-tracer-base"))
         self.assertEqual(plain.options, asked.options)
         self.assertEqual(traced.options["PREEMPT_TRACER"], "y")
-        self.assertEqual(set(made.files), {"clock", "waits", "preemptoff"})
+        self.assertEqual(set(made.files), {"clock", "hold", "preemptoff"})
 
     def test_percpu(self):
         text = "ffffffff83a00000 D __per_cpu_start\nffffffff83a2f000 D __per_cpu_end\n" \
