@@ -123,7 +123,7 @@ def prepare(info: TreeInfo, plan: BenchPlan, asked: Kernel, kernel: BenchKernel,
     ready = Ready(info.queue, kernel, asked, way, made, {})
     for verb, name in plans.needed([step for guest in plan.guest for step in guest.steps_on(ready.arch)
                                     if guest.wants(ready.arch, way, kernel)]):
-        source = settings.REPO / plan.source[name]
+        source = plan.source[name]
         ready.files[name] = kernel_build.module(
             asked, kernel.tree, out, source.parent, f"{source.stem}.ko", ready.folder / f"module-{name}"
         ) if verb == "load" else initramfs.compile_static(asked.arch, source)
@@ -157,8 +157,8 @@ def find_tools(plan: BenchPlan, ready: list[Ready], notes: list[str]) -> dict[st
     for name, item in {item.arch: item for item in ready if item.arch in wanted}.items():
         with left_out(f"{name}: nothing is measured with real tools", notes):
             arch = item.asked.arch
-            entries, versions = initramfs.debian_programs(arch, plan.tools.packages, plan.tools.programs,
-                                                          plan.tools.suites)
+            entries, versions = initramfs.debian_programs(arch, plan.tools.packages,
+                                                          plan.tools.programs, plan.tools.suites)
             accel = qemu.probe_kvm(qemu.BootSpec(arch, item.made.kernel, initramfs.make(arch),
                                                  "harness.reset=1", 2, 256, 60))
             notes.append(f"{name}: {versions}; guests with them: " + (
@@ -180,9 +180,9 @@ def make_job(plan: BenchPlan, ready: Ready, guest: Guest, number: int, tools: To
     words = (plan.cmdline.get(arch.name), guest.cmdline, model and f"preempt={model}",
              f"harness.steps=/{STEPS}", "harness.reset=1")
     spec = qemu.BootSpec(
-        arch, made.kernel, initramfs.make(arch, [*entries, *tools.entries]),
+        arch, made.kernel, initramfs.make(arch, (*entries, *tools.entries)),
         " ".join(filter(None, words)), guest.cpus, guest.memory_mib, settings.scaled(guest.limit_s),
-        accel=tools.accel if guest.tools else "icount", extra=() if guest.tools else CLOCK)
+        tools.accel if guest.tools else "icount", () if guest.tools else CLOCK)
     # Where CPUs are taken offline beside cyclictest, not all need to be there at the end.
     run = Run(0 if guest.tools else guest.cpus, made.build_id,
               f"{arch.name} {kernel.name} {guest.name} {number}", ready.queue.name,
@@ -284,16 +284,17 @@ def measured(plan: BenchPlan, opts: Options, notes: list[str], resume: bool = Fa
 
     ready = []
     for arch in plan.arches:
-        asked = lane_files.read(settings.REPO / plan.config[arch], opts.queue).kernel
+        asked = lane_files.read(plan.config[arch], opts.queue).kernel
         for way, kernel in plan.builds(arch):
             progress.phase(f"build of {kernel.name}{f', {way},' if way else ''} for {arch}")
             ready.append(prepare(info, plan, asked, kernel, way, progress))
 
     progress.phase("boots")
     jobs = all_jobs(plan, ready, find_tools(plan, ready, notes))
-    counted, code = run_jobs([job for job in jobs if job.spec.accel == "icount"], plan.jobs, progress, notes,
-                             resume)
-    real, worse = run_jobs([job for job in jobs if job.spec.accel != "icount"], 1, progress, notes, resume)
+    counted, code = run_jobs([job for job in jobs if job.spec.accel == "icount"], plan.jobs, progress,
+                             notes, resume)
+    real, worse = run_jobs([job for job in jobs if job.spec.accel != "icount"], 1, progress, notes,
+                           resume)
     found = [*counted, *real, *(point for item in ready if not item.way for point in memory(item))]
     progress.done(f"{len(found)} points")
     return Measurements(info, ready, found, notes, code or worse, progress)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, Self, Sequence
 
-from ..core import Exit, HarnessError, Queue, look_up, records, settings
+from ..core import Queue, look_up, records, require, settings
 from .points import FULL, Key, hold
 
 FOLDER = settings.REPO / "bench"
@@ -158,10 +158,10 @@ class BenchPlan:
     jobs: int
     preset: dict[str, Preset]
     cmdline: dict[str, str]      # by architecture
-    config: dict[str, str]       # by architecture: lane file
+    config: dict[str, Path]      # by architecture: lane file
     build: dict[str, dict[str, str]]      # name -> options that are added
     kernel: tuple[BenchKernel, ...]
-    source: dict[str, str]       # what steps name -> C file
+    source: dict[str, Path]      # what steps name -> C file
     guest: tuple[Guest, ...]
     target: dict[str, Target]
     names: Names
@@ -186,8 +186,7 @@ class BenchPlan:
                arches: Sequence[str] = (), boots: int | None = None, jobs: int | None = None) -> Self:
         """What a preset boots; of that, what is named, if anything is; so many boots, and at a time."""
         how = self.preset[preset]
-        if min(1 if boots is None else boots, 1 if jobs is None else jobs) < 1:
-            raise HarnessError(Exit.USAGE, "--boots and --jobs must be 1 or more.")
+        require(0 not in (boots, jobs), "--boots and --jobs must be 1 or more.")
         boots = boots or how.boots
         there = _picked("guest", [item for item in self.guest if preset in item.presets], guests)
         known = [arch for arch in dict.fromkeys(arch for item in there for arch in item.arches)
@@ -214,9 +213,8 @@ def read(queue: Queue, folder: Path = FOLDER) -> BenchPlan:
     """The plan in a folder; a wrong entry is a usage error that names it."""
     data = [queue.data(folder / name) for name in ("bench.toml", "report.toml")]
     plan = records.make(BenchPlan, data[0] | data[1], f"the files of {folder}")
-    if len(_named(plan.kernel)) < len(plan.kernel) or len(plan.ours) != 1:
-        raise HarnessError(Exit.USAGE, f"{folder}: the kernels must have names of their own, and one "
-                           "of them source = \"series\".")
+    require(len(_named(plan.kernel)) == len(plan.kernel) and len(plan.ours) == 1, f"{folder}: the "
+            "kernels must have names of their own, and one of them source = \"series\".")
     for place, known in REFERENCES.items():
         table, key = place.split(".")
         for owner, entry in _named(getattr(plan, table)).items():

@@ -10,7 +10,7 @@ import re
 from argparse import Namespace
 from pathlib import Path
 
-from ..core import Exit, HarnessError, proc, settings
+from ..core import Exit, HarnessError, proc, require, settings
 from ..core.files import new_folder
 from ..core.report import text_table
 from ..fetch import Options
@@ -152,8 +152,6 @@ def sum_up(paths: list[Path]) -> int:
     except OSError as error:
         raise HarnessError(Exit.USAGE, f"{error.filename} cannot be read: {error.strerror}.") from None
     found, wrong = cyclictest.rounds(text)
-    if not found and not wrong:
-        raise HarnessError(Exit.USAGE, "there is no output of bench/rt.c in "
-                           f"{', '.join(map(str, paths))}.")
+    require(found or wrong, f"there is no output of bench/rt.c in {', '.join(map(str, paths))}.")
     print("\n".join([cyclictest.table(found), *(f"not to be used: {reason}" for reason in wrong)]))
     return Exit.TEST if wrong else Exit.OK

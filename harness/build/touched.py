@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..core import Exit, HarnessError, Queue, proc, records, settings
+from ..core import Exit, Queue, proc, records, require, settings
 from . import single_objects
 from .arches import Arch
 
@@ -45,15 +45,12 @@ def functions(queue: Queue, out: Path, arch: Arch, src: Path, files: list[str]) 
             continue
         path = out / built_as.get(file, file[:-2] + ".o")
         if file in asked.not_built:
-            if path.exists():
-                raise HarnessError(Exit.CONFIG, f"{path} exists, so {file} must go from not_built "
-                                   "in the queue's objects.toml.")
+            require(not path.exists(), f"{path} exists, so {file} must go from not_built in the queue's "
+                    "objects.toml.", Exit.CONFIG)
             continue
-        if not path.exists():
-            raise HarnessError(Exit.CONFIG, f"there is no {path}, so no data race in {file} would "
-                               "count. Name its object under [built_as] of the queue's "
-                               "objects.toml, switch it on in the lane's [config], or list it "
-                               "under not_built there.")
+        require(path.exists(), f"there is no {path}, so no data race in {file} would count. Name its "
+                "object under [built_as] of the queue's objects.toml, switch it on in the lane's "
+                "[config], or list it under not_built there.", Exit.CONFIG)
         listed = proc.run([f"{arch.cross}nm", path], step=f"nm {path.name}",
                           limit=settings.limit("tool"), code=Exit.BUILD)
         found = {plain(name) for name in
@@ -62,8 +59,7 @@ def functions(queue: Queue, out: Path, arch: Arch, src: Path, files: list[str]) 
             found &= set(asked.partly[file])
         elif file in built_as:              # other sources are in there, too
             found = defined((src / file).read_text("utf-8"), found)
-        if not found:
-            raise HarnessError(Exit.CONFIG, f"{path} has no function of {file}, so no data race in "
-                               "it would count.")
+        require(found, f"{path} has no function of {file}, so no data race in it would count.",
+                Exit.CONFIG)
         names |= found
     return sorted(names)

@@ -14,7 +14,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..core import Exit, HarnessError, queues
+from ..core import Exit, queues, require
 from ..guest import qemu
 from . import kcsan, ktap, runs, splats, torture
 from .runs import Run, Suite
@@ -195,8 +195,7 @@ def judge_folder(folder: Path) -> Verdict:
     """Judges the run in a folder and writes its verdict.json."""
     run = runs.load(folder)
     console, ended = folder / "console.log", folder / "exit"
-    if not console.is_file():
-        raise HarnessError(Exit.USAGE, f"{folder} is no run folder: it has no {console.name}.")
+    require(console.is_file(), f"{folder} is no run folder: it has no {console.name}.")
     verdict = judge(console.read_text(errors="replace"),
                     ended.read_text().strip() if ended.exists() else "", run)
     record = {**dataclasses.asdict(run), **dataclasses.asdict(verdict), "code": verdict.code.name}

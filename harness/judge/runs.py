@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from ..core import Exit, HarnessError, records
+from ..core import Exit, HarnessError, records, require
 from .ktap import Suite
 from .torture import Wanted
 
@@ -49,12 +49,9 @@ def read(data: Any) -> Run:
 
 
 def load(folder: Path) -> Run:
-    path = folder / FILE
+    path, below = folder / FILE, "give one below build/*/runs/ or build/*/bench/."
+    require(path.is_file(), f"{folder} is no run folder (it has no {FILE}); {below}")
     try:
-        if path.is_file():
-            return read(json.loads(path.read_text()))
-        error = f"it has no {FILE}"
-    except (ValueError, AttributeError, HarnessError) as wrong:
-        error = str(wrong)
-    raise HarnessError(Exit.USAGE, f"{folder} is no run folder ({error}); give one below "
-                       "build/*/runs/ or build/*/bench/.")
+        return read(json.loads(path.read_text()))
+    except (ValueError, AttributeError, HarnessError) as error:
+        raise HarnessError(Exit.USAGE, f"{folder} is no run folder ({error}); {below}") from None

@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..core import Exit, HarnessError, Queue, records, settings
+from ..core import Exit, Queue, records, require, settings
 from . import ktap
 
 SCRIPT = "tools/testing/selftests/rcutorture/bin/console-badness.sh"
@@ -72,15 +72,14 @@ def excused(lines: list[str], queue: Queue) -> list[tuple[str, set[int]]]:
 
 def badness(tree: Path, queue: Queue) -> list[str]:
     found = re.search(r"^grep -E '(.+?)'", (tree / SCRIPT).read_text("utf-8"), re.M)
-    if not found:
-        raise HarnessError(Exit.TEST, f"no grep -E was found in {SCRIPT}; harness/judge/splats.py has to "
-                           "learn how it looks for reports now.")
+    require(found, f"no grep -E was found in {SCRIPT}; harness/judge/splats.py has to learn how it looks "
+            "for reports now.", Exit.TEST)
     missed = []
     for item in re.split(r"(?<!\\)\|", found[1]):
         # The shortest line that such a regex, which has no more than .* and \ in it, matches.
         line = re.sub(r"\\(.)", r"\1", item.replace(".*", " "))
-        if not re.search(item, line):
-            raise HarnessError(Exit.TEST, f"harness/judge/splats.py cannot make a line for {item!r}.")
+        require(re.search(item, line), f"harness/judge/splats.py cannot make a line for {item!r}.",
+                Exit.TEST)
         if splat(line) is None:
             missed.append(item)
     listed = {item["text"]: item["reason"]

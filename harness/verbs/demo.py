@@ -12,8 +12,8 @@ presets = ["demo"] in bench/bench.toml.
 
 from argparse import Namespace
 
-from ..bench import boots, plans, results
 from ..fetch import Options
+from ..bench import boots, plans, results
 
 
 def main(parsed: Namespace, opts: Options) -> int:

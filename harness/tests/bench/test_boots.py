@@ -12,7 +12,6 @@ from harness.build import arches
 from harness.guest import qemu
 from harness.judge import judge
 from harness.lanes import lane_files
-from harness.core import settings
 from harness.bench import boots, points
 from harness.tests.bench.samples import BOOT, CONSOLE, FULL, PLAN, error
 from harness.tests.fixture import QUEUE
@@ -55,7 +54,7 @@ class JobsTest(unittest.TestCase):
         self.assertFalse(any("{" in step for job in jobs for step in job.run.facts["steps"]))
 
     def test_what_is_built(self):
-        asked = lane_files.read(settings.REPO / PLAN.config["x86_64"], QUEUE).kernel
+        asked = lane_files.read(PLAN.config["x86_64"], QUEUE).kernel
         build = mock.Mock()
         with mock.patch.object(boots.kernel_build, "build", build), \
                 mock.patch.object(boots.kernel_build, "module"), \
@@ -65,8 +64,8 @@ class JobsTest(unittest.TestCase):
                                      mock.Mock())
         plain, traced = (call.args[0] for call in build.call_args_list)
         self.assertEqual((plain.name, traced.name), ("demo-base", "demo-tracer-base"))
-        self.assertEqual(dict(plain.options), dict(asked.options))
-        self.assertEqual(dict(traced.options)["PREEMPT_TRACER"], "y")
+        self.assertEqual(plain.options, asked.options)
+        self.assertEqual(traced.options["PREEMPT_TRACER"], "y")
         self.assertEqual(set(made.files), {"clock", "hold", "preemptoff"})
 
     def test_percpu(self):

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from harness.core.errors import Exit
 from harness.bench import points, summary
-from harness.tests.fixture import verb
 from harness.tests.bench.samples import BOOT, CONSOLE, FULL, GOOD, PLAN, made
+from harness.tests.fixture import verb
 
 KERNELS = [replace(item, label=f"Linux {item.name}", origin="a package") for item in FULL.kernel]
 
@@ -139,8 +139,7 @@ class CompareTest(unittest.TestCase):
                                       ("ba", Exit.OK, "0 of 11 figures")):
                 printed = io.StringIO()
                 with contextlib.redirect_stdout(printed):
-                    self.assertEqual(verb("bench", "--compare", *(f"{name}/{folder}"
-                                                                   for folder in pair)), code)
+                    self.assertEqual(verb("bench", "--compare", *(f"{name}/{folder}" for folder in pair)), code)
                 self.assertIn(words, printed.getvalue())
 
 

@@ -1,12 +1,12 @@
-"""initramfs.py: programs of packages, and the libraries that come with them."""
+"""initramfs.debian_programs(): programs of packages, and the libraries that come with them."""
 
 import tempfile
 import unittest
 from pathlib import Path
 from unittest import mock
 
-from harness.build import arches
 from harness.core.errors import Exit, HarnessError
+from harness.build import arches
 from harness.guest import initramfs
 
 
