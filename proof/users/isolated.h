@@ -51,7 +51,7 @@ static long ipis(int cpu)
 		}
 	}
 	if (!file)
-		give_up(path);
+		finish(path);
 	fclose(file);
 	return sum;
 }
@@ -122,7 +122,7 @@ static void isolated(const char *name)
 	errno = EINVAL;
 	if (isolated_cpu <= PARTNER_CPU || bind_task(0, CALLER_CPU) ||
 	    syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0))
-		give_up("the isolated CPU");
+		finish("the isolated CPU");
 	computing = true;
 	for (i = 0; i < sizeof(operations) / sizeof(operations[0]); i++) {
 		long before, got;
@@ -130,8 +130,7 @@ static void isolated(const char *name)
 
 		computing = true;
 		/* A process of its own keeps the isolated CPU busy, or a thread of this one does. */
-		fflush(stdout);
-		busy = operations[i].where == ISOLATED ? 0 : fork();
+		busy = operations[i].where == ISOLATED ? 0 : new_process();
 		if (!busy && operations[i].where == PARTNER) {
 			compute_on((void *)(intptr_t)isolated_cpu);
 			_exit(0);
@@ -155,14 +154,14 @@ static void isolated(const char *name)
 			kill(busy, SIGKILL);
 			waitpid(busy, NULL, 0);
 		}
-		told(name, operations[i].name, got);
+		figure("isolated", "operation=%s,times=%d,ipis=%ld", operations[i].name, OPERATIONS, got);
 		if (got != (long)operations[i].expected * OPERATIONS)
 			wrong("%s: %ld IPIs, not %u", operations[i].name, got,
 			      operations[i].expected * OPERATIONS);
 	}
 	look();
-	result(name, !trouble[0] && !total.lost && !total.twice && !total.wrong, "%s",
-	       trouble[0] ? trouble : "as many as requests to the isolated CPU");
+	verdict("users", name, !trouble[0] && !total.lost && !total.twice && !total.wrong, "%s",
+		trouble[0] ? trouble : "as many as requests to the isolated CPU");
 }
 
 #endif

@@ -34,7 +34,7 @@ static void load_next_kernel(unsigned int boot, unsigned long flags)
 	get("/proc/cmdline", now, sizeof(now));
 	snprintf(line, sizeof(line), "users.boot=%u %.4000s", boot, now);
 	if (syscall(SYS_kexec_file_load, kernel, initrd, strlen(line) + 1, line, flags))
-		give_up("kexec_file_load");
+		finish("kexec_file_load");
 	close(kernel);
 	close(initrd);
 }
@@ -77,7 +77,7 @@ static void make_scene(int holders)
 	int i;
 
 	if (bind_task(0, 0))
-		give_up("CPU 0");
+		finish("CPU 0");
 	for (i = 0; i < holders; i++) {
 		held = false;
 		pthread_create(&thread, NULL, long_holder, (void *)(intptr_t)cpu_ids[3 - i]);
@@ -94,7 +94,7 @@ static void make_scene(int holders)
 		relax();
 	if (shared->failed) {
 		errno = shared->failed;
-		give_up("a CPU that is held, or a waiter");
+		finish("a CPU that is held, or a waiter");
 	}
 }
 
@@ -103,7 +103,7 @@ static void __attribute__((noreturn)) crash(void)
 	/* What was said is passed on by init, which may have to move to this CPU. */
 	pause_ms(100);
 	put("/proc/sysrq-trigger", "c");
-	give_up("sysrq");
+	finish("sysrq");
 }
 
 static void end_of_kernels(const char *name)
@@ -117,16 +117,16 @@ static void end_of_kernels(const char *name)
 		load_next_kernel(2, 0);
 		make_scene(1);
 		reboot(LINUX_REBOOT_CMD_KEXEC);
-		give_up("kexec");
+		finish("kexec");
 	case 2:
-		result("kexec", true, "another kernel runs");
+		verdict("users", "kexec", true, "another kernel runs");
 		load_next_kernel(3, KEXEC_FILE_ON_CRASH);
 		make_scene(1);
 		crash();
 	default:
 		core = open("/proc/vmcore", O_RDONLY | O_CLOEXEC);
-		result("kdump", read(core, magic, 4) == 4 && !memcmp(magic, "\177ELF", 4),
-		       "a crash kernel runs, and has the memory of the one before");
+		verdict("users", "kdump", read(core, magic, 4) == 4 && !memcmp(magic, "\177ELF", 4),
+			"a crash kernel runs, and has the memory of the one before");
 		close(core);
 	}
 }
@@ -135,7 +135,7 @@ static void end_of_kernels(const char *name)
 static void end_by_panic(const char *name)
 {
 	make_scene(2);
-	result(name, !shared->returned, "two CPUs are held, a caller is preempted");
+	verdict("users", name, !shared->returned, "two CPUs are held, a caller is preempted");
 	printf("1..%d\n", verdicts);
 	crash();
 }

@@ -16,6 +16,7 @@
 #include <stdatomic.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -43,7 +44,7 @@ static struct shared {
 	_Atomic int failed;		/* errno of a thread that could not */
 	_Atomic int threads[KINDS][THREADS];	/* thread ids */
 	_Atomic uint64_t unmapped, barriers, preempted, holds;
-	_Atomic bool go, calls, returned;	/* of a waiter, see starved.h */
+	_Atomic bool calls, returned;	/* of a waiter, see starved.h */
 } *shared;
 
 static pid_t processes[KINDS];
@@ -249,14 +250,31 @@ static void make_cgroups(void)
 
 	mkdir(CGROUPS, 0755);
 	if (mount("cgroup2", CGROUPS, "cgroup2", 0, NULL) && errno != EBUSY)
-		give_up("cgroup2");
+		finish("cgroup2");
 	if (put(CGROUPS "/cgroup.subtree_control", "+cpu +cpuset"))
-		give_up("the controllers of cgroup2");
+		finish("the controllers of cgroup2");
 	for (kind = 0; kind < KINDS; kind++) {
 		snprintf(path, sizeof(path), CGROUPS "/%s", kind_names[kind]);
 		if (mkdir(path, 0755) && errno != EEXIST)
-			give_up(path);
+			finish(path);
 	}
+	/* Between groups, only this counts. */
+	if (put(CGROUPS "/idle/cpu.idle", "1"))
+		finish("cpu.idle");
+}
+
+/* As fork(): it has nothing to print, and ends with this one. */
+static pid_t new_process(void)
+{
+	pid_t child;
+
+	fflush(stdout);
+	child = fork();
+	if (child < 0)
+		finish("fork");
+	if (!child && prctl(PR_SET_PDEATHSIG, SIGKILL))
+		_exit(1);
+	return child;
 }
 
 static void start(uint32_t kinds)
@@ -269,15 +287,12 @@ static void start(uint32_t kinds)
 	shared->failed = 0;
 	shared->unmapped = shared->barriers = shared->preempted = shared->holds = 0;
 	if (set_quota(PERIOD_US))
-		give_up("cpu.max");
+		finish("cpu.max");
 	for (kind = 0; kind < KINDS; kind++) {
 		if (!(kinds & A(kind)))
 			continue;
 		expected += kind == HOG ? cpus : kind == TROUBLE ? 2 : THREADS;
-		fflush(stdout);
-		processes[kind] = fork();
-		if (processes[kind] < 0)
-			give_up("fork");
+		processes[kind] = new_process();
 		if (!processes[kind]) {
 			if (run_anywhere() || join_cgroup(kind))
 				cannot();
@@ -302,7 +317,7 @@ static void stop(void)
 	memset(processes, 0, sizeof(processes));
 	if (shared->failed) {
 		errno = shared->failed;
-		give_up("a thread that makes calls");
+		finish("a thread that makes calls");
 	}
 }
 
@@ -316,7 +331,7 @@ static struct storm_counts look(void)
 	size_t i;
 
 	if (ioctl(storm_fd, STORM_COUNTS, &counts))
-		give_up("STORM_COUNTS");
+		finish("STORM_COUNTS");
 	longest = total.longest_ns > counts.longest_ns ? total.longest_ns : counts.longest_ns;
 	for (i = 0; i < sizeof(counts) / sizeof(*more); i++)
 		sum[i] += more[i];

@@ -96,7 +96,7 @@ static void read_hotplug_steps(void)
 		if (sscanf(line, " %d:", &hotplug_steps[hotplug_step_count]) == 1)
 			hotplug_step_count++;
 	if (!file || !hotplug_step_count)
-		give_up("hotplug/states");
+		finish("hotplug/states");
 	fclose(file);
 }
 

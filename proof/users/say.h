@@ -1,25 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What the parts of users.c share: verdicts, figures, small files. */
+/* What the parts of users.c share: small files, numbers. */
 #ifndef SAY_H
 #define SAY_H
 
 #include "../../harness/guest/program.h"
 
 #define MS 1000000ULL
-
-#define result(name, ok, ...) verdict("users", name, ok, __VA_ARGS__)
-
-/* A figure of a step, whose name says the unit if that is no count of what it names. */
-static void told(const char *step, const char *what, uint64_t value)
-{
-	figure(step, "%s=%llu", what, (unsigned long long)value);
-}
-
-/* What is missing is no fault of the kernel: the test says what it is, and gives up. */
-static void __attribute__((noreturn)) give_up(const char *step)
-{
-	finish(step);
-}
+#define US(ns) ((unsigned long long)(ns) / 1000)	/* for printf() */
+#define N(number) ((unsigned long long)(number))
 
 /* Writes a line to a file: 0, or -1 and errno. */
 static int put(const char *path, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -44,75 +44,87 @@ static void *starver(void *unused)
 	return NULL;
 }
 
-/* In a process of its own, as that is what is in a cgroup. */
-static void waiter(enum kind kind, uint32_t how)
+/* In a process of its own, as that is what is in a cgroup. It begins when it can read. */
+static void waiter(enum kind kind, uint32_t how, int begin)
 {
+	char byte;
+
 	/* A deadline task may not be bound; it stays on the CPU where it is. */
 	if (bind_task(0, FROM_CPU) || join_cgroup(kind) ||
-	    (kind == DEADLINE && run_anywhere()) ||
-	    become_kind(kind, STARVED_PERIOD_US)) {
+	    (kind == DEADLINE && run_anywhere()) || become_kind(kind, STARVED_PERIOD_US)) {
 		cannot();
 		return;
 	}
 	shared->ready = 1;
-	while (!shared->go)
-		usleep(300);
+	if (read(begin, &byte, 1) != 1)
+		return;
 	shared->calls = true;
 	make_calls(how, 1, HELD_CPU);
 	shared->returned = true;
+}
+
+static void wait_for(_Atomic bool *flag)
+{
+	while (!*flag && !shared->failed)
+		usleep(200);
 }
 
 /* Returns how long the offline took; *inside is whether the waiter was in its call to the end. */
 static uint64_t offline_behind(enum kind kind, uint32_t how, bool *inside)
 {
 	pthread_t holds, starves;
-	pid_t child;
+	int begin[2], i;
 	uint64_t took;
+	pid_t child;
 	long before;
-	int i;
 
 	shared->ready = 0;
 	shared->failed = 0;
-	shared->go = shared->calls = shared->returned = held = false;
+	shared->calls = shared->returned = held = false;
 	hogging = kind == IDLE;
-	if (set_quota(STARVED_PERIOD_US))
-		give_up("cpu.max");
-	fflush(stdout);
-	child = fork();
+	if (no_quota() || pipe(begin))
+		finish("a pipe");
+	child = new_process();
 	if (!child) {
 		if (how)
-			waiter(kind, how);
+			waiter(kind, how, begin[0]);
 		else
 			shared->ready = 1;
 		_exit(0);
 	}
 	while (!shared->ready && !shared->failed)
-		pause_ms(1);
-	pthread_create(&starves, NULL, starver, NULL);
-	pthread_create(&holds, NULL, holder, NULL);
-	while (!held && !shared->failed)
-		pause_ms(1);
-	shared->go = true;
-	while (how && !shared->calls && !shared->failed)
 		usleep(200);
+	pthread_create(&starves, NULL, starver, NULL);
+	/* The waiter sleeps, so the period and the time that it may run begin here. */
+	if (set_quota(STARVED_PERIOD_US))
+		finish("cpu.max");
 	before = throttled();
-	usleep(1000);
-	if (kind != DEADLINE)
-		bind_task(child, TO_CPU);
-	/* Ten ticks: what uses up its time is throttled by the next one. */
-	for (i = 0; i < 10 && !(kind == QUOTA && throttled() > before); i++)
+	pthread_create(&holds, NULL, holder, NULL);
+	wait_for(&held);
+	if (how) {
+		if (write(begin[1], "", 1) != 1)
+			finish("write");
+		wait_for(&shared->calls);
+		usleep(1000);
+		if (kind != DEADLINE)
+			bind_task(child, TO_CPU);
+	}
+	/* Three ticks: what uses up its time is throttled by the next one. */
+	for (i = 0; i < 3 || (kind == QUOTA && how && i < 10 && throttled() == before); i++)
 		pause_ms(4);
 	took = timed_offline(FROM_CPU);
-	*inside = !shared->returned;
+	*inside = how && !shared->returned;
 	back_online(FROM_CPU);
 	hogging = false;
 	no_quota();
 	pthread_join(holds, NULL);
 	pthread_join(starves, NULL);
 	waitpid(child, NULL, 0);
+	close(begin[0]);
+	close(begin[1]);
 	if (shared->failed) {
 		errno = shared->failed;
-		give_up("a task that waits, holds or starves");
+		finish("a task that waits, holds or starves");
 	}
 	return took;
 }
@@ -146,16 +158,14 @@ static void offline_behind_starved(const char *name, enum kind kind)
 	struct behind locked = repeat_behind(kind, how | STORM_LOCKED);
 	uint64_t limit = alone.most + MARGIN_MS * MS;
 
-	told(name, "offline_alone_us", alone.most / 1000);
-	told(name, "offline_behind_us", behind.most / 1000);
-	told(name, "offline_control_us", locked.least / 1000);
-	told(name, "waiters_inside", behind.inside);
+	figure("offline_behind", "step=%s,alone_us=%llu,behind_us=%llu,control_us=%llu,inside=%u",
+	       name, US(alone.most), US(behind.most), US(locked.least), behind.inside);
 	look();
-	result(name, behind.inside && behind.most < limit && locked.least > limit && !trouble[0],
-	       "offline %llu us, alone %llu, control %llu; %u of %d waiters were inside%s%s",
-	       (unsigned long long)behind.most / 1000, (unsigned long long)alone.most / 1000,
-	       (unsigned long long)locked.least / 1000, behind.inside, REPEATS,
-	       trouble[0] ? "; " : "", trouble);
+	verdict("users", name,
+		behind.inside && behind.most < limit && locked.least > limit && !trouble[0],
+		"offline %llu us, alone %llu, control %llu; %u of %d waiters were inside%s%s",
+		US(behind.most), US(alone.most), US(locked.least), behind.inside, REPEATS,
+		trouble[0] ? "; " : "", trouble);
 }
 
 #endif

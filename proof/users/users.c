@@ -7,8 +7,7 @@
  *        steps=PATTERN,...    which of the steps below (all)
  *        seconds=60           of the step everything
  *        swap=2:5             meanwhile the first of these CPUs is offline, and the second online
- * Out: verdicts and figures on standard output, as program.h says: a case for each step, and a
- *      table for each, of counts and of times (us).
+ * Out: KTAP, see program.h; figures of each step.
  *
  * Each request of a call is counted where it is sent and where it runs (storm.c). A step passes if
  * none was lost, none ran twice or on a wrong CPU, enough calls were made, and what the step does
@@ -37,32 +36,33 @@ static void after_quota(const char *name)
 {
 	long times = throttled();
 
-	told(name, "throttled", times);
+	figure("throttled", "step=%s,times=%ld", name, times);
 	if (times < 10)
 		wrong("the group was throttled %ld times", times);
 }
 
 static void after_fail(const char *name)
 {
-	told(name, "steps", hotplug_step_count);
-	told(name, "failed_up", failed_up);
-	told(name, "failed_down", failed_down);
-	told(name, "refused", refused);
+	(void)name;
+	figure("failed", "steps=%d,failed_up=%u,failed_down=%u,refused=%u", hotplug_step_count,
+	       failed_up, failed_down, refused);
 	if (failed_up < 30 || failed_down < 10)
 		wrong("%u steps failed up and %u down", failed_up, failed_down);
 }
 
 static void after_sleep(const char *name)
 {
-	told(name, "sleeps", sleeps);
+	figure("sleeps", "step=%s,times=%u", name, sleeps);
 }
 
 static void after_models(const char *name)
 {
 	int i;
 
+	(void)name;
 	for (i = 0; i < 3; i++) {
-		told(name, models[i], preempted_in[i]);
+		figure("models", "model=%s,preempted_calls=%llu", models[i],
+		       N(preempted_in[i]));
 		if (!preempted_in[i])
 			wrong("with preempt=%s no call was preempted", models[i]);
 	}
@@ -71,8 +71,8 @@ static void after_models(const char *name)
 
 static void after_tracing(const char *name)
 {
-	told(name, "probes", probe_hits);
-	told(name, "bpf", bpf_runs);
+	(void)name;
+	figure("tracing", "probe_hits=%u,bpf_runs=%u", probe_hits, bpf_runs);
 	if (!probe_hits || !bpf_runs)
 		wrong("%u probes and %u bpf programs ran", probe_hits, bpf_runs);
 }
@@ -139,38 +139,28 @@ static void run_step(const struct step *step)
 	begin();
 	start(step->kinds);
 	if (ioctl(storm_fd, STORM_THREADS, step->threads))
-		give_up("STORM_THREADS");
+		finish("STORM_THREADS");
 	run_rounds(step);
 	if (step->more)
 		step->more(step->name);
 	stop();
 	if (ioctl(storm_fd, STORM_THREADS, 0))
-		give_up("STORM_THREADS");
+		finish("STORM_THREADS");
 	look();
-	told(step->name, "calls", total.calls);
-	told(step->name, "requests", total.sent);
-	told(step->name, "unsure", total.unsure);
-	told(step->name, "preempted", total.preempted);
-	told(step->name, "migrated", total.migrated);
-	told(step->name, "longest_us", total.longest_ns / 1000);
-	told(step->name, "unmapped", shared->unmapped);
-	told(step->name, "barriers", shared->barriers);
-	if (offlines) {
-		qsort(offline_ns, offlines, sizeof(offline_ns[0]), by_size);
-		told(step->name, "offlines", offlines);
-		told(step->name, "offline_median_us", offline_ns[offlines / 2] / 1000);
-		told(step->name, "offline_most_us", offline_ns[offlines - 1] / 1000);
-		if (offline_ns[offlines - 1] > step->offline_ms * MS)
-			wrong("an offline took more than %u ms", step->offline_ms);
-	}
+	qsort(offline_ns, offlines, sizeof(offline_ns[0]), by_size);
+	if (offlines && offline_ns[offlines - 1] > step->offline_ms * MS)
+		wrong("an offline took more than %u ms", step->offline_ms);
+	figure("calls", "step=%s,calls=%llu,requests=%llu,unsure=%llu,preempted=%llu,migrated=%llu,longest_us=%llu,unmapped=%llu,barriers=%llu,offlines=%d,offline_median_us=%llu,offline_most_us=%llu",
+	       step->name, N(total.calls), N(total.sent), N(total.unsure), N(total.preempted),
+	       N(total.migrated), US(total.longest_ns), N(shared->unmapped), N(shared->barriers),
+	       offlines, offlines ? US(offline_ns[offlines / 2]) : 0,
+	       offlines ? US(offline_ns[offlines - 1]) : 0);
 	good = !total.lost && !total.twice && !total.wrong && total.calls >= step->least_calls &&
 	       total.run + total.unsure == total.sent && !trouble[0];
-	result(step->name, good,
-	       "%llu calls (%u wanted), %llu requests, %llu ran, %llu lost, %llu twice, %llu on a wrong CPU%s%s",
-	       (unsigned long long)total.calls, step->least_calls, (unsigned long long)total.sent,
-	       (unsigned long long)total.run, (unsigned long long)total.lost,
-	       (unsigned long long)total.twice, (unsigned long long)total.wrong,
-	       trouble[0] ? "; " : "", trouble);
+	verdict("users", step->name, good,
+		"%llu calls (%u wanted), %llu requests, %llu ran, %llu lost, %llu twice, %llu on a wrong CPU%s%s",
+		N(total.calls), step->least_calls, N(total.sent), N(total.run), N(total.lost),
+		N(total.twice), N(total.wrong), trouble[0] ? "; " : "", trouble);
 }
 
 /* What is lost, or runs twice, is seen. */
@@ -179,8 +169,8 @@ static void control(const char *name)
 	make_calls(STORM_EACH | STORM_WAIT | STORM_LOSE, 1, 1);
 	make_calls(STORM_EACH | STORM_WAIT | STORM_REPEAT, 1, 1);
 	look();
-	result(name, total.lost == 1 && total.twice == 1, "%llu lost, %llu twice, of one each",
-	       (unsigned long long)total.lost, (unsigned long long)total.twice);
+	verdict("users", name, total.lost == 1 && total.twice == 1,
+		"%llu lost, %llu twice, of one each", N(total.lost), N(total.twice));
 }
 
 static void offline_quota(const char *name)
@@ -227,7 +217,7 @@ static void find_cpus(void)
 static void swap_cpus(int out, int in)
 {
 	if (cpu_online(in, 1) || cpu_online(out, 0))
-		give_up("swap");
+		finish("swap");
 }
 
 int main(int argc, char **argv)
@@ -240,8 +230,8 @@ int main(int argc, char **argv)
 	int out = 0, in = 0;
 	size_t i;
 
+	/* Another kernel goes on with what the one before has begun: the second has no verdict yet. */
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	/* Another kernel goes on with what the one before has begun: the first one has no verdict. */
 	if (this_boot() == 1)
 		begin_verdicts();
 	else
@@ -257,10 +247,10 @@ int main(int argc, char **argv)
 	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
 		      -1, 0);
 	if (storm_fd < 0 || hold_fd < 0 || shared == MAP_FAILED)
-		give_up("/dev/storm, /dev/hold");
+		finish("/dev/storm, /dev/hold");
 	if (cpus < 4) {
 		errno = ENODEV;
-		give_up("fewer than 4 CPUs");
+		finish("fewer than 4 CPUs");
 	}
 	mount("tracefs", TRACING, "tracefs", 0, NULL);
 	make_cgroups();
