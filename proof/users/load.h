@@ -50,6 +50,7 @@ static struct shared {
 static pid_t processes[KINDS];
 static int storm_fd, hold_fd, cpus;
 static int cpu_ids[64];			/* of the CPUs that are online at first: that many */
+static char cpu_list[256];		/* the same, for a cpuset */
 
 static bool stopping(enum kind kind)
 {

@@ -389,8 +389,7 @@ static void move_threads(void)
 	pause_ms(10);
 	if (only)
 		timed_offline(only);
-	/* All that there are. */
-	if (put(path, "\n"))
+	if (put(path, "%s", cpu_list))
 		wrong("%s: %s", path, strerror(errno));
 	if (only)
 		back_online(only);

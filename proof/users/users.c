@@ -203,15 +203,20 @@ static const struct {
 	{ "panic", end_by_panic, true },
 };
 
+/* Also those that are isolated, so it is not those where this may run. */
 static void find_cpus(void)
 {
-	cpu_set_t set;
-	int cpu;
+	char path[64], online[2];
+	int cpu, length = 0;
 
-	sched_getaffinity(0, sizeof(set), &set);
-	for (cpu = 0; cpu < 64; cpu++)
-		if (CPU_ISSET(cpu, &set))
-			cpu_ids[cpus++] = cpu;
+	for (cpu = 0; cpu < 64; cpu++) {
+		snprintf(path, sizeof(path), CPU_DIR "/cpu%d/online", cpu);
+		/* The first CPU cannot go, and has no such file. */
+		if (cpu && strcmp(get(path, online, sizeof(online)), "1"))
+			continue;
+		cpu_ids[cpus++] = cpu;
+		length += snprintf(cpu_list + length, sizeof(cpu_list) - length, "%d,", cpu);
+	}
 }
 
 static void swap_cpus(int out, int in)
