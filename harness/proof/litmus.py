@@ -59,7 +59,7 @@ def tests(known: Iterable[str]) -> list[str]:
     return sorted(name for name in known if not name.endswith(TWIN))
 
 
-def dangling(files: dict[str, Path], tree_: Path, instead: dict[str, str] = {}) -> list[str]:
+def dangling(files: dict[str, Path], tree_: Path, instead: dict[str, str]) -> list[str]:
     """Complaints: twins that do not fit, and what is modelled and not in the kernel tree."""
     texts = {name: path.read_text("utf-8") for name, path in files.items()}
     complaints = [] if files else ["there is no litmus test"]
@@ -129,8 +129,9 @@ def parts(opts: Options, progress: Progress) -> list[Part]:
     """Runs everything; raises if there is no kernel tree."""
     info, start = tree.ensure_tree(opts, progress), time.monotonic()
     known = files(opts.queue)
-    made = [report.judged("litmus names", dangling(known, info.path), f"{len(tests(known))} tests, each "
-                          "with a twin; the kernel has what they model", start)]
+    made = [report.judged("litmus names", dangling(known, info.path, instead(info.queue)),
+                          f"{len(tests(known))} tests, each with a twin; the kernel has what they "
+                          "model", start)]
     progress.tick("herd7")
     try:
         tool = herd7.ensure()

@@ -124,7 +124,7 @@ class Names(unittest.TestCase):
         return {path.stem: path for path in self.folder.glob("*.litmus")}
 
     def found(self) -> str:
-        return "\n".join(litmus.dangling(self.files(), self.tree))
+        return "\n".join(litmus.dangling(self.files(), self.tree, {}))
 
     def test_all_is_well(self) -> None:
         self.assertEqual(self.found(), "")
