@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Iterator, Sequence
 
-from ..core import Exit, HarnessError, Progress, Queue, parallel, proc, settings
+from ..core import Exit, HarnessError, Progress, Queue, parallel, proc, queues, settings
 from ..fetch import Options, host_packages, linux_source
 from ..queue import TreeInfo, series, tree
 from ..build import kernel_build
@@ -98,8 +98,10 @@ def left_out(what: str, notes: list[str]) -> Iterator[None]:
         notes.append(f"{what}: {error.message}")
 
 
-def find(kernel: BenchKernel, info: TreeInfo) -> BenchKernel:
+def find(kernel: BenchKernel, info: TreeInfo, progress: Progress) -> BenchKernel:
     """The kernel with its source tree, what that was made from, and a name for people."""
+    if kernel.queue:
+        info = tree.ensure_tree(Options(queues.load(kernel.queue)), progress)
     if kernel.source == "package":
         peer = linux_source.peer(kernel.version, kernel.package, kernel.suites)
         return replace(kernel, label=peer.kernel_version, origin=f"{peer.source}, {peer.checksum}",
@@ -277,7 +279,7 @@ def measured(plan: BenchPlan, opts: Options, notes: list[str], resume: bool = Fa
     for kernel in plan.kernel:
         progress.tick(f"source of {kernel.name}")
         with left_out(f"{kernel.name} could not be had and is left out", notes):
-            kernels.append(find(kernel, info))
+            kernels.append(find(kernel, info, progress))
     plan = replace(plan, kernel=tuple(kernels))
     notes += lacking(plan)
     progress.done("; ".join([*(kernel.label for kernel in kernels), *notes]))

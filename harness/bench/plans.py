@@ -34,6 +34,7 @@ class BenchKernel:
     source: Literal["base", "series", "package"]
     many_pinned: int         # what smp_call_function_many() demands of its caller
     before: str = ""         # name of the kernel that its overhead is over
+    queue: str = ""          # of base and series, if it is another one than that of the plan
     version: str = ""        # of a package: "7.3"
     package: str = ""
     suites: tuple[str, ...] = ()
@@ -180,7 +181,7 @@ class BenchPlan:
     @property
     def ours(self) -> list[str]:
         """The kernel with the series, if it is among them."""
-        return [item.name for item in self.kernel if item.source == "series"]
+        return [item.name for item in self.kernel if item.source == "series" and not item.queue]
 
     def chosen(self, preset: str, guests: Sequence[str] = (), kernels: Sequence[str] = (),
                arches: Sequence[str] = (), boots: int | None = None, jobs: int | None = None) -> Self:
@@ -214,7 +215,7 @@ def read(queue: Queue, folder: Path = FOLDER) -> BenchPlan:
     data = [queue.data(folder / name) for name in ("bench.toml", "report.toml")]
     plan = records.make(BenchPlan, data[0] | data[1], f"the files of {folder}")
     require(len(_named(plan.kernel)) == len(plan.kernel) and len(plan.ours) == 1, f"{folder}: the "
-            "kernels must have names of their own, and one of them source = \"series\".")
+            "kernels must have names of their own, and one of them source = \"series\" and no queue.")
     for place, known in REFERENCES.items():
         table, key = place.split(".")
         for owner, entry in _named(getattr(plan, table)).items():

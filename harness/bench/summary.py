@@ -77,7 +77,9 @@ def verdict(target: Target, names: Names, stats: Stats, keys: list[Key]) -> Verd
 def targets(plan: BenchPlan, stats: Stats, arch: str) -> list[Verdict]:
     """Each target for one architecture; of what its guests do not measure there is none."""
     kernels = {kernel.name for kernel in plan.kernel}
-    guests = [guest.name for guest in plan.guest if arch in guest.arches]
+    ours = [kernel for kernel in plan.kernel if kernel.name in plan.ours]
+    guests = [guest.name for guest in plan.guest
+              if any(guest.wants(arch, guest.build, kernel) for kernel in ours)]
     found = []
     for target in plan.target.values():
         keys = [key for key in stats
