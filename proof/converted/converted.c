@@ -194,6 +194,8 @@ static struct {
 #ifndef __x86_64__
 /* A place for one page, and what a thread on CPU 2 finds there. */
 
+#define PLACES 64
+
 static volatile uint32_t *page;
 static size_t page_size;
 static sigjmp_buf fault;
@@ -221,12 +223,28 @@ static bool accessible(bool write)
 	return true;
 }
 
-static void page_map(void)
+/*
+ * A page where there was none for long: the next operation does not meet the translation that a
+ * flush has left. What is mapped around it keeps the page table.
+ */
+static void new_page(int prot)
 {
-	page = mmap(NULL, page_size, PROT_READ | PROT_WRITE | PROT_EXEC,
-		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	static char *places;
+	static unsigned int used;
+
+	if (!places)
+		places = mmap(NULL, PLACES * page_size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (places == MAP_FAILED)
+		finish("mmap");
+	page = mmap(places + used++ % PLACES * page_size, page_size, prot,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
 	if (page == MAP_FAILED)
 		finish("mmap");
+}
+
+static void page_map(void)
+{
+	new_page(PROT_READ | PROT_WRITE | PROT_EXEC);
 	page[0] = 1;
 }
 
@@ -546,9 +564,7 @@ static void lone_map(void)
 
 static void cow_map(void)
 {
-	page = mmap(NULL, page_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (page == MAP_FAILED)
-		finish("mmap");
+	new_page(PROT_READ | PROT_WRITE);
 	(void)page[0];
 }
 
@@ -757,9 +773,10 @@ static const char *operate(const struct kase *kase, void (*armed_at)(uint64_t wa
 	op.returned = now_ns();
 	*to = sched_getcpu();
 	await(&holder.step, STEP_HELD);
-	trace_read();
+	/* At once: whatever else CPU 2 does may drop a translation that should not be there. */
 	holder.step = STEP_LOOK;
 	await(&holder.step, STEP_DONE);
+	trace_read();
 	if (kase->check)
 		wrong = kase->check();
 	return wrong ? wrong : holder.wrong;
