@@ -19,13 +19,9 @@ REFERENCES = {
 
 @dataclass(frozen=True)
 class Preset:
-    boots: int
+    boots: records.Count
     arches: tuple[str, ...] = ()
     kernels: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        if self.boots < 1:
-            raise ValueError("boots must be 1 or more")
 
 
 @dataclass(frozen=True)
@@ -156,7 +152,7 @@ def needed(steps: Sequence[str]) -> list[tuple[str, str]]:
 
 @dataclass(frozen=True)
 class BenchPlan:
-    jobs: int
+    jobs: records.Count
     preset: dict[str, Preset]
     cmdline: dict[str, str]      # by architecture
     config: dict[str, Path]      # by architecture: lane file
@@ -169,10 +165,6 @@ class BenchPlan:
     section: tuple[Section, ...]
     demo: str                    # text, with {...} for what was measured
     tools: Tools
-
-    def __post_init__(self) -> None:
-        if self.jobs < 1:
-            raise ValueError("jobs must be 1 or more")
 
     @property
     def most_boots(self) -> int:

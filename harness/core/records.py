@@ -16,6 +16,7 @@ from .errors import Exit, HarnessError, require
 
 T = typing.TypeVar("T")
 Text = typing.NewType("Text", str)      # one that must not be empty: a reason, a name
+Count = typing.NewType("Count", int)    # 1 or more
 
 
 def make(cls: type[T], table: dict[str, Any], where: str, **given: Any) -> T:
@@ -59,9 +60,10 @@ def value(hint: Any, item: Any, where: str) -> Any:
         return item
     if hint is float and type(item) is int:
         return float(item)
-    plain = str if hint in (Text, Path) or origin is re.Pattern else hint
+    plain = int if hint is Count else str if hint in (Text, Path) or origin is re.Pattern else hint
     require(type(item) is plain, f"{where} must be of type {plain.__name__}.")
     require(hint is not Text or item.strip(), f"{where} must not be empty.")
+    require(hint is not Count or item > 0, f"{where} must be 1 or more.")
     if hint is Path:
         require((settings.REPO / item).is_file(),
                 f"{where} names {item}, which is no file of this repository.")

@@ -12,7 +12,7 @@ from harness.core.errors import Exit, HarnessError
 @dataclass(frozen=True)
 class Part:
     name: str
-    size: int = 1
+    size: records.Count = 1
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,7 @@ class Records(unittest.TestCase):
                              ({"limit": 1, "words": [1]}, "must be of type str"),
                              ({"limit": 1, "parts": [{}]}, "'name' of parts of x.toml is missing"),
                              ({"limit": 1, "parts": [1]}, "must be a table"),
+                             ({"limit": 1, "parts": [{"name": "a", "size": 0}]}, "must be 1 or more"),
                              ({"limit": 1, "numbers": {"n": "2"}}, "n in numbers of x.toml")):
             self.assertIn(words, self.refused(table))
 
