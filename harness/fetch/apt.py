@@ -158,24 +158,26 @@ class Apt:
         """A binary package: this version of it, or the one that apt would take."""
         return self.get(package + (f"={version}" if version else ""), "download")
 
-    def sources(self, package: str, line: str) -> list[Listed]:
-        """The source packages behind the package's versions of a kernel line, newest first."""
-        found = {replace(item, suite="") for item in self.listed(package, "Sources")
-                 if release(item.version, line)}
-        return sorted(found, key=lambda item: release(item.version, line), reverse=True)
+    def source(self, package: str, line: str, part: str, fetched: bool = False) -> Download:
+        """That part (ORIG, DEBIAN) of the newest source package of a kernel line, behind the package.
 
-    def first_of(self, sources: list[Listed], part: str) -> Download:
-        """That part (ORIG, DEBIAN) of the first source package whose the mirrors really have."""
+        The mirrors may lack some that are listed. With fetched, one that is here comes first.
+        """
+        listed = {replace(item, suite="") for item in self.listed(package, "Sources")
+                  if release(item.version, line)}
+        newest = sorted(listed, key=lambda item: release(item.version, line), reverse=True)
+        here = [item for item in newest if any(self.downloads.glob(
+            f"{item.name}_{item.version.rpartition('-')[0]}.orig.*"))] if fetched else []
         reasons = []
-        for item in sources[:TRIES]:
+        for item in (here or newest)[:TRIES]:
             try:
                 file = self.get(f"{item.name}={item.version}", "source", "--download-only",
                                 "--only-source", part)
                 return replace(file, version=item.version)
-            except HarnessError as error:       # listed, but not on the mirror
+            except HarnessError as error:
                 reasons.append(error)
         raise reasons[0] if reasons else HarnessError(
-            Exit.FETCH, f"the lists of {self.where} have no such source package.")
+            Exit.FETCH, f"the lists of {self.where} have no source package behind {package}.")
 
 
 def binary(package: str, suites: tuple[str, ...]) -> Download:
@@ -185,12 +187,7 @@ def binary(package: str, suites: tuple[str, ...]) -> Download:
 
 def upstream_tarball(package: str, suites: tuple[str, ...], line: str) -> Download:
     """The newest unpatched tarball of a kernel line behind the package, or one fetched earlier."""
-    def get(apt: Apt) -> Download:
-        sources = apt.sources(package, line)
-        here = [item for item in sources if any(apt.downloads.glob(
-            f"{item.name}_{item.version.rpartition('-')[0]}.orig.*"))]
-        return apt.first_of(here or sources, ORIG)
-    return _first(suites, True, get)
+    return _first(suites, True, lambda apt: apt.source(package, line, ORIG, fetched=True))
 
 
 def _first(suites: tuple[str, ...], sources: bool, get) -> Download:

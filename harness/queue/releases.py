@@ -184,9 +184,6 @@ def look_at_all(queue: Queue, progress: Progress) -> tuple[list[Release], list[P
         parts.append(Part(queue.name, Exit.OK, 0, 0, 1, 0, sentence))
         progress.done(f"not had: {sentence}")
 
-    def source(part: str) -> apt.Download:
-        return there.first_of(there.sources(queue.package, queue.version), part)
-
     def on(file: apt.Download, name: str, *more) -> None:
         for item in look(queue, file.path, name or file.path.name, *more):
             found.append(item)
@@ -202,7 +199,8 @@ def look_at_all(queue: Queue, progress: Progress) -> tuple[list[Release], list[P
     if not offers:
         return found, parts
     with tempfile.TemporaryDirectory() as folder:
-        archive = attempt("rt patches", lambda: source(apt.DEBIAN))
+        archive = attempt("rt patches", lambda: there.source(
+            queue.package, queue.version, apt.DEBIAN))
         rt = (archive.version, unpack_rt(archive.path, Path(folder))) if archive else ("", ())
         # What they were made for, beside what is newest.
         if rt[1] and any(item.version == rt[0] for item in there.listed(queue.package)):
@@ -210,7 +208,8 @@ def look_at_all(queue: Queue, progress: Progress) -> tuple[list[Release], list[P
         for version, suites in offers.items():
             name = f"{queue.package} {version}"
             attempt(name, lambda: on(there.binary(queue.package, version), name, suites, *rt))
-        attempt("unpatched tarball", lambda: on(source(apt.ORIG), ""))
+        attempt("unpatched tarball", lambda: on(there.source(
+            queue.package, queue.version, apt.ORIG), ""))
     return found, parts
 
 

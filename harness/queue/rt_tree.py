@@ -22,8 +22,7 @@ def patches(queue: Queue) -> tuple[str, list[Path]]:
     """
     where = settings.fetched() / f"rt-{queue.version}"
     if not where.is_dir():
-        there = apt.Apt(queue.suites, sources=True)
-        archive = there.first_of(there.sources(queue.package, queue.version), apt.DEBIAN)
+        archive = apt.Apt(queue.suites, sources=True).source(queue.package, queue.version, apt.DEBIAN)
         with new_folder(where) as new:
             require(releases.unpack_rt(archive.path, new), f"{archive.path.name} has no {releases.RT}: "
                     f"Debian has no rt flavour of {queue.version}.", Exit.FETCH)

@@ -19,7 +19,7 @@ class Under(Fixture):
         self.said = io.StringIO()
         self.rt()
         archive = apt.Download(self.top / "d.tar.xz", "9.8.6-1", "")
-        for name, value in (("_lists", None), ("sources", []), ("first_of", archive)):
+        for name, value in (("_lists", None), ("source", archive)):
             patcher = mock.patch.object(apt.Apt, name, return_value=value)
             patcher.start()
             self.addCleanup(patcher.stop)
