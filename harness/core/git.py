@@ -16,12 +16,9 @@ NEUTRAL = {
 def identity(author: str, date: str | None = None) -> dict[str, str]:
     """Environment for a commit by "Name <address>"; date fixed if given."""
     name, _, address = author.rstrip(">").partition(" <")
-    env = {}
-    for role in ("AUTHOR", "COMMITTER"):
-        env |= {f"GIT_{role}_NAME": name, f"GIT_{role}_EMAIL": address}
-        if date:
-            env[f"GIT_{role}_DATE"] = date
-    return env
+    values = {"NAME": name, "EMAIL": address} | ({"DATE": date} if date else {})
+    return {f"GIT_{role}_{key}": value for key, value in values.items()
+            for role in ("AUTHOR", "COMMITTER")}
 
 
 def git(tree: Path, *args: str | Path, step: str | None = None, env: dict[str, str] | None = None,

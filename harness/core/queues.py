@@ -41,14 +41,17 @@ class Queue:
         own = self.dir / common.name
         return own if own.is_file() else common
 
+    def own(self, name: str) -> dict[str, Any]:
+        """A data file of the queue; {} if it has none of that name."""
+        path = self.dir / name
+        return settings.toml(path) if path.is_file() else {}
+
     def data(self, common: Path) -> dict[str, Any]:
         """The common data file, with what the queue's own one of that name says in its place.
 
         Tables are merged; anything else is replaced.
         """
-        own = self.dir / common.name
-        found = settings.toml(common)
-        return merged(found, settings.toml(own)) if own.is_file() else found
+        return merged(settings.toml(common), self.own(common.name))
 
 
 def merged(common: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:

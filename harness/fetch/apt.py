@@ -96,7 +96,7 @@ class Apt:
                                     ("deb", "deb-src") if sources else ("deb",)), arch)
 
     def _lists(self, text: str, arch: str) -> None:
-        """Uses the lists of this source list only, below build/; fetches them unless they are fresh."""
+        """Uses the lists of this source list only, below build/; fetches them unless fresh."""
         require(text, "apt is configured with no Debian mirror to fetch from.", Exit.FETCH)
         name = hashlib.sha256((arch + text).encode()).hexdigest()[:12]
         self.folder = settings.fetched() / f"apt-{name}"

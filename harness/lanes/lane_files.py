@@ -61,8 +61,7 @@ class Differences:
 
 
 def differences(queue: Queue) -> Differences:
-    path = queue.dir / "lanes.toml"
-    return records.make(Differences, settings.toml(path) if path.is_file() else {}, str(path))
+    return records.make(Differences, queue.own("lanes.toml"), f"lanes.toml of {queue.name}")
 
 
 def names(queue: Queue, folder: Path = LANES) -> list[str]:
