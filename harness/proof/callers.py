@@ -20,8 +20,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Iterable
 
-from ..core import (Exit, HarnessError, Part, Progress, proc, queues, records, report, require,
-                    settings)
+from ..core import Exit, Part, Progress, proc, queues, records, report, require, settings
 from ..core.git import ask, git
 from ..fetch import Options, host_packages
 from ..queue import tree
@@ -106,28 +105,26 @@ def words(path: Path = FOLDER / "calls.toml") -> Words:
 # --- the table
 
 
-def read_table(text: str, where: str, queue: str) -> list[Row]:
-    """The rows of the tables; raises CONFIG for a bad row. Those under a heading that names queues are
-    for these only."""
+def read_table(path: Path, queue: str) -> list[Row]:
+    """The rows of the tables in a file, but for those under a heading that names other queues.
+
+    Raises CONFIG for a bad row, and if the file does not count them.
+    """
     rows: list[Row] = []
-    mine = True
+    text, mine = path.read_text("utf-8"), True
     for number, line in enumerate(text.splitlines(), 1):
         cells = [cell.strip().strip("`") for cell in line.strip().strip("|").split("|")]
         if line.startswith("#"):
             mine = queue in line or not any(name in line for name in queues.names())
         if mine and line.startswith("|") and cells != COLUMNS and not re.fullmatch(r"[-:| ]+", line):
-            rows.append(_row(cells, f"{where}, line {number}"))
-    for hit, count in Counter(row.hit for row in rows).items():
-        require(count == 1, f"{where} has two rows for {hit}; keep one.", Exit.CONFIG)
-    return rows
-
-
-def miscounted(text: str, rows: list[Row], queue: str) -> list[str]:
-    """What is wrong with the sentence that counts the rows of a queue."""
-    verdicts = Counter(row.verdict for row in rows)
+            rows.append(_row(cells, f"{path.name}, line {number}"))
+    hits, verdicts = (Counter(getattr(row, name) for row in rows) for name in ("hit", "verdict"))
+    for hit, count in hits.items():
+        require(count == 1, f"{path.name} has two rows for {hit}; keep one.", Exit.CONFIG)
     sentence = f"{queue}, {len(rows)} rows: " + ", ".join(
         f"{verdicts[name]} {name}" for name in ("converted", "partly", "open", "kept")) + "."
-    return [] if sentence in text else [f"the table does not say \"{sentence}\""]
+    require(sentence in text, f"{path.name} does not say \"{sentence}\"", Exit.CONFIG)
+    return rows
 
 
 def _row(cells: list[str], where: str) -> Row:
@@ -234,7 +231,7 @@ def spatch(work: Path, text: str, sources: dict[str, Source]) -> list[list[str]]
     shutil.rmtree(work, ignore_errors=True)
     for path, source in sources.items():
         (work / path).parent.mkdir(parents=True, exist_ok=True)
-        # The parser does not know this.
+        # The parser does not know __free().
         (work / path).write_text(re.sub(r"\b__free\(\w+\)", "", source.text), "utf-8")
     path = work.with_suffix(".cocci")
     path.write_text(text)
@@ -257,8 +254,7 @@ def _grep(src: Path, names: Iterable[str], asked: Words) -> dict[str, Source]:
                       *(f"--regexp={name}" for name in sorted(set(names))), "."], cwd=src,
                      step="grep", limit=settings.limit("spatch"), env={"LC_ALL": "C"},
                      check=False, code=Exit.TEST)
-    if found.returncode > 1:
-        raise HarnessError(Exit.TEST, f"grep in {src} failed.\n{proc.tail(found.output)}")
+    require(found.returncode < 2, f"grep in {src} failed.\n{proc.tail(found.output)}", Exit.TEST)
     files = sorted(line.removeprefix("./") for line in found.output.splitlines())
     return {file: Source(file, (src / file).read_text("utf-8", "replace")) for file in files
             if not left_out(file, asked)}
@@ -313,12 +309,11 @@ def parts(opts: Options, progress: Progress) -> list[Part]:
     host_packages.need("spatch")
     asked = words(opts.queue.file(FOLDER / "calls.toml"))
     pinning = kinds(opts.queue.file(FOLDER / "pins.toml"))
-    text, queue = TABLE.read_text("utf-8"), opts.queue.name
-    rows = read_table(text, TABLE.name, queue)
+    rows = read_table(TABLE, opts.queue.name)
     info = tree.ensure_tree(opts, progress)
     folder = opts.queue.build / "runs/prove/callers"
     progress.tick("samples")
-    wrong = miscounted(text, rows, queue) + selftest(folder / "samples", asked, pinning)
+    wrong = selftest(folder / "samples", asked, pinning)
     touched = ask(info.path, "diff", "--name-only", info.base_commit, info.tip_commit, "--", "*.c", "*.h")
     before = {file: git(info.path, "show", f"{info.base_commit}:{file}", check=False).output
               for file in touched.split() if not left_out(file, asked)}

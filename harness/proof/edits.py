@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Iterable
 
-from ..core import Exit, HarnessError, records, settings
+from ..core import Exit, records, require, settings
 from . import c_text
 
 
@@ -40,11 +40,9 @@ def place(text: str, edit: Edit) -> int:
         if edit.function else [(0, len(text))]
     found = [match.start() for match in re.finditer("^" + re.escape(edit.old), text, re.M)
              if any(start <= match.start() and match.end() <= end for start, end in spans)]
-    if len(found) != 1:
-        where = f"{edit.function}() of {edit.file}" if edit.function else edit.file
-        begins = edit.old.strip().splitlines()[0].strip()
-        raise HarnessError(Exit.APPLY, f"{len(found) or 'no'} places in {where} fit an edit that "
-                           f"begins with {begins!r}; there must be one.")
+    where = f"{edit.function}() of {edit.file}" if edit.function else edit.file
+    require(len(found) == 1, f"{len(found) or 'no'} places in {where} fit an edit that begins with "
+            f"{edit.old.strip().splitlines()[0].strip()!r}; there must be one.", Exit.APPLY)
     return found[0]
 
 
@@ -54,8 +52,7 @@ def made(edits: Iterable[Edit], tree: Path) -> dict[str, str]:
     placed = []
     for edit in edits:
         path = tree / edit.file
-        if not path.is_file():
-            raise HarnessError(Exit.APPLY, f"there is no {edit.file} to edit.")
+        require(path.is_file(), f"there is no {edit.file} to edit.", Exit.APPLY)
         text = texts.setdefault(edit.file, path.read_text("utf-8"))
         placed.append((place(text, edit), edit))
     for start, edit in sorted(placed, key=lambda item: item[0], reverse=True):

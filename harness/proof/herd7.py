@@ -9,7 +9,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..core import Exit, HarnessError, proc, settings
+from ..core import Exit, HarnessError, proc, require, settings
 from ..fetch import apt
 
 CONFIG = "linux-kernel.cfg"         # in the folder of the memory model
@@ -24,10 +24,10 @@ class Herd:
     version: str                    # "7.58"
 
 
-def parse(output: str) -> Said | None:
-    """What herd7 says of a test; None if that is no verdict, or more than one."""
+def parse(output: str) -> Said:
+    """What herd7 says of a test; nothing if that is no verdict, or more than one."""
     found = re.findall(r"^Observation (\S+) (Never|Sometimes|Always) (\d+) (\d+)$", output, re.M)
-    return [*found[0], *re.findall(r"^Flag (\S+)", output, re.M)] if len(found) == 1 else None
+    return [*found[0], *re.findall(r"^Flag (\S+)", output, re.M)] if len(found) == 1 else []
 
 
 def run(herd: Herd, test: Path, model: Path, log: Path | None = None) -> Said:
@@ -36,10 +36,9 @@ def run(herd: Herd, test: Path, model: Path, log: Path | None = None) -> Said:
                       step=f"herd7 on {test.name}", limit=settings.limit("litmus"), check=False,
                       code=Exit.TEST)
     said = parse(result.output)
-    if result.returncode or said is None:
-        raise HarnessError(Exit.TEST, f"herd7 {herd.version} gave no verdict on {test.name} with "
-                           f"{model / CONFIG}; correct the test, or use a herd7 that fits this "
-                           f"kernel.\n{proc.tail(result.output)}".rstrip())
+    require(said and not result.returncode, f"herd7 {herd.version} gave no verdict on {test.name} with "
+            f"{model / CONFIG}; correct the test, or use a herd7 that fits this kernel.\n"
+            f"{proc.tail(result.output)}", Exit.TEST)
     return said
 
 
@@ -63,8 +62,7 @@ def probe(command: list[str]) -> Herd:
     result = proc.run([*command, "-version"], step="herd7 -version", limit=settings.limit("tool"),
                       check=False, code=Exit.TOOL)
     match = re.match(r"(\d+[\w.]*)", result.output)
-    if result.returncode or not match:
-        raise HarnessError(Exit.TOOL, f"herd7 does not start ({' '.join(command)}); put one that does "
-                           f"on PATH, or remove {settings.fetched() / 'herd'} and try again.\n"
-                           f"{proc.tail(result.output)}".rstrip())
+    require(match and not result.returncode, f"herd7 does not start ({' '.join(command)}); put one that "
+            f"does on PATH, or remove {settings.fetched() / 'herd'} and try again.\n"
+            f"{proc.tail(result.output)}", Exit.TOOL)
     return Herd(tuple(command), match[1])

@@ -30,7 +30,7 @@ class Header:
 
     name: str                           # in the first line, "C NAME"
     result: str                         # "Never", "Sometimes", ...; "" if it does not say
-    models: tuple[tuple[str, str, str], ...]    # file of the kernel, function, word or ""
+    models: tuple[str, ...]             # "FILE: FUNCTION() WORD", of the kernel, or without the word
 
 
 def header(text: str) -> Header:
@@ -38,7 +38,7 @@ def header(text: str) -> Header:
     first = re.match(r"C (\S+)", text)
     comment = text.partition("*)")[0]
     result = re.search(r"^ \* Result: (\w+)", comment, re.M)
-    models = re.findall(r"^ \* Models: (\S+): (\w+)\(\)(?: (\w+))?$", comment, re.M)
+    models = re.findall(r"^ \* Models: (.*)$", comment, re.M)
     return Header(first[1] if first else "", result[1] if result else "", tuple(models))
 
 
@@ -59,15 +59,12 @@ def tests(known: Iterable[str]) -> list[str]:
     return sorted(name for name in known if not name.endswith(TWIN))
 
 
-def dangling(files: dict[str, Path], tree_: Path, instead: dict[str, str]) -> list[str]:
+def dangling(queue: Queue, tree_: Path) -> list[str]:
     """Complaints: twins that do not fit, and what is modelled and not in the kernel tree."""
-    texts = {name: path.read_text("utf-8") for name, path in files.items()}
-    complaints = [] if files else ["there is no litmus test"]
-    for old, new in instead.items():
-        if not any(f"Models: {old}\n" in text for text in texts.values()):
-            complaints.append(f"litmus.toml has {old}, which no test models")
-        texts = {name: text.replace(f"Models: {old}\n", f"Models: {new}\n") for name, text in texts.items()}
-    heads = {name: header(text) for name, text in texts.items()}
+    heads = {name: header(path.read_text("utf-8")) for name, path in files(queue).items()}
+    known, own = {model for head in heads.values() for model in head.models}, instead(queue)
+    complaints = [] if heads else ["there is no litmus test"]
+    complaints += [f"litmus.toml has {old}, which no test models" for old in own if old not in known]
     for name, head in heads.items():
         test = name.removesuffix(TWIN)
         other, wanted = (name + TWIN, "Never") if name == test else (test, "Sometimes")
@@ -77,11 +74,11 @@ def dangling(files: dict[str, Path], tree_: Path, instead: dict[str, str]) -> li
             f"says Result: {head.result or '(nothing)'} instead of {wanted}": head.result != wanted,
             "does not say what it models": not head.models,
             f"does not model what {other} does": other in heads and heads[other].models != head.models}
-        for file, function, word in head.models if name == test else ():
-            code = body(tree_ / file, function)
-            faults[f"models {function}() of {file}, which the kernel does not have"] = code is None
-            faults[f"relies on {word} in {function}(), which does not use it"] = \
-                code is not None and not re.search(rf"\b{word}\b", code)
+        for model in (own.get(model, model) for model in head.models if name == test):
+            found = re.fullmatch(r"(\S+): (\w+)\(\)( \w+)?", model)
+            code = body(tree_ / found[1], found[2]) if found else None
+            faults[f"models {model}, which the kernel does not have"] = \
+                code is None or found[3] and not re.search(rf"\b{found[3].strip()}\b", code)
         complaints += [f"{name}{SUFFIX} {fault}" for fault in report.true(faults)]
     return complaints
 
@@ -129,9 +126,8 @@ def parts(opts: Options, progress: Progress) -> list[Part]:
     """Runs everything; raises if there is no kernel tree."""
     info, start = tree.ensure_tree(opts, progress), time.monotonic()
     known = files(opts.queue)
-    made = [report.judged("litmus names", dangling(known, info.path, instead(info.queue)),
-                          f"{len(tests(known))} tests, each with a twin; the kernel has what they "
-                          "model", start)]
+    made = [report.judged("litmus names", dangling(opts.queue, info.path), f"{len(tests(known))} tests, "
+                          "each with a twin; the kernel has what they model", start)]
     progress.tick("herd7")
     try:
         tool = herd7.ensure()

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from ..core import Exit, HarnessError, Part, Progress, Queue, look_up, proc, records, settings
+from ..core import Exit, Part, Progress, Queue, look_up, proc, records, require, settings
 from ..core.files import check_disk, new_folder
 from ..core.records import Text
 from ..core.report import guarded
@@ -85,9 +85,9 @@ def load(queue: Queue) -> list[Mutant]:
     records.value(dict[str, Text], left_out, f"left_out of {path}")
     files = {file.stem: file for where in (folder() / "edits", queue.dir / "mutants")
              for file in where.glob("*.toml")}
-    if wrong := sorted(files.keys() ^ data.keys() | left_out.keys() - data.keys()):
-        raise HarnessError(Exit.USAGE, f"{path}: each mutant must be in the table and in edits/, and "
-                           f"only mutants can be left out; not so: {', '.join(wrong)}.")
+    wrong = files.keys() ^ data.keys() | left_out.keys() - data.keys()
+    require(not wrong, f"{path}: each mutant must be in the table and in edits/, and only mutants can be "
+            f"left out; not so: {', '.join(sorted(wrong))}.")
     return [records.make(Mutant, {**general, **entry}, f"mutant {name}", name=name,
                          edits=edits.load(files[name]))
             for name, entry in data.items() if name not in left_out]
@@ -246,13 +246,12 @@ def caught(lane: lane_files.Lane, info: TreeInfo, mutant: Mutant, progress: Prog
             others = [f"no end after {settings.scaled(mutant.limit_s):g} s"]
     except Caught:
         pass
-    if wrong := wrong_kernel((folder / "console.log").read_text(errors="replace"), made):
-        raise HarnessError(Exit.BOOT, wrong)
-    if watch.caught:
-        return watch.caught
+    wrong = wrong_kernel((folder / "console.log").read_text(errors="replace"), made)
+    require(not wrong, wrong, Exit.BOOT)
     others += watch.others()
-    raise HarnessError(Exit.TEST, f"not caught by {mutant.caught_by}, but: {'; '.join(others)}" if others
-                       else "SURVIVED: the run passed as if nothing was broken")
+    require(watch.caught, f"not caught by {mutant.caught_by}, but: {'; '.join(others)}" if others else
+            "SURVIVED: the run passed as if nothing was broken", Exit.TEST)
+    return watch.caught
 
 
 def of_lane(lane: lane_files.Lane, chosen: list[Mutant], info: TreeInfo,
@@ -276,8 +275,8 @@ def of_lane(lane: lane_files.Lane, chosen: list[Mutant], info: TreeInfo,
             guest_run(lane, info, mutant, made, folder)
             booted[key] = folder
         console = (booted[key] / "console.log").read_text(errors="replace")
-        if wrong := baseline(mutant, console, judge.judge_folder(booted[key])):
-            raise HarnessError(Exit.TEST, f"its cases fail without it: {'; '.join(wrong)}")
+        wrong = baseline(mutant, console, judge.judge_folder(booted[key]))
+        require(not wrong, f"its cases fail without it: {'; '.join(wrong)}", Exit.TEST)
         text = f"{' '.join(mutant.invariant)}: {caught(lane, info, mutant, progress)}"
         return Part(f"mutant {mutant.name}", Exit.OK, 1, 0, 0, time.monotonic() - start, text)
 

@@ -10,7 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Callable, Iterable
 
-from ..core import Exit, HarnessError, Part, Progress, Queue, proc, queues, records, report, settings
+from ..core import (Exit, HarnessError, Part, Progress, Queue, proc, queues, records, report, require,
+                    settings)
 from ..core.records import Text
 from ..fetch import Options, apt, host_packages
 from ..queue import TreeInfo, export, releases, series, siblings, tree
@@ -76,9 +77,8 @@ def check_releases(queue: Queue) -> Result:
 def check_am(info: TreeInfo) -> Result:
     """The tree was made with git am, or is so again here: nothing may depend on its state."""
     applied = series.apply(info.queue, info.path, info.base_commit, series.patches(info.queue))
-    if applied != info.tip_commit:
-        raise HarnessError(Exit.APPLY, f"git am leads to {applied[:12]}, but the tree is at "
-                           f"{info.tip_commit[:12]}; use ./run tree")
+    require(applied == info.tip_commit, f"git am leads to {applied[:12]}, but the tree is at "
+            f"{info.tip_commit[:12]}; use ./run tree", Exit.APPLY)
     return [], f"on Linux {info.kernel_version} ({info.source})"
 
 
@@ -130,9 +130,8 @@ def check_checkpatch(info: TreeInfo) -> Result:
     complaints, spared = judge_checkpatch(result.output, allowed)
     # It ends with 0 for nothing to say and 1 for complaints. Anything else means that
     # it did not work, which must not look like a clean series.
-    if result.returncode != (1 if complaints or spared else 0):
-        raise HarnessError(Exit.TEST, f"checkpatch ended with {result.returncode}\n"
-                           + proc.tail(result.output))
+    require(result.returncode == bool(complaints or spared),
+            f"checkpatch ended with {result.returncode}\n{proc.tail(result.output)}", Exit.TEST)
     return ([line.removeprefix(f"{info.queue.dir}/") for line in complaints],
             f"nothing to say on {len(files)} patches"
             + (f", but for {spared} reminders listed in checkpatch.toml" if spared else ""))
@@ -177,9 +176,8 @@ def check_kernel_doc(info: TreeInfo) -> Result:
 
 def check_litmus(info: TreeInfo) -> Result:
     """The series has what the litmus tests model."""
-    files = litmus.files(info.queue)
-    return (litmus.dangling(files, info.path, litmus.instead(info.queue)),
-            f"{len(litmus.tests(files))} tests; the series has what they model")
+    return (litmus.dangling(info.queue, info.path),
+            f"{len(litmus.tests(litmus.files(info.queue)))} tests; the series has what they model")
 
 
 def check_mutants(info: TreeInfo) -> Result:
@@ -208,8 +206,7 @@ def check_upstream(info: TreeInfo) -> Result:
     except HarnessError as error:
         raise Skipped(f"not to be had: {error.message.splitlines()[0]}") from None
     [found] = releases.look(queue, tarball.path, tarball.path.name)
-    if found.result != releases.APPLIES:
-        raise HarnessError(Exit.APPLY, f"on {found.source}: {found.result}")
+    require(found.result == releases.APPLIES, f"on {found.source}: {found.result}", Exit.APPLY)
     return [], f"on Linux {found.release} ({found.source})"
 
 

@@ -127,7 +127,7 @@ def parts(names: Sequence[str], opts: Options, progress: Progress,
           again: bool = False) -> list[Part]:
     """All lanes, each a phase of its own; again: their last runs are judged once more."""
     asked = words(opts.queue)
-    rows = callers.read_table(callers.TABLE.read_text("utf-8"), callers.TABLE.name, opts.queue.name)
+    rows = callers.read_table(callers.TABLE, opts.queue.name)
 
     def one(name: str) -> Part:
         start = time.monotonic()

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, Iterable
 
-from ..core import Exit, HarnessError, Part, Progress, Queue, proc, queues, records, settings
+from ..core import Exit, HarnessError, Part, Progress, Queue, proc, queues, records, require, settings
 from ..core.files import check_disk
 from ..fetch import apt, host_packages, linux_source
 from ..fetch.releases import newest
@@ -111,9 +111,8 @@ def write_readme() -> None:
     path = settings.REPO / "README.md"
     before, begin, rest = path.read_text("utf-8").partition(BEGIN)
     _, end, after = rest.partition(END)
-    if not (begin and end):
-        raise HarnessError(Exit.USAGE, "README.md has lost the marks between which the table of "
-                           "releases stands; restore them, for example with git checkout.")
+    require(begin and end, "README.md has lost the marks between which the table of releases stands; "
+            "restore them, for example with git checkout.")
     every = map(queues.load, queues.names())
     path.write_text(f"{before}{BEGIN}\n{table(every)}\n{END}{after}", encoding="utf-8")
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Iterator, Sequence
 
-from ..core import Exit, HarnessError, Queue
+from ..core import Exit, HarnessError, Queue, require
 from ..core.git import ask, git, identity
 
 COVER = "0000-cover-letter.patch"
@@ -29,9 +29,7 @@ class NotApplied(HarnessError):
 def names(folder: Path) -> list[str]:
     """The file names in `series`, in order."""
     path = folder / "series"
-    if not path.is_file():
-        raise HarnessError(Exit.APPLY, f"{path} is missing; restore it, for example with "
-                           "git checkout.")
+    require(path.is_file(), f"{path} is missing; restore it, for example with git checkout.", Exit.APPLY)
     lines = (line.split("#", 1)[0].strip() for line in path.read_text("utf-8").splitlines())
     return [line for line in lines if line]
 
@@ -40,9 +38,8 @@ def patches(queue: Queue) -> list[Path]:
     """The patch files in order; raises APPLY if one is missing."""
     found = [queue.dir / name for name in names(queue.dir)]
     for path in found:
-        if not path.is_file():
-            raise HarnessError(Exit.APPLY, f"the series names {path.name}, which is not in "
-                               f"{path.parent}; restore the file or remove the line.")
+        require(path.is_file(), f"the series names {path.name}, which is not in {path.parent}; restore "
+                "the file or remove the line.", Exit.APPLY)
     return found
 
 

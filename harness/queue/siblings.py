@@ -12,7 +12,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..core import Queue, queues, records, settings
+from ..core import Queue, records, settings
 from ..core.records import Text
 from . import series
 

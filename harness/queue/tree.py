@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Callable, Iterator
 
-from ..core import Exit, HarnessError, Progress, Queue
+from ..core import Exit, HarnessError, Progress, Queue, require
 from ..core.files import check_disk, new_folder
 from ..core.git import ask, git, identity
 from ..fetch import Options, host_packages
@@ -74,8 +74,8 @@ def ensure_tree(opts: Options, progress: Progress | None = None, update: bool = 
     files = series.patches(queue)
     wanted = series.digest(files)
     record = read_record(tree)
-    if record is None and tree.exists():
-        raise HarnessError(Exit.APPLY, f"{tree} is not a tree that ./run tree made; move it away.")
+    require(record or not tree.exists(), f"{tree} is not a tree that ./run tree made; move it away.",
+            Exit.APPLY)
     if record:
         tick("looking at the tree")
         record = _finish_move(tree, record)
@@ -102,11 +102,10 @@ def _guard(tree: Path, record: Record, discard: bool) -> None:
         git(tree, "checkout", "--force", "-B", "series", record.tip_commit)
         git(tree, "clean", "-fdq")
         return
-    if dirty or applying:
-        raise HarnessError(Exit.APPLY, f"{tree} has changes that are not committed; commit them and "
-                           "use ./run export, or throw them away with ./run tree --discard.")
-    raise HarnessError(Exit.APPLY, f"{tree} has commits that are not exported; use ./run export, or "
-                       "throw them away with ./run tree --discard.")
+    there, first = ("changes that are not committed", "commit them and ") if dirty or applying else \
+        ("commits that are not exported", "")
+    raise HarnessError(Exit.APPLY, f"{tree} has {there}; {first}use ./run export, or throw them away "
+                       "with ./run tree --discard.")
 
 
 def _finish_move(tree: Path, record: Record) -> Record:
@@ -205,8 +204,7 @@ def base_with_tests(opts: Options, progress: Progress) -> TreeInfo:
     """A work tree with the unpatched kernel and the tests of the series."""
     patched = ensure_tree(opts, progress)
     files = series.test_patches(opts.queue)
-    if not files:
-        raise HarnessError(Exit.USAGE, "the series has no patch that touches lib/ only, so there "
-                           "is no test to put on the unpatched kernel.")
+    require(files, "the series has no patch that touches lib/ only, so there is no test to put on the "
+            "unpatched kernel.")
     tip = series.apply(opts.queue, patched.path, patched.base_commit, files)
     return replace(patched, path=worktree(patched, "base-tests", tip), tip_commit=tip)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import tempfile
 import unittest
 from pathlib import Path
 from unittest import mock
@@ -80,7 +79,7 @@ class Verdicts(unittest.TestCase):
     def test_no_verdict(self) -> None:
         for output in ("", 'Warning: File "x.litmus", line 17: unexpected \'lock\' (User error)\n',
                        OUTPUT.replace("Never 0", "Never"), OUTPUT + OUTPUT):
-            self.assertIsNone(herd7.parse(output))
+            self.assertEqual(herd7.parse(output), [])
 
     def judged(self, result: str, verdict: str, positive: int, negative: int,
                *flags: str, name: str = "csd-a") -> list[str]:
@@ -103,28 +102,23 @@ class Verdicts(unittest.TestCase):
         self.assertEqual(len(self.judged("Never", "Never", 0, 3, name="other")), 1)
 
 
-class Names(unittest.TestCase):
+class Names(World):
     def setUp(self) -> None:
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.folder = Path(folder.name)
+        super().setUp()
+        self.folder = settings.REPO / "proof/litmus"
+        self.folder.mkdir(parents=True)
         self.put("csd-a", "Never")
         self.put("csd-a-broken", "Sometimes")
-        self.tree = self.folder / "linux"
         self.source(SMP)
 
-    def source(self, text: str) -> None:
-        (self.tree / "kernel").mkdir(parents=True, exist_ok=True)
-        (self.tree / "kernel/smp.c").write_text(text)
+    def source(self, text: str, file: str = "kernel/smp.c") -> None:
+        (self.linux / file).write_text(text)
 
     def put(self, name: str, result: str, text: str = TEST) -> None:
         (self.folder / f"{name}.litmus").write_text(text.format(name=name, result=result))
 
-    def files(self) -> dict[str, Path]:
-        return {path.stem: path for path in self.folder.glob("*.litmus")}
-
     def found(self) -> str:
-        return "\n".join(litmus.dangling(self.files(), self.tree, {}))
+        return "\n".join(litmus.dangling(self.world, self.linux))
 
     def test_all_is_well(self) -> None:
         self.assertEqual(self.found(), "")
@@ -152,26 +146,29 @@ class Names(unittest.TestCase):
 
     def test_what_is_modelled_must_be_in_the_kernel(self) -> None:
         self.put("csd-a", "Never", TEST.replace("csd_b()", "csd_gone()"))
-        self.assertIn("models csd_gone() of kernel/smp.c, which the kernel does not have", self.found())
+        self.assertIn("models kernel/smp.c: csd_gone(), which the kernel does not have", self.found())
         self.put("csd-a", "Never", TEST.replace("kernel/smp.c: csd_b", "kernel/gone.c: csd_b"))
-        self.assertIn("models csd_b() of kernel/gone.c, which the kernel does not have", self.found())
+        self.assertIn("models kernel/gone.c: csd_b(), which the kernel does not have", self.found())
+        self.put("csd-a", "Never", TEST.replace("csd_b()", "csd_b"))
+        self.assertIn("models kernel/smp.c: csd_b, which the kernel does not have", self.found())
 
     def test_a_weakened_barrier_is_found(self) -> None:
         self.source(SMP.replace("\t\tsmp_wmb();\n", "\t\t/* smp_wmb() */;\n"))
-        self.assertIn("relies on smp_wmb in csd_a(), which does not use it", self.found())
+        self.assertIn("models kernel/smp.c: csd_a() smp_wmb, which the kernel does not have", self.found())
 
     def test_what_a_queue_has_instead(self) -> None:
         def found(of_the_test: str) -> str:
-            return "\n".join(litmus.dangling(self.files(), self.tree, {
-                f"kernel/smp.c: {of_the_test}": "kernel/up.c: csd_c() smp_mb"}))
+            (self.queue / "litmus.toml").write_text(
+                f'[models]\n"kernel/smp.c: {of_the_test}" = "kernel/up.c: csd_c() smp_mb"\n')
+            return self.found()
+        self.source(SMP.replace("csd_a", "csd_c").replace("wmb", "mb"), "kernel/up.c")
         self.source(SMP.replace("csd_a", "csd_c"))
-        (self.tree / "kernel/up.c").write_text(SMP.replace("csd_a", "csd_c").replace("wmb", "mb"))
         self.assertEqual(found("csd_a() smp_wmb"), "")
-        self.assertIn("models csd_a()", found("csd_b()"))
+        self.assertIn("models kernel/smp.c: csd_a()", found("csd_b()"))
         self.assertIn("csd_x() smp_wmb, which no test models", found("csd_x() smp_wmb"))
 
     def test_body(self) -> None:
-        path = self.tree / "kernel/smp.c"
+        path = self.linux / "kernel/smp.c"
         self.assertIn("smp_wmb", litmus.body(path, "csd_a") or "")
         self.assertNotIn("smp_rmb", litmus.body(path, "csd_a") or "")
         self.assertIn("csd_b", litmus.body(path, "csd_b") or "")
