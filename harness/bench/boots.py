@@ -25,7 +25,6 @@ from . import cyclictest, plans, points
 from .plans import BenchKernel, BenchPlan, Guest
 from .points import FULL, Point
 
-STEPS = "bench.steps"
 # The guest's wall clock follows simulated time, too, so that two boots are alike.
 CLOCK = ("-rtc", "base=2000-01-01,clock=vm")
 
@@ -174,13 +173,12 @@ def make_job(plan: BenchPlan, ready: Ready, guest: Guest, number: int, tools: To
     arch, kernel, made = ready.asked.arch, ready.kernel, ready.made
     values = {"many_pinned": kernel.many_pinned, **plan.tools.hold[tools.accel]}
     steps = [step.format_map(values) for step in guest.steps_on(arch.name)]
-    entries = [initramfs.directory("modules"),
-               initramfs.file(STEPS, ("\n".join(steps) + "\n").encode())]
-    entries += [initramfs.program(f"modules/{name}.ko" if verb == "load" else f"bin/{name}",
-                                  ready.files[name]) for verb, name in plans.needed(steps)]
+    entries = initramfs.with_steps(steps, {
+        name + ".ko" * (verb == "load"): ready.files[name].read_bytes()
+        for verb, name in plans.needed(steps)})
     model = "" if guest.model == FULL else guest.model
     words = (plan.cmdline.get(arch.name), guest.cmdline, model and f"preempt={model}",
-             f"harness.steps=/{STEPS}", "harness.reset=1")
+             initramfs.STEPS, "harness.reset=1")
     spec = qemu.BootSpec(
         arch, made.kernel, initramfs.make(arch, (*entries, *tools.entries)),
         " ".join(filter(None, words)), guest.cpus, guest.memory_mib, settings.scaled(guest.limit_s),

@@ -20,6 +20,7 @@ SOURCES = Path(__file__).resolve().parent
 APPLETS = ("sh", "ls", "cat", "echo", "ps", "dmesg", "mount", "grep", "less", "vi", "head", "tail",
            "sleep", "kill", "top", "taskset", "chrt", "poweroff", "free", "uname", "find", "seq",
            "time", "watch", "wc", "nproc", "mkdir", "cp", "rm", "setsid", "cttyhack")
+STEPS = "harness.steps=/steps"      # see init.c
 LIBRARIES = ("lib*/*.so*", "lib*/*/*.so*", "usr/lib*/*.so*", "usr/lib*/*-linux-*/*.so*")
 
 
@@ -47,6 +48,13 @@ def program(name: str, path: Path) -> Entry:
 
 def link(name: str, target: str) -> Entry:
     return Entry(name, stat.S_IFLNK | 0o777, target.encode())
+
+
+def with_steps(lines: Iterable[str], files: dict[str, bytes]) -> list[Entry]:
+    """Steps that init makes (with STEPS on the command line), and the modules and programs in them."""
+    return [file("steps", "".join(line + "\n" for line in lines).encode()), directory("modules"),
+            *(file(f"modules/{name}" if name.endswith(".ko") else f"bin/{name}", data, 0o755)
+              for name, data in files.items())]
 
 
 def cpio(entries: list[Entry]) -> bytes:

@@ -18,7 +18,7 @@ from ..build import debian_config, kconfig, kernel_build
 from ..build.arches import Kernel, arch
 from ..guest import initramfs
 from .lane_files import Lane
-from .lane_run import STEPS, LaneRun, boot, out_folder
+from .lane_run import LaneRun, boot, out_folder
 
 UNPACK = {".ko": bytes, ".xz": lzma.decompress}     # modules of other kinds are not loaded
 
@@ -85,14 +85,13 @@ def in_order(dependencies: str, wanted: tuple[str, ...]) -> list[str]:
     return list(dict.fromkeys(path for path in found if PurePosixPath(path).suffix in UNPACK))
 
 
-def module_entries(root: Path, wanted: tuple[str, ...]) -> tuple[initramfs.Entry, ...]:
+def module_entries(root: Path, wanted: tuple[str, ...]) -> list[initramfs.Entry]:
     """Modules of an unpacked package for the guest, and the steps that load them."""
     table = next(root.glob("lib/modules/*/modules.dep"), None)
     paths = [table.parent / name for name in in_order(table.read_text(), wanted)] if table else []
-    names = {path.name.split(".")[0]: UNPACK[path.suffix](path.read_bytes()) for path in paths}
-    steps = "".join(f"load {name}\n" for name in names)
-    return (initramfs.directory("modules"), initramfs.file(STEPS, steps.encode()),
-            *(initramfs.file(f"modules/{name}.ko", data) for name, data in names.items()))
+    modules = {path.name.split(".")[0]: UNPACK[path.suffix](path.read_bytes()) for path in paths}
+    return initramfs.with_steps((f"load {name}" for name in modules),
+                                {f"{name}.ko": data for name, data in modules.items()})
 
 
 def make(info: TreeInfo, wanted: Kernel, space: str, progress: Progress) -> Package:
@@ -107,7 +106,7 @@ def make(info: TreeInfo, wanted: Kernel, space: str, progress: Progress) -> Pack
         info = rt_tree.ensure(info, progress)
     lane = Lane(wanted.name, wanted, proves="the kernel in the package boots", cpus=asked.cpus,
                 memory_mib=asked.memory_mib, boot_limit_s=asked.boot_limit_s,
-                cmdline="harness.steps=/" + STEPS, icount=asked.icount)
+                cmdline=initramfs.STEPS, icount=asked.icount)
     folder, out = info.queue.build / "deb" / wanted.name, out_folder(info.queue, lane)
     if not out.exists():
         check_disk(out, space)

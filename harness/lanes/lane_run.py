@@ -10,7 +10,7 @@ import sys
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Callable, Sequence
+from typing import Callable, Sequence
 
 from ..core import Exit, Part, Progress, Queue, proc, require, settings
 from ..fetch import host_packages
@@ -22,8 +22,6 @@ from ..judge.runs import Run
 from ..judge.torture import Kind
 from . import selftest_build, selftests
 from .lane_files import Lane
-
-STEPS = "steps"                  # file in the guest: what its init does for suites in modules and torture tests
 
 
 @dataclass(frozen=True)
@@ -56,8 +54,8 @@ def torture_kinds(lane: Lane) -> list[Kind]:
     return list({item.test: item.kind for item in lane.torture}.values())
 
 
-def steps(lane: Lane) -> str:
-    """What the guest's init does for the lane's torture tests, a step on each line."""
+def steps(lane: Lane) -> list[str]:
+    """What the guest's init does for the lane's torture tests."""
     lines = []
     for item in lane.torture:
         names = [Path(path).stem for path in (item.kind.needs, item.kind.module) if path]
@@ -69,7 +67,7 @@ def steps(lane: Lane) -> str:
         if not item.kind.program:
             lines.append(f"sleep {item.seconds}")
         lines += [f"unload {name}" for name in reversed(names)]
-    return "".join(line + "\n" for line in lines)
+    return lines
 
 
 def cmdline(lane: Lane, glob: str | None) -> str:
@@ -78,7 +76,7 @@ def cmdline(lane: Lane, glob: str | None) -> str:
     if lane.boot_cpus:
         words.append(f"maxcpus={lane.boot_cpus} harness.online=1")
     if lane.modules or lane.torture:
-        words.append("harness.steps=/" + STEPS)
+        words.append(initramfs.STEPS)
     words.append(lane.cmdline)
     if glob:
         words.append(f"kunit.filter_glob={glob}")    # the last one counts
@@ -92,13 +90,13 @@ def full_glob(lane: Lane, glob: str | None) -> str | None:
     return f"{lane.suites[0].name if len(lane.suites) == 1 else '*'}.{glob}"
 
 
-def suite_steps(lane: Lane, glob: str | None) -> str:
+def suite_steps(lane: Lane, glob: str | None) -> list[str]:
     """Loads the modules of the suites, which run then, with what the command line has for them."""
     names = [Path(path).stem for path in lane.modules]
     words = cmdline(lane, glob).split()
     lines = [" ".join(["load", name, *(word.removeprefix(name + ".") for word in words
                                        if word.startswith(name + "."))]) for name in names]
-    return "".join(line + "\n" for line in lines + [f"unload {name}" for name in reversed(names)])
+    return lines + [f"unload {name}" for name in reversed(names)]
 
 
 def step_entries(lane: Lane, info: TreeInfo, out: Path,
@@ -106,30 +104,28 @@ def step_entries(lane: Lane, info: TreeInfo, out: Path,
     """What the guest needs for suites in modules and torture tests: steps, modules, programs."""
     if not (lane.modules or lane.torture):
         return []
-    entries = [initramfs.file(STEPS, (suite_steps(lane, glob) + steps(lane)).encode()),
-               initramfs.directory("modules")]
-    files = [out / name for name in lane.modules]
+    entries: list[initramfs.Entry] = []
+    files = {Path(name).name: out / name for name in lane.modules}
     for kind in torture_kinds(lane):
-        folder = out
+        own, folder = out / f"torture-{kind.name}", out
         if kind.source:
             folder = kernel_build.module(lane.kernel, info.path, out, settings.REPO / kind.source,
-                                         kind.module, out / f"torture-{kind.name}").parent
-        files += [folder / name for name in (kind.needs, kind.module) if name]
+                                         kind.module, own).parent
+        files |= {Path(name).name: folder / name for name in (kind.needs, kind.module) if name}
         if kind.program:
-            source = settings.REPO / kind.program
-            entries.append(initramfs.program(f"bin/{source.stem}",
-                                             initramfs.compile_static(lane.arch, source)))
+            files[Path(kind.program).stem] = initramfs.compile_static(
+                lane.arch, settings.REPO / kind.program)
         if kind.kernel:
             entries.append(initramfs.program("kernel", out / lane.arch.kernel))
         if kind.programs:
             listed = selftests.load(info.queue.file(settings.REPO / kind.programs))
-            entries += selftest_build.entries(listed, selftest_build.make(
-                listed, lane.kernel, info.path, out, out / f"torture-{kind.name}"))
-    for path in dict.fromkeys(files):
+            entries += selftest_build.entries(
+                listed, selftest_build.make(listed, lane.kernel, info.path, out, own))
+    for path in files.values():
         require(path.is_file(), f"the build of {lane.kernel.name} gave no {path}; its lane must set "
                 'the option of that module to "m".', Exit.BUILD)
-        entries.append(initramfs.file(f"modules/{path.name}", path.read_bytes()))
-    return entries
+    return initramfs.with_steps([*suite_steps(lane, glob), *steps(lane)], {
+        name: path.read_bytes() for name, path in files.items()}) + entries
 
 
 def qemu_args(lane: Lane) -> tuple[str, ...]:
@@ -172,14 +168,21 @@ def need(lane: Lane) -> None:
     host_packages.need("build", lane.arch.name, *own)
 
 
-def facts(lane: Lane, info: TreeInfo, made: kernel_build.BuildResult,
-          spec: qemu.BootSpec) -> dict[str, Any]:
-    """What people want to know of a run: from which source, how it was built and booted."""
-    return {"lane": lane.name, "proves": lane.proves, "arch": lane.arch.name,
-            "kernel": made.out.name, "accel": spec.accel,
-            "linux": info.kernel_version, "source": info.source, "checksum": info.checksum,
-            "commit": made.source, "build_s": round(made.seconds, 1),
-            "began": time.strftime("%Y-%m-%dT%H:%M:%S%z")}
+def boot_saved(lane: Lane, info: TreeInfo, made: kernel_build.BuildResult,
+               entries: Sequence[initramfs.Entry], run: Run, folder: Path,
+               on_line: Callable[[str], None] | None = None) -> tuple[Run, qemu.BootResult]:
+    """Boots what was made with these members of the guest's archive; the run as it was saved before."""
+    spec = boot_spec(lane, made.kernel, run.glob or None, entries)
+    # What people want to know: from which source, how it was built and booted.
+    facts = {"lane": lane.name, "proves": lane.proves, "arch": lane.arch.name,
+             "kernel": made.out.name, "accel": spec.accel,
+             "linux": info.kernel_version, "source": info.source, "checksum": info.checksum,
+             "commit": made.source, "build_s": round(made.seconds, 1),
+             "began": time.strftime("%Y-%m-%dT%H:%M:%S%z")}
+    run = replace(run, name=folder.name, queue=info.queue.name, build_id=made.build_id,
+                  limit_s=spec.limit_s, facts=facts | run.facts)
+    runs.save(run, folder)
+    return run, qemu.boot(spec, folder, on_line)
 
 
 def run(lane: Lane, info: TreeInfo, progress: Progress, *, variant: str = "",
@@ -199,35 +202,23 @@ def boot(lane: Lane, info: TreeInfo, made: kernel_build.BuildResult,
          entries: Sequence[initramfs.Entry], progress: Progress, *, variant: str = "",
          glob: str | None = None, show: Callable[[str], None] | None = None) -> LaneRun:
     """Boots what was made with these members of the guest's archive, and judges."""
-    spec = boot_spec(lane, made.kernel, glob, entries)
-    name = lane.name + (f"-{variant}" if variant else "")
-    folder = run_folder(info.queue, name)
+    folder = run_folder(info.queue, lane.name + (f"-{variant}" if variant else ""))
     shutil.copyfile(made.config, folder / "config")
-    run = Run(
-        name=name, queue=info.queue.name, build_id=made.build_id, cpus=lane.cpus,
-        boot_cpus=lane.boot_cpus, limit_s=spec.limit_s, glob=glob or "", torture=lane.torture,
+    files = series.patches(info.queue)
+    run, ended = boot_saved(lane, info, made, entries, Run(
+        cpus=lane.cpus, boot_cpus=lane.boot_cpus, glob=glob or "", torture=lane.torture,
         panic=lane.panic, modules=bool(lane.modules),
         suites=tuple(replace(suite, min_cases=1) if glob else suite for suite in lane.suites),
-        touched=touched.functions(info.queue, made.out, lane.arch, info.path,
-                                  series.touched(series.patches(info.queue)))
+        touched=touched.functions(info.queue, made.out, lane.arch, info.path, series.touched(files))
         if lane.kernel.options.get("KCSAN") == "y" else None,
-        facts=facts(lane, info, made, spec) | {
-            "series": series.digest(series.patches(info.queue)) if not variant else ""})
-    runs.save(run, folder)
-
-    def on_line(line: str) -> None:
-        if show:
-            show(line)
-        else:
-            progress.tick(ktap.strip(line).strip()[:80])
-
-    ended = qemu.boot(spec, folder, on_line)
+        facts={"series": "" if variant else series.digest(files)}),
+        folder, show or (lambda line: progress.tick(ktap.strip(line).strip()[:80])))
     run = replace(run, facts=run.facts | {"boot_s": round(ended.seconds, 1)})
     if lane.suites:
         run = replace(run, kunit_py=second_opinion(
             info.path, ended.console.read_text(errors="replace")))
     runs.save(run, folder)
-    return LaneRun(name, folder, judge.judge_folder(folder), made.seconds, ended.seconds)
+    return LaneRun(run.name, folder, judge.judge_folder(folder), made.seconds, ended.seconds)
 
 
 def part(lane: Lane, info: TreeInfo, progress: Progress) -> Part:
@@ -235,10 +226,11 @@ def part(lane: Lane, info: TreeInfo, progress: Progress) -> Part:
     ran = run(lane, info, progress)
     verdict = ran.verdict
     failed = verdict.failed or (1 if verdict.code != Exit.OK else 0)
-    runs = [f"{count} cases {name}" for name, count in verdict.runs.items()]
-    ran_all = ", ".join([*runs, *(item.test for item in verdict.torture)])
+    note = ", ".join([*(f"{count} cases {name}" for name, count in verdict.runs.items()),
+                      *(item.test for item in verdict.torture)])
+    note += f"; build {ran.build_s:.0f} s, boot and runs {ran.boot_s:.0f} s"
+    if verdict.elsewhere:
+        note += f"; {len(verdict.elsewhere)} data races elsewhere"
     print("\n".join(f"  {line}" for line in verdict.text().splitlines()), flush=True)
     return Part(ran.name, verdict.code, verdict.passed, failed, verdict.skipped,
-                ran.build_s + ran.boot_s,
-                f"{ran_all}; build {ran.build_s:.0f} s, boot and runs {ran.boot_s:.0f} s"
-                + (f"; {len(verdict.elsewhere)} data races elsewhere" if verdict.elsewhere else ""))
+                ran.build_s + ran.boot_s, note)

@@ -183,23 +183,18 @@ def reduced(lane: lane_files.Lane, mutant: Mutant) -> lane_files.Lane:
     return replace(short, suites=(runs.Suite(mutant.cases.partition(".")[0], 1, again=False),))
 
 
-def asked(short: lane_files.Lane, mutant: Mutant, **more) -> runs.Run:
+def asked(short: lane_files.Lane, mutant: Mutant) -> runs.Run:
     """What the boot of a kernel without the mutant must show."""
-    return runs.Run(short.cpus, limit_s=mutant.limit_s, glob=mutant.cases, suites=short.suites,
-                    torture=tuple(torture.Wanted(item.test, 0) for item in short.torture), **more)
+    return runs.Run(short.cpus, glob=mutant.cases, suites=short.suites, facts={"mutant": mutant.breaks},
+                    torture=tuple(torture.Wanted(item.test, 0) for item in short.torture))
 
 
 def guest_run(lane: lane_files.Lane, info: TreeInfo, mutant: Mutant,
               made: kernel_build.BuildResult, folder: Path, on_line=None) -> qemu.BootResult:
     """Boots with the mutant's cases and parameters; modules are those of the lane's kernel."""
     short = reduced(lane, mutant)
-    spec = lane_run.boot_spec(
-        short, made.kernel, mutant.cases or None,
-        lane_run.step_entries(short, info, lane_run.out_folder(info.queue, lane)))
-    folder.mkdir(parents=True, exist_ok=True)
-    runs.save(asked(short, mutant, name=folder.name, build_id=made.build_id, queue=info.queue.name,
-                    facts=lane_run.facts(lane, info, made, spec) | {"mutant": mutant.breaks}), folder)
-    return qemu.boot(spec, folder, on_line)
+    entries = lane_run.step_entries(short, info, lane_run.out_folder(info.queue, lane))
+    return lane_run.boot_saved(short, info, made, entries, asked(short, mutant), folder, on_line)[1]
 
 
 def copied(queue: Queue, lane: lane_files.Lane) -> Path:

@@ -149,7 +149,7 @@ class Run(unittest.TestCase):
                 mock.patch.object(lane_run.initramfs, "compile_static", return_value=ko):
             entries = lane_run.step_entries(self.lane, self.info, self.dir)
         self.assertEqual([entry.name for entry in entries],
-                         ["steps", "modules", "bin/tlbtest", "modules/hold.ko"])
+                         ["steps", "modules", "modules/hold.ko", "bin/tlbtest"])
         source = made.call_args[0][3]
         self.assertTrue((source / "hold.c").is_file() and (source / "Makefile").is_file())
         self.assertTrue((settings.REPO / torture.kinds()["tlb"].program).is_file())
@@ -175,8 +175,8 @@ class Run(unittest.TestCase):
                                   return_value=self.dir / "hold.ko"):
             entries = lane_run.step_entries(self.lane, self.info, self.dir)
         self.assertEqual([entry.name for entry in entries],
-                         ["steps", "modules", "bin/converted", "modules/hold.ko",
-                          "modules/calls.ko"])
+                         ["steps", "modules", "modules/hold.ko", "modules/calls.ko",
+                          "bin/converted"])
         self.assertEqual(entries[0].data, b"load hold\nload calls\nrun converted\n"
                                           b"unload calls\nunload hold\n")
 
