@@ -20,7 +20,7 @@ from ..guest import initramfs, qemu
 from ..judge import judge, ktap, runs
 from ..judge.runs import Run
 from ..judge.torture import Kind
-from . import selftest_build, selftests
+from . import selftests
 from .lane_files import Lane
 
 
@@ -119,8 +119,8 @@ def step_entries(lane: Lane, info: TreeInfo, out: Path,
             entries.append(initramfs.program("kernel", out / lane.arch.kernel))
         if kind.programs:
             listed = selftests.load(info.queue.file(settings.REPO / kind.programs))
-            entries += selftest_build.entries(
-                listed, selftest_build.make(listed, lane.kernel, info.path, out, own))
+            entries += selftests.entries(
+                listed, selftests.make(listed, lane.kernel, info.path, out, own))
     for path in files.values():
         require(path.is_file(), f"the build of {lane.kernel.name} gave no {path}; its lane must set "
                 'the option of that module to "m".', Exit.BUILD)

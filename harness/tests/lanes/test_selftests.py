@@ -1,4 +1,4 @@
-"""selftests.py, selftest_build.py and the runner: what is listed is built and run."""
+"""selftests.py and the runner: what is listed is built and run."""
 
 import os
 import shutil
@@ -13,7 +13,7 @@ from harness.core.errors import Exit, HarnessError
 from harness.build import arches
 from harness.guest import initramfs
 from harness.judge import ktap, torture
-from harness.lanes import selftest_build, selftests
+from harness.lanes import selftests
 
 LIST = """\
 targets = ["mm"]
@@ -148,9 +148,9 @@ $(OUTPUT)/%:
         (self.dir / "out").mkdir(exist_ok=True)
         before = sorted(os.walk(tree))
         kernel = arches.Kernel("k", arches.arch("x86_64"), {})
-        with mock.patch.object(selftest_build.kernel_build, "source_state", return_value="0123"):
+        with mock.patch.object(selftests.kernel_build, "source_state", return_value="0123"):
             try:
-                return selftest_build.make(self.load(text), kernel, tree, self.dir / "out",
+                return selftests.make(self.load(text), kernel, tree, self.dir / "out",
                                            self.dir / "out/tests")
             finally:
                 self.assertEqual(sorted(os.walk(tree)), before)
@@ -163,7 +163,7 @@ $(OUTPUT)/%:
         self.assertEqual((self.dir / "out/headers").read_text(), "\n")     # nothing was run
         self.make(LIST.replace("-DX", "-DY"))
         self.assertEqual(files["mm/cow"].read_text(), "-static -DY 1\n")
-        names = [entry.name for entry in selftest_build.entries(self.load(), files)]
+        names = [entry.name for entry in selftests.entries(self.load(), files)]
         self.assertEqual(names, ["selftests", "selftests/mm", "selftests/list", "selftests/mm/cow",
                                  "selftests/mm/ksm"])
 
@@ -172,7 +172,7 @@ $(OUTPUT)/%:
         makefile = self.MAKEFILE.replace("$(SUB)", "$(OUTPUT)/x86/sub")
         files = self.make(text, makefile)
         self.assertEqual(files["mm/x86/sub"].read_text(), "-static -DX 1\n")
-        names = [entry.name for entry in selftest_build.entries(self.load(text), files)]
+        names = [entry.name for entry in selftests.entries(self.load(text), files)]
         self.assertEqual(names[:3], ["selftests", "selftests/mm", "selftests/mm/x86"])
         self.assertIn("mm/x86/sub is not in the list", self.refused(
             Exit.TEST, text=LIST, makefile=makefile))
