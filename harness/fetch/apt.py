@@ -5,6 +5,7 @@ Nothing is installed and the system's lists are not changed: where the machine's
 package, apt runs with lists and a cache below build/, from the mirrors that the machine uses.
 """
 
+import functools
 import hashlib
 import re
 import shutil
@@ -140,6 +141,21 @@ class Apt:
         return [Listed(*found) for found in re.findall(
             rf"^ *(\S+) \| +(\S+) \| \S+ (\S+)/main .*{kind}$",
             self.run("apt-cache", "madison", package).output, re.M)]
+
+    def newest(self, package: str, line: str) -> tuple[dict[str, tuple[str, ...]], list[str]]:
+        """Which releases of a kernel line the suites offer: Debian version -> the suites whose newest it
+        is, newest first; a sentence for each suite that has none."""
+        order = functools.partial(release, line=line)
+        newest_of: dict[str, str] = {}
+        for item in self.listed(package):
+            if order(item.version) > order(newest_of.get(item.suite, "")):
+                newest_of[item.suite] = item.version
+        lacking = [f"{suite} does not offer {package}."
+                   if any(self.folder.glob(f"lists/*_dists_{suite}_*InRelease"))
+                   else f"the lists of {suite} could not be fetched."
+                   for suite in self.suites if suite not in newest_of]
+        return {version: tuple(suite for suite in self.suites if newest_of.get(suite) == version)
+                for version in sorted(set(newest_of.values()), key=order, reverse=True)}, lacking
 
     def get(self, what: str, *command: str) -> Download:
         """The file that `apt-get COMMAND what` downloads, unless it is there already."""

@@ -1,6 +1,6 @@
 """On which releases the series applies: ./run check --releases.
 
-In:  the queue; what its suites offer (fetch/releases.py).
+In:  the queue; what its suites offer.
 Out: releases.toml of the queue, the table in README.md, a Part for each release.
 Each release is put into a git tree of its own, with only the files that the patches touch. That a
 series applies does not say that it builds or boots: `tested` of base.toml says that.
@@ -18,7 +18,6 @@ from typing import Any, Callable, Iterable
 from ..core import Exit, HarnessError, Part, Progress, Queue, proc, queues, records, require, settings
 from ..core.files import check_disk
 from ..fetch import apt, host_packages, linux_source
-from ..fetch.releases import newest
 from . import series, tree
 
 FILE = "releases.toml"
@@ -192,7 +191,7 @@ def look_at_all(queue: Queue, progress: Progress) -> tuple[list[Release], list[P
             progress.done(f"{item.release}, {item.place}: {item.result}")
 
     there = attempt("lists of packages", lambda: apt.Apt(queue.suites, sources=True))
-    offers, lacking = newest(there, queue.package, queue.version) if there else ({}, [])
+    offers, lacking = there.newest(queue.package, queue.version) if there else ({}, [])
     for sentence in lacking:
         lack(sentence)
     if not offers:

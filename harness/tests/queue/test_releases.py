@@ -13,7 +13,6 @@ from harness.core import queues, settings
 from harness.core.errors import Exit, HarnessError
 from harness.core.progress import Progress
 from harness.fetch import apt
-from harness.fetch.releases import newest
 from harness.proof import queue_checks
 from harness.queue import releases, series
 from harness.queue.releases import APPLIES, Release
@@ -244,7 +243,7 @@ esac"""
         self.apt("exit 0", "\n".join(line for line in MADISON.splitlines() if "security" in line))
         there = apt.Apt(("stable-security", "stable", "gone"))
         (there.folder / "lists/m_dists_stable_InRelease").touch()
-        self.assertEqual(newest(there, "linux-source-9.8", "9.8"), (
+        self.assertEqual(there.newest("linux-source-9.8", "9.8"), (
             {"9.8.8-1": ("stable-security",)},
             ["stable does not offer linux-source-9.8.", "the lists of gone could not be fetched."]))
 
