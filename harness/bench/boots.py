@@ -136,8 +136,7 @@ def prepare(info: TreeInfo, plan: BenchPlan, asked: Kernel, kernel: BenchKernel,
 def memory(ready: Ready) -> list[Point]:
     """Bytes for each possible CPU, by the kernel's symbols: of all static per-CPU data, and of struct
     call_function_data. What is not found is left out."""
-    nm = proc.run([f"{ready.asked.arch.cross}nm", "-S", ready.made.out / "vmlinux"], step="nm",
-                  limit=settings.limit("tool")).output
+    nm = proc.run([f"{ready.asked.arch.cross}nm", "-S", ready.made.out / "vmlinux"]).output
     at = {name: int(value, 16) for value, name in
           re.findall(r"^([0-9a-f]+) \w (__per_cpu_start|__per_cpu_end)$", nm, re.M)}
     found = {"percpu_bytes": at["__per_cpu_end"] - at["__per_cpu_start"]} if len(at) == 2 else {}

@@ -37,7 +37,7 @@ def text(queue: Queue, flavour: str) -> str:
         found = apt.binary(package, queue.suites)
         with new_folder(where) as new:
             proc.run(["dpkg-deb", "-x", found.path, new], step=f"unpacking {found.path.name}",
-                     limit=settings.limit("unpack"), code=Exit.FETCH)
+                     limit="unpack", code=Exit.FETCH)
     there = {path.stem.removeprefix("config.amd64_"): path
              for path in where.glob(f"usr/src/{package}/config.amd64_*.xz")}
     look_up(f"configuration in {package}", flavour, there)

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable
 
-from ..core import Exit, HarnessError, Progress, git, proc, require, settings
+from ..core import Exit, HarnessError, Progress, git, proc, require
 from ..core.files import check_disk
 from . import kconfig
 from .arches import Kernel
@@ -70,7 +70,7 @@ def make(words: list[Any], step: str, limit: str, log: Path | None = None,
 
     gives is a file that must be there then; ended() is called when make came to its own end.
     """
-    made = proc.run(["make", *words], step=step, limit=settings.limit(limit), env=REPRODUCIBLE,
+    made = proc.run(["make", *words], step=step, limit=limit, env=REPRODUCIBLE,
                     log=log, on_line=on_line, check=False, code=code)
     ended()
     if made.returncode or gives and not gives.exists():
@@ -104,7 +104,7 @@ def source_state(src: Path) -> str:
 
 
 def build_id(vmlinux: Path) -> str:
-    notes = proc.run(["readelf", "-n", vmlinux], step="readelf", limit=settings.limit("tool")).output
+    notes = proc.run(["readelf", "-n", vmlinux]).output
     found = re.search(r"Build ID: ([0-9a-f]+)$", notes, re.M)
     require(found, f"{vmlinux} has no build id, so nothing could tell it from another kernel.",
             Exit.BUILD)
@@ -124,8 +124,8 @@ def build(kernel: Kernel, src: Path, out: Path, progress: Progress,
     start = time.monotonic()
     state = state or source_state(src)
     asked = kconfig.fragment(kernel, src)
-    compiler = proc.run([f"{kernel.arch.cross}gcc", "--version"], step="compiler version",
-                        limit=settings.limit("tool")).output.splitlines()[0]
+    compiler = proc.run([f"{kernel.arch.cross}gcc", "--version"],
+                        step="compiler version").output.splitlines()[0]
     inputs = {"source": state, "asked": hashlib.sha256(asked.encode()).hexdigest(),
               "make": " ".join(kernel.make_args + targets), "compiler": compiler}
     compiled = 0

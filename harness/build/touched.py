@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..core import Exit, Queue, proc, records, require, settings
+from ..core import Exit, Queue, proc, records, require
 from . import single_objects
 from .arches import Arch
 
@@ -51,8 +51,7 @@ def functions(queue: Queue, out: Path, arch: Arch, src: Path, files: list[str]) 
         require(path.exists(), f"there is no {path}, so no data race in {file} would count. Name its "
                 "object under [built_as] of the queue's objects.toml, switch it on in the lane's "
                 "[config], or list it under not_built there.", Exit.CONFIG)
-        listed = proc.run([f"{arch.cross}nm", path], step=f"nm {path.name}",
-                          limit=settings.limit("tool"), code=Exit.BUILD)
+        listed = proc.run([f"{arch.cross}nm", path], step=f"nm {path.name}")
         found = {plain(name) for name in
                  re.findall(r"^[0-9a-f]+ [tTwW] (\S+)$", listed.output, re.M)}
         if file in asked.partly:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from . import proc, settings
+from . import proc
 from .errors import Exit
 
 # Neither the user's configuration nor the environment of a surrounding git
@@ -27,7 +27,7 @@ def git(tree: Path, *args: str | Path, step: str | None = None, env: dict[str, s
     """Runs git in tree; limit names an entry of limits.toml."""
     command = ["git", "-c", "safe.directory=*", "-c", "core.fsync=none", "-c", "gc.auto=0",
                "-c", "core.hooksPath=/dev/null", "-c", "core.abbrev=12", "-C", tree, *args]
-    return proc.run(command, step=step or f"git {args[0]}", limit=settings.limit(limit),
+    return proc.run(command, step=step or f"git {args[0]}", limit=limit,
                     env=NEUTRAL | (env or {}), check=check, code=code, stdin=stdin)
 
 

@@ -1,6 +1,6 @@
 """Runs one external command: with a time limit, in a process group of its own.
 
-In:  argv, the name of the step (for messages), a limit in seconds.  Out: Result.
+In:  argv, the name of the step (for messages), a limit.  Out: Result.
 At the limit, or on Ctrl-C, the whole group is killed: no compiler or QEMU outlives its step.
 """
 
@@ -17,6 +17,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Callable, Iterator, Sequence
 
+from . import settings
 from .errors import Exit, HarnessError, disk_full
 
 GRACE_S = 3.0        # seconds between SIGTERM and SIGKILL
@@ -74,19 +75,22 @@ def signals_held() -> Iterator[None]:
         raise KeyboardInterrupt
 
 
-def run(argv: Sequence[str | Path], *, step: str, limit: float, cwd: Path | None = None,
-        env: dict[str, str] | None = None, log: Path | None = None,
-        stdin: str | None = None, on_line: Callable[[str], None] | None = None,
-        check: bool = True, code: Exit = Exit.BUILD,
+def run(argv: Sequence[str | Path], *, step: str = "", limit: float | str = "tool",
+        cwd: Path | None = None, env: dict[str, str] | None = None,
+        log: Path | None = None, stdin: str | None = None,
+        on_line: Callable[[str], None] | None = None, check: bool = True, code: Exit = Exit.BUILD,
         stop: threading.Event | None = None) -> Result:
     """Runs argv and returns its Result.
 
-    env is added to the environment. log is overwritten with the output. on_line
+    step is called after the program, if it has no name of its own; limit is an entry of limits.toml, or
+    host seconds. env is added to the environment. log is overwritten with the output. on_line
     gets each line without its end, soon after it came. Raises HarnessError(code) if the
     limit is reached, or if check is set and the command fails; INTERRUPTED soon after
     another thread has set `stop`.
     """
     words = [str(word) for word in argv]
+    step = step or words[0]
+    limit_s = settings.limit(limit) if isinstance(limit, str) else limit
     where = f"; its output is in {log}" if log else ""
     if log:
         log.parent.mkdir(parents=True, exist_ok=True)
@@ -102,7 +106,7 @@ def run(argv: Sequence[str | Path], *, step: str, limit: float, cwd: Path | None
                     words, cwd=cwd, env={**os.environ, **env} if env else None,
                     stdin=subprocess.DEVNULL if stdin is None else text, stdout=output,
                     stderr=subprocess.STDOUT, process_group=0)
-            _watch(child, start + limit, output.fileno(), on_line or (lambda line: None), stop)
+            _watch(child, start + limit_s, output.fileno(), on_line or (lambda line: None), stop)
         except FileNotFoundError:
             if child:
                 raise
@@ -115,7 +119,7 @@ def run(argv: Sequence[str | Path], *, step: str, limit: float, cwd: Path | None
         output.seek(0)
         said = output.read().decode("utf-8", "replace")
     if timed_out:
-        raise HarnessError(code, f"{step} did not finish within {limit:g} s and was "
+        raise HarnessError(code, f"{step} did not finish within {limit_s:g} s and was "
                            f"ended{where}.\n{tail(said)}".rstrip())
     if check and child.returncode and (full := re.search(r".*No space left on device", said)):
         raise disk_full(full[0])

@@ -50,8 +50,8 @@ def own_sources() -> list[tuple[str, str]]:
     """(address of a Debian mirror, suite) as the machine's apt is configured, each once."""
     with tempfile.TemporaryDirectory() as empty:      # with lists, apt leaves out what it has
         said = proc.run(["apt-get", "-o", f"Dir::State::lists={empty}", "--print-uris", "update"],
-                        step="apt-get --print-uris update", limit=settings.limit("tool"),
-                        env={"LC_ALL": "C.UTF-8"}, check=False).output
+                        step="apt-get --print-uris update", env={"LC_ALL": "C.UTF-8"},
+                        check=False).output
     found = re.findall(r"^'(\S+)/dists/(\S+)/InRelease'", said, re.M)
     return [item for item in dict.fromkeys(found) if "debian" in item[0].split("://")[-1]]
 
@@ -125,7 +125,7 @@ class Apt:
 
     def run(self, tool: str, *args: str | Path, cwd: Path | None = None) -> proc.Result:
         return proc.run([tool, *self.options, *args], step=f"{tool} {args[0]}", code=Exit.FETCH,
-                        limit=settings.limit("apt"), cwd=cwd, check=False, env={"LC_ALL": "C.UTF-8"})
+                        limit="apt", cwd=cwd, check=False, env={"LC_ALL": "C.UTF-8"})
 
     def apt_get(self, what: str, *args: str | Path, cwd: Path | None = None) -> str:
         """The output of apt-get; FETCH, which says that `what` could not be had, if it fails."""
@@ -235,7 +235,7 @@ def unpacked(name: str, packages: list[str], suites: tuple[str, ...] = (),
             debs = sorted(Path(cache).glob("*.deb"))
             for path in debs:
                 proc.run(["dpkg-deb", "-x", path, new / "root"], step=f"unpacking {path.name}",
-                         limit=settings.limit("unpack"), code=Exit.FETCH)
+                         limit="unpack", code=Exit.FETCH)
             (new / "packages").write_text("\n".join([wanted, *(path.name for path in debs)]) + "\n")
     names = [line.split("_") for line in record.read_text("utf-8").splitlines()[1:]]
     return where / "root", {package: unquote(version) for package, version, _ in names}

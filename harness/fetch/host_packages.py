@@ -32,8 +32,7 @@ def root_prefix() -> list[str] | None:
     if os.geteuid() == 0:
         return []
     sudo = ["sudo", "-n"]
-    works = shutil.which("sudo") and proc.run([*sudo, "true"], step="sudo", check=False,
-                                              limit=settings.limit("tool")).returncode == 0
+    works = shutil.which("sudo") and proc.run([*sudo, "true"], check=False).returncode == 0
     return sudo if works else None
 
 
@@ -50,7 +49,7 @@ def need(*groups: str) -> None:
     for words in (["update"], ["install", "--no-install-recommends", *packages]):
         made = proc.run([*prefix, "env", "DEBIAN_FRONTEND=noninteractive", "LC_ALL=C.UTF-8", "apt-get",
                          "-o", "DPkg::Lock::Timeout=120", "-y", "-q", *words], check=False,
-                        step=f"apt-get {words[0]}", limit=settings.limit("apt"), code=Exit.TOOL)
+                        step=f"apt-get {words[0]}", limit="apt", code=Exit.TOOL)
     still = missing(*groups)
     require(not still, f"after the installation of {' '.join(packages)} there is still no "
             f"{', '.join(still)}; run apt-get install {' '.join(packages)} yourself and look at what "

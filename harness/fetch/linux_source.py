@@ -122,7 +122,7 @@ def _given_folder(path: Path, version: str) -> Source:
             "give a clean tree.")
     # Every file's name, size and time tell whether a folder was changed.
     files = proc.run(["find", path, "!", "-type", "d", "-printf", "%P %s %T@\\n"],
-                     step=f"looking at {path}", limit=settings.limit("copy"), code=Exit.FETCH).output
+                     step=f"looking at {path}", limit="copy", code=Exit.FETCH).output
     digest = hashlib.sha256("\n".join(sorted(files.splitlines())).encode()).hexdigest()
     return Source("folder", str(path), str(path), f"stat:{digest[:32]}")
 
@@ -137,15 +137,15 @@ def unpack(source: Source, dest: Path, version: str, only: Sequence[str] = ()) -
     dest.mkdir(parents=True, exist_ok=True)
     if source.kind == "folder":
         proc.run(["cp", "-a", "--reflink=auto", f"{source.path}/.", dest],
-                 step=f"copying {source.path}", limit=settings.limit("copy"), code=Exit.FETCH)
+                 step=f"copying {source.path}", limit="copy", code=Exit.FETCH)
     else:
         words = ["--wildcards", "--no-wildcards-match-slash", "*/Makefile",
                  *(f"*/{name}" for name in only)] if only else []
         with _tarball(source, dest.parent) as tarball:
             # Files that are not in it are what tar calls an error.
             proc.run(["tar", "-xf", tarball, "--strip-components=1", "--no-same-owner", "-C", dest,
-                      *words], step=f"unpacking {source.name}", limit=settings.limit("unpack"),
-                     check=not only, code=Exit.FETCH)
+                      *words], step=f"unpacking {source.name}", limit="unpack", check=not only,
+                     code=Exit.FETCH)
     return kernel_version(dest, source.name, version)
 
 
@@ -186,8 +186,8 @@ def _tarball(source: Source, work: Path) -> Iterator[Path]:
             git(path, "archive", "--prefix=linux/", "-o", tarball,
                 source.checksum.removeprefix("git:"), limit="copy", code=Exit.FETCH)
         elif path.suffix == ".deb":
-            proc.run(["dpkg-deb", "-x", path, name], step=f"unpacking {path.name}",
-                     limit=settings.limit("unpack"), code=Exit.FETCH)
+            proc.run(["dpkg-deb", "-x", path, name], step=f"unpacking {path.name}", limit="unpack",
+                     code=Exit.FETCH)
             tarball = next(Path(name).glob("usr/src/*.tar.*"), None)
             require(tarball, f"{path.name} holds no source tarball.", Exit.FETCH)
         else:

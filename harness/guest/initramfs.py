@@ -97,8 +97,7 @@ def compile_static(arch: Arch, source: Path) -> Path:
     if not target.exists():
         partial = target.with_suffix(".partial")
         proc.run([arch.init_cc, "-static", "-pthread", "-O2", "-Wall", "-Wextra", "-Werror", "-o",
-                  partial, source], step=f"compiling {source.name} for {arch.name}",
-                 limit=settings.limit("tool"))
+                  partial, source], step=f"compiling {source.name} for {arch.name}")
         partial.rename(target)
     return target
 

@@ -128,8 +128,7 @@ def make(info: TreeInfo, wanted: Kernel, space: str, progress: Progress) -> Pack
     progress.phase("boot of the package's kernel")
     with tempfile.TemporaryDirectory(dir=folder) as name:
         root = Path(name)
-        proc.run(["dpkg-deb", "-x", path, root], step=f"unpacking {path.name}",
-                 limit=settings.limit("unpack"))
+        proc.run(["dpkg-deb", "-x", path, root], step=f"unpacking {path.name}", limit="unpack")
         image = folder / f"vmlinuz-{release}"
         image.write_bytes((root / "boot" / image.name).read_bytes())
         ran = boot(lane, info, replace(made, kernel=image), module_entries(root, asked.modules),

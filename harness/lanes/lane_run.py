@@ -134,8 +134,7 @@ def qemu_args(lane: Lane) -> tuple[str, ...]:
         return lane.qemu
     table = initramfs.folder() / f"{lane.acpi.stem}.aml"
     table.parent.mkdir(parents=True, exist_ok=True)
-    proc.run(["iasl", "-p", table.with_suffix(""), lane.acpi], step=f"compiling {lane.acpi.name}",
-             limit=settings.limit("tool"))
+    proc.run(["iasl", "-p", table.with_suffix(""), lane.acpi], step=f"compiling {lane.acpi.name}")
     return (*lane.qemu, "-acpitable", f"file={table}")
 
 
@@ -156,7 +155,7 @@ def second_opinion(src: Path, console: str) -> dict[str, int]:
     the tests, and a run that was skipped as a whole is a success to it.
     """
     parsed = proc.run([sys.executable, "-B", "tools/testing/kunit/kunit.py", "parse"],
-                      step="kunit.py parse", cwd=src, limit=settings.limit("tool"), check=False,
+                      step="kunit.py parse", cwd=src, check=False,
                       stdin="\n".join(judge.at_boot(console.splitlines())) + "\n")
     return ktap.kunit_py_counts(parsed.output)
 

@@ -237,8 +237,7 @@ def spatch(work: Path, text: str, sources: dict[str, Source]) -> list[list[str]]
     path.write_text(text)
     done = proc.run(["spatch", "--very-quiet", "--no-includes", "--include-headers", "--jobs",
                      str(os.cpu_count() or 1), "--cocci-file", path, "--dir", "."], cwd=work,
-                    step="spatch", limit=settings.limit("spatch"), code=Exit.TEST,
-                    log=work.with_suffix(".out"))
+                    limit="spatch", code=Exit.TEST, log=work.with_suffix(".out"))
     return [line.removeprefix("./").split("\t") for line in done.output.splitlines()
             if line.count("\t") >= 3]
 
@@ -252,8 +251,7 @@ def _grep(src: Path, names: Iterable[str], asked: Words) -> dict[str, Source]:
     # Not git grep, which takes minutes for that many names.
     found = proc.run(["grep", "-rlwF", "--include=*.c", "--include=*.h",
                       *(f"--regexp={name}" for name in sorted(set(names))), "."], cwd=src,
-                     step="grep", limit=settings.limit("spatch"), env={"LC_ALL": "C"},
-                     check=False, code=Exit.TEST)
+                     limit="spatch", env={"LC_ALL": "C"}, check=False, code=Exit.TEST)
     require(found.returncode < 2, f"grep in {src} failed.\n{proc.tail(found.output)}", Exit.TEST)
     files = sorted(line.removeprefix("./") for line in found.output.splitlines())
     return {file: Source(file, (src / file).read_text("utf-8", "replace")) for file in files

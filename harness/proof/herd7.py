@@ -33,7 +33,7 @@ def parse(output: str) -> Said:
 def run(herd: Herd, test: Path, model: Path, log: Path | None = None) -> Said:
     """Runs one test with the memory model in the folder `model`."""
     result = proc.run([*herd.command, "-conf", CONFIG, test.absolute()], cwd=model, log=log,
-                      step=f"herd7 on {test.name}", limit=settings.limit("litmus"), check=False,
+                      step=f"herd7 on {test.name}", limit="litmus", check=False,
                       code=Exit.TEST)
     said = parse(result.output)
     require(said and not result.returncode, f"herd7 {herd.version} gave no verdict on {test.name} with "
@@ -59,8 +59,7 @@ def ensure() -> Herd:
 
 def probe(command: list[str]) -> Herd:
     """Starts herd7 to see whether it works."""
-    result = proc.run([*command, "-version"], step="herd7 -version", limit=settings.limit("tool"),
-                      check=False, code=Exit.TOOL)
+    result = proc.run([*command, "-version"], step="herd7 -version", check=False, code=Exit.TOOL)
     match = re.match(r"(\d+[\w.]*)", result.output)
     require(match and not result.returncode, f"herd7 does not start ({' '.join(command)}); put one that "
             f"does on PATH, or remove {settings.fetched() / 'herd'} and try again.\n"

@@ -53,7 +53,7 @@ def run(command: list[str], arch: str, path: Path, progress: Progress) -> Part:
         wrapper.write_text(WITHOUT_KVM.format(python=sys.executable, qemu=shutil.which(qemu)))
         wrapper.chmod(0o755)
         try:
-            result = proc.run(command, step=name, cwd=path, limit=settings.limit("build"),
+            result = proc.run(command, step=name, cwd=path, limit="build",
                               log=settings.BUILD / f"kunit.py-{arch}.log",
                               on_line=lambda line: progress.tick(line[:60]), check=False,
                               code=Exit.TEST, env={"PATH": f"{folder}:{os.environ['PATH']}",

@@ -205,7 +205,7 @@ def copied(queue: Queue, lane: lane_files.Lane) -> Path:
             or not filecmp.cmp(own / ".config", out / ".config", shallow=False):
         check_disk(own, "build")
         with new_folder(own) as new:
-            proc.run(["cp", "-a", f"{out}/.", new], step=f"copy of {out}", limit=settings.limit("copy"))
+            proc.run(["cp", "-a", f"{out}/.", new], step=f"copy of {out}", limit="copy")
     return own
 
 

@@ -126,7 +126,7 @@ def check_checkpatch(info: TreeInfo) -> Result:
     host_packages.need("perl")
     result = proc.run(["perl", "scripts/checkpatch.pl", "--strict", "--terse", "--show-types",
                        "--color=never", *options, *files], step="checkpatch",
-                      limit=settings.limit("checkpatch"), cwd=info.path, check=False)
+                      limit="checkpatch", cwd=info.path, check=False)
     complaints, spared = judge_checkpatch(result.output, allowed)
     # It ends with 0 for nothing to say and 1 for complaints. Anything else means that
     # it did not work, which must not look like a clean series.
@@ -141,8 +141,7 @@ def kernel_doc(info: TreeInfo, tree_: Path, paths: list[str]) -> Counter[str]:
     """The warnings about those of the sources that a tree has, without line numbers."""
     there = [path for path in paths if path.endswith((".c", ".h")) and (tree_ / path).is_file()]
     output = proc.run(["perl", info.path / "scripts/kernel-doc", "-none", "-Wall", *there], cwd=tree_,
-                      step="kernel-doc", limit=settings.limit("checkpatch"),
-                      check=False).output if there else ""
+                      step="kernel-doc", limit="checkpatch", check=False).output if there else ""
     return Counter(re.sub(r":\d+(?=[: ])", ":", line) for line in output.splitlines()
                    if re.search(r"(warning|error):", line, re.I))
 

@@ -98,18 +98,19 @@ def read(output: str) -> Search:
 
 def search(variant: Variant, depth: int, where: Path, stop: threading.Event) -> Search:
     """Generates, compiles and runs one verifier in an empty folder."""
-    def step(words: list[str | Path], name: str, limit: float, check: bool = True) -> proc.Result:
+    def step(words: list[str | Path], name: str, limit: float | str = "tool",
+             check: bool = True) -> proc.Result:
         return proc.run(words, step=f"{name} of {variant.name}", limit=limit, cwd=where,
                         log=where / f"{name}.log", check=check, code=Exit.TEST, stop=stop)
 
     shutil.rmtree(where, ignore_errors=True)
     where.mkdir(parents=True)
-    step(["spin", *(f"-D{text}" for text in variant.defines), "-a", MODEL], "spin",
-         settings.limit("tool"))
+    step(["spin", *(f"-D{text}" for text in variant.defines), "-a", MODEL], "spin")
     # A mutant is found soon: compiling with -O2 would take longer than the search.
     level = "-O2" if variant.expect == "ok" else "-O0"
     step(["gcc", level, "-DCOLLAPSE", *(CYCLES if variant.cycles else SAFETY),
-          f"-DMEMLIM={variant.memory_mib}", "-o", "pan", "pan.c"], "gcc", settings.limit("pan_compile"))
+          f"-DMEMLIM={variant.memory_mib}", "-o", "pan", "pan.c"], "gcc",
+         limit="pan_compile")
     # pan's exit value says nothing; what it prints does.
     result = step(["./pan", f"-m{depth}", f"-w{variant.hash}", *(["-l"] if variant.cycles else [])],
                   "pan", settings.scaled(variant.seconds), check=False)

@@ -155,8 +155,7 @@ def look(queue: Queue, source: Path, name: str, suites: tuple[str, ...] = (), rt
 def unpack_rt(archive: Path, folder: Path) -> tuple[Path, ...]:
     """The rt patches in a .debian.tar.xz, in their order; none if it has none."""
     proc.run(["tar", "-xf", archive, "-C", folder, "--no-same-owner", RT],
-             step=f"unpacking {archive.name}", limit=settings.limit("unpack"), check=False,
-             code=Exit.FETCH)
+             step=f"unpacking {archive.name}", limit="unpack", check=False, code=Exit.FETCH)
     where = folder / RT
     return tuple(where / name for name in series.names(where)) if (where / "series").is_file() else ()
 
