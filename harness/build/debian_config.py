@@ -25,8 +25,7 @@ class Rules:
 
 @functools.cache
 def rules() -> Rules:
-    path = settings.DATA / "debian_config.toml"
-    return records.make(Rules, settings.toml(path), str(path))
+    return records.read(Rules, settings.DATA / "debian_config.toml")
 
 
 def text(queue: Queue, flavour: str) -> str:

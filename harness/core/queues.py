@@ -67,10 +67,8 @@ def names() -> list[str]:
 
 def load(name: str | None = None) -> Queue:
     """The queue of that name; without one, the default of them, or the only one."""
-    known = []
-    for item in names():
-        path = settings.REPO / "patches" / item / "base.toml"
-        known.append(records.make(Queue, settings.toml(path), str(path), name=item, dir=path.parent))
+    folders = [settings.REPO / "patches" / item for item in names()]
+    known = [records.read(Queue, folder / "base.toml", name=folder.name, dir=folder) for folder in folders]
     chosen = [queue for queue in known
               if (queue.name == name if name else queue.default or len(known) == 1)]
     require(len(chosen) == 1, f"there is no queue {name or '(none named)'} under patches/; name one "

@@ -37,6 +37,11 @@ def make(cls: type[T], table: dict[str, Any], where: str, **given: Any) -> T:
         raise HarnessError(Exit.USAGE, f"{where}: {error}.") from None
 
 
+def read(cls: type[T], path: Path, **given: Any) -> T:
+    """An instance of what a data file says."""
+    return make(cls, settings.toml(path), str(path), **given)
+
+
 _hints = functools.cache(typing.get_type_hints)
 
 

@@ -48,8 +48,7 @@ class Package:
 
 
 def plan() -> Plan:
-    path = settings.DATA / "deb.toml"
-    return records.make(Plan, settings.toml(path), str(path))
+    return records.read(Plan, settings.DATA / "deb.toml")
 
 
 def configuration(queue: Queue, config: Path | None, rt: bool) -> tuple[str, str]:

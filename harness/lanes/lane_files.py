@@ -125,8 +125,10 @@ def _torture(path: Path, asked: Wanted, queue: Queue) -> Wanted:
         require(name in totals, f"{path}: minimum of {kind.name} must give a number for one of its "
                 f"totals ({', '.join(totals)}), not {name}.")
     require(kind.program or not asked.suites, f"{path}: {kind.name} has no suites.")
-    listed = selftests.load(queue.file(settings.REPO / kind.programs)).run if kind.programs else ()
-    return replace(asked, suites=(*asked.suites, *(item.suite() for item in listed)))
+    if not kind.programs:
+        return asked
+    listed = records.read(selftests.Listed, queue.file(settings.REPO / kind.programs))
+    return replace(asked, suites=(*asked.suites, *(item.suite() for item in listed.run)))
 
 
 def choose(queue: Queue, named: list[str], everything: bool) -> list[Lane]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Iterable
 
-from ..core import Exit, proc, records, require, settings
+from ..core import Exit, proc, require
 from ..build import kernel_build
 from ..build.arches import Kernel
 from ..guest import initramfs
@@ -92,10 +92,6 @@ class Listed:
         return [name for item in self.left_out for name in item.programs]
 
 
-def load(path: Path) -> Listed:
-    return records.make(Listed, settings.toml(path), str(path))
-
-
 def steps(listed: Listed) -> str:
     """What the runner does, a step on each line."""
     lines = list(listed.setup)
@@ -125,7 +121,7 @@ def make(listed: Listed, kernel: Kernel, tree: Path, out: Path, folder: Path) ->
     shutil.rmtree(folder, ignore_errors=True)   # make does not know what flags it was built with
     (folder / "source").mkdir(parents=True)
     proc.run(["cp", "-a", "--parents", *listed.copied, folder / "source"], cwd=tree,
-             step="copying what the selftests are built from", limit=settings.limit("copy"))
+             step="copying what the selftests are built from", limit="copy")
     # Or the Makefile looks whether the machine has liburing: the tests must be the same everywhere.
     mm = folder / "source/tools/testing/selftests/mm"
     if mm.is_dir():

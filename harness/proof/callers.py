@@ -98,10 +98,6 @@ def kinds(path: Path = FOLDER / "pins.toml") -> list[Kind]:
             for name, entry in settings.toml(path).items()]
 
 
-def words(path: Path = FOLDER / "calls.toml") -> Words:
-    return records.make(Words, settings.toml(path), str(path))
-
-
 # --- the table
 
 
@@ -305,7 +301,7 @@ def parts(opts: Options, progress: Progress) -> list[Part]:
     """The audit on the patched tree, against the table."""
     start = time.monotonic()
     host_packages.need("spatch")
-    asked = words(opts.queue.file(FOLDER / "calls.toml"))
+    asked = records.read(Words, opts.queue.file(FOLDER / "calls.toml"))
     pinning = kinds(opts.queue.file(FOLDER / "pins.toml"))
     rows = read_table(TABLE, opts.queue.name)
     info = tree.ensure_tree(opts, progress)

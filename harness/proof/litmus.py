@@ -50,8 +50,7 @@ def files(queue: Queue) -> dict[str, Path]:
 
 def instead(queue: Queue) -> dict[str, str]:
     """"FILE: FUNCTION() WORD" of the tests -> what comes in its place in the queue's kernel."""
-    own = queue.dir / "litmus.toml"
-    return settings.toml(own)["models"] if own.is_file() else {}
+    return queue.own("litmus.toml").get("models", {})
 
 
 def tests(known: Iterable[str]) -> list[str]:

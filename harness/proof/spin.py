@@ -75,10 +75,6 @@ class Search:
     numbers: dict[str, float] = field(default_factory=dict)
 
 
-def load(path: Path) -> List:
-    return records.make(List, settings.toml(path), str(path))
-
-
 def read(output: str) -> Search:
     """What pan's output says; a search that did not come to its end is never "ok"."""
     error, count = _ERROR.search(output), re.search(r"errors: (\d+)$", output, re.M)
@@ -152,7 +148,7 @@ def reached(searches: list[Search]) -> Part:
 def parts(opts: Options, progress: Progress) -> list[Part]:
     """Runs all variants; raises if there is no spin."""
     host_packages.need("spin")
-    listed = load(DATA)
+    listed = records.read(List, DATA)
     folder = opts.queue.build / "runs/prove/spin"
     folder.mkdir(parents=True, exist_ok=True)
     results = parallel.run([(variant.name, partial(one, variant, listed.depth, folder))

@@ -70,8 +70,7 @@ def digest(queue: Queue) -> str:
 
 def load(queue: Queue) -> Listed:
     """The queue's list; an empty one if it has none."""
-    path = queue.dir / FILE
-    return records.make(Listed, settings.toml(path), str(path)) if path.is_file() else Listed()
+    return records.make(Listed, queue.own(FILE), f"{FILE} of {queue.name}")
 
 
 def save(queue: Queue, found: list[Release]) -> None:

@@ -29,8 +29,8 @@ class Compared:
 
 def load(queue: Queue) -> Compared | None:
     """The queue's list; None if it has none."""
-    path = queue.dir / "compared.toml"
-    return records.make(Compared, settings.toml(path), str(path)) if path.is_file() else None
+    data = queue.own("compared.toml")
+    return records.make(Compared, data, f"compared.toml of {queue.name}") if data else None
 
 
 def subject(mail: str) -> str:

@@ -8,7 +8,7 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
-from harness.core import settings
+from harness.core import records, settings
 from harness.core.errors import Exit, HarnessError
 from harness.build import arches
 from harness.guest import initramfs
@@ -46,7 +46,7 @@ class Case(unittest.TestCase):
     def load(self, text: str = LIST) -> selftests.Listed:
         path = self.dir / "list.toml"
         path.write_text(text)
-        return selftests.load(path)
+        return records.read(selftests.Listed, path)
 
 
 class List(Case):
@@ -58,7 +58,7 @@ class List(Case):
 
     def test_the_ones_that_are_used(self):
         for kind, least in (("selftests", 50), ("kvm-selftests", 45)):
-            listed = selftests.load(settings.REPO / torture.kinds()[kind].programs)
+            listed = records.read(selftests.Listed, settings.REPO / torture.kinds()[kind].programs)
             for name in [*listed.built, *listed.not_run]:
                 self.assertIn(name.split("/")[0], listed.targets)
             self.assertGreater(len(listed.run), least)

@@ -6,7 +6,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from harness.core import queues
+from harness.core import queues, records
 from harness.core.errors import Exit, HarnessError
 from harness.proof import callers
 from harness.proof.callers import Hit, Row
@@ -136,7 +136,7 @@ class Source(unittest.TestCase):
             self.assertIs(callers.Source("a.c", text).together({"pin"}, {"call"}), wanted, text)
 
     def test_scripts(self) -> None:
-        asked, pinning = callers.words(), callers.kinds()
+        asked, pinning = records.read(callers.Words, callers.FOLDER / "calls.toml"), callers.kinds()
         script = callers.script(pinning, asked.family, [*asked.family, "mine"])
         for left in ("{ FAMILY }", "{ PINS }", "{ UNPINS }", "{ CALLS }", "{  }", "MATCH", "KIND", "PREFIX"):
             self.assertNotIn(left, script)
@@ -157,6 +157,6 @@ class Source(unittest.TestCase):
             path = Path(name) / "calls.toml"
             path.write_text('family = ["a"]\nwrappers = "b"\nnot_asked = []\nleft_out = []\n')
             with self.assertRaises(HarnessError) as caught:
-                callers.words(path)
+                records.read(callers.Words, path)
         self.assertEqual(caught.exception.code, Exit.USAGE)
         self.assertIn("wrappers", caught.exception.message)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unittest
 
+from harness.core import records
 from harness.lanes import lane_files
 from harness.proof import callers, recorded_calls
 from harness.proof.callers import Hit, Row
@@ -81,6 +82,6 @@ class Data(unittest.TestCase):
         asked = recorded_calls.words(QUEUE)
         for name in asked.lanes:
             lane_files.load(name, QUEUE)
-        words = callers.words()
+        words = records.read(callers.Words, callers.FOLDER / "calls.toml")
         known = {*words.family, *words.wrappers}
         self.assertEqual([name for name in asked.frameless if name not in known], [])

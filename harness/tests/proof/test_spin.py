@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from unittest import mock
 
+from harness.core import records
 from harness.core.errors import Exit, HarnessError
 from harness.core.proc import Result
 from harness.proof import spin
@@ -191,7 +192,7 @@ class DataTest(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "spin.toml"
             path.write_text(text)
-            listed = spin.load(path)
+            listed = records.read(spin.List, path)
             return listed.depth, list(listed.variant)
 
     def test_good(self):
@@ -206,7 +207,7 @@ class DataTest(unittest.TestCase):
             self.assertEqual(caught.exception.code, Exit.USAGE)
 
     def test_the_file_and_the_model_agree(self):
-        variants = spin.load(spin.DATA).variant
+        variants = records.read(spin.List, spin.DATA).variant
         model = spin.MODEL.read_text()
         known = set(re.findall(r"^#\s*(?:ifn?def|elif !?defined\()\s*(\w+)", model, re.M))
         known -= {"NCPU", "NTASK", "HOTPLUG", "MENU", "STARVED", "TARGET_CSD"}
