@@ -5,11 +5,12 @@ In:  harness/data/limits.toml, $BUILD_DIR, $LIMIT_SCALE.
 
 import functools
 import os
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
 
-from .errors import Exit, HarnessError
+from .errors import Exit, HarnessError, require
 
 REPO = Path(__file__).resolve().parent.parent.parent
 BUILD = Path(os.environ.get("BUILD_DIR") or REPO / "build").absolute()
@@ -45,8 +46,7 @@ def limit(name: str) -> float:
 
 def scaled(seconds: float) -> float:
     """A limit that stands elsewhere (in a lane, say), times $LIMIT_SCALE."""
-    try:
-        return seconds * float(os.environ.get("LIMIT_SCALE") or 1)
-    except ValueError:
-        raise HarnessError(Exit.USAGE, "LIMIT_SCALE must be a number, for example "
-                           "LIMIT_SCALE=2.") from None
+    scale = os.environ.get("LIMIT_SCALE") or "1"
+    require(re.fullmatch(r"\d*\.?\d+", scale) and float(scale), "LIMIT_SCALE must be a number above 0, "
+            "for example LIMIT_SCALE=2.")
+    return seconds * float(scale)

@@ -27,8 +27,9 @@ class Data(unittest.TestCase):
             twice = settings.limit("git")
         with mock.patch.dict(os.environ, LIMIT_SCALE="1"):
             self.assertEqual(twice, 2 * settings.limit("git"))
-        with mock.patch.dict(os.environ, LIMIT_SCALE="much"), self.assertRaises(HarnessError):
-            settings.limit("git")
+        for wrong in ("much", "0", "-1", "nan"):
+            with mock.patch.dict(os.environ, LIMIT_SCALE=wrong), self.assertRaises(HarnessError):
+                settings.limit("git")
 
     def test_limits_that_the_code_names_are_there(self) -> None:
         for path in CODE:
