@@ -1,7 +1,6 @@
 """A console of a guest, figures of a run that meets all targets, and what says that a step fails."""
 
 import unittest
-from pathlib import Path
 
 from harness.core.errors import Exit, HarnessError
 from harness.bench import plans, points
