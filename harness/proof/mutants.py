@@ -241,9 +241,12 @@ def caught(lane: lane_files.Lane, info: TreeInfo, mutant: Mutant, progress: Prog
             others = [f"no end after {settings.scaled(mutant.limit_s):g} s"]
     except Caught:
         pass
-    wrong = wrong_kernel((folder / "console.log").read_text(errors="replace"), made)
+    console = (folder / "console.log").read_text(errors="replace")
+    wrong = wrong_kernel(console, made)
     require(not wrong, wrong, Exit.BOOT)
     others += watch.others()
+    if not others and judge.INIT + "success" not in console:
+        others = ["the guest's steps did not come to their end"]
     require(watch.caught, f"not caught by {mutant.caught_by}, but: {'; '.join(others)}" if others else
             "SURVIVED: the run passed as if nothing was broken", Exit.TEST)
     return watch.caught

@@ -393,6 +393,11 @@ class Files(World):
         self.assertEqual(exit_code(found), Exit.TEST)
         self.assertIn("SURVIVED", found[0].note)
 
+    def test_a_guest_that_gave_up_is_no_survivor(self) -> None:
+        found = self.outcomes(GOOD.replace("harness: success", "harness: cannot run it"), GOOD)
+        self.assertEqual(exit_code(found), Exit.TEST)
+        self.assertIn("did not come to their end", found[0].note)
+
     def test_caught_in_another_way_is_a_failure(self) -> None:
         found = self.outcomes(GOOD.replace("ok 1 many", "not ok 1 many"))
         self.assertEqual(found[0].code, Exit.TEST)
