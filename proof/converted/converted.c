@@ -194,7 +194,8 @@ static struct {
 #ifndef __x86_64__
 /* A place for one page, and what a thread on CPU 2 finds there. */
 
-#define PLACES 64
+/* Where nothing else is. */
+#define PLACES (sizeof(long) == 8 ? 1UL << 36 : 0x30000000UL)
 
 static volatile uint32_t *page;
 static size_t page_size;
@@ -225,21 +226,18 @@ static bool accessible(bool write)
 
 /*
  * A page where there was none for long: the next operation does not meet the translation that a
- * flush has left. What is mapped around it keeps the page table.
+ * flush has left. The first place stays mapped, and keeps the page table.
  */
 static void new_page(int prot)
 {
-	static char *places;
 	static unsigned int used;
 
-	if (!places)
-		places = mmap(NULL, PLACES * page_size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (places == MAP_FAILED)
-		finish("mmap");
-	page = mmap(places + used++ % PLACES * page_size, page_size, prot,
-		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
-	if (page == MAP_FAILED)
-		finish("mmap");
+	do {
+		page = mmap((char *)PLACES + used % 256 * page_size, page_size, prot,
+			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		if (page == MAP_FAILED)
+			finish("mmap");
+	} while (!used++);
 }
 
 static void page_map(void)
