@@ -44,8 +44,8 @@ static void after_quota(const char *name)
 static void after_fail(const char *name)
 {
 	(void)name;
-	figure("failed", "steps=%d,failed_up=%u,failed_down=%u,refused=%u", hotplug_step_count,
-	       failed_up, failed_down, refused);
+	figure("failed", "steps=%d,failed_up=%u,failed_down=%u,refused=%u,not_there=%u",
+	       hotplug_step_count, failed_up, failed_down, refused, not_there);
 	if (failed_up < 30 || failed_down < 10)
 		wrong("%u steps failed up and %u down", failed_up, failed_down);
 }
