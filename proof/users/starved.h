@@ -131,6 +131,7 @@ static void offline_behind(struct behind *all, enum kind kind, uint32_t how)
 	pthread_join(holds, NULL);
 	pthread_join(starves, NULL);
 	waitpid(child, NULL, 0);
+	bury_deadline(kind, STARVED_PERIOD_US);
 	close(begin[0]);
 	close(begin[1]);
 	if (shared->failed) {
