@@ -188,8 +188,16 @@ static void hibernate_image(void)
 	swapoff("/dev/ram0");
 }
 
+#define ALARM_IRQ 8		/* of the clock, as on every PC */
+
+/* The clock wakes it. Firmware is to see to that, and QEMU's does so from deeper sleep only. */
 static void suspend_to_idle(void)
 {
+	static bool wakes;
+
+	if (!wakes && ioctl(storm_fd, STORM_WAKE, ALARM_IRQ))
+		wrong("IRQ %d: %s", ALARM_IRQ, strerror(errno));
+	wakes = true;
 	put("/sys/class/rtc/rtc0/wakealarm", "0");
 	if (put("/sys/class/rtc/rtc0/wakealarm", "+2"))
 		wrong("wakealarm: %s", strerror(errno));

@@ -46,5 +46,6 @@ struct storm_counts {
 #define STORM_CALLS	_IOW('s', 1, struct storm_calls)
 #define STORM_COUNTS	_IOR('s', 2, struct storm_counts)
 #define STORM_THREADS	_IO('s', 3)	/* argument: kernel threads that make calls from now on */
+#define STORM_WAKE	_IO('s', 4)	/* argument: an interrupt that wakes from suspend to idle */
 
 #endif

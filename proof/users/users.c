@@ -98,7 +98,7 @@ static const struct step steps[] = {
 	{ "hibernate", A(PLAIN) | A(TROUBLE), hibernate_test, 3, 4, 100, 0, after_sleep },
 	{ "hibernate_image", A(PLAIN) | A(TROUBLE), hibernate_image, 1, 4, 100, 0, after_sleep },
 	{ "suspend_to_idle", A(PLAIN) | A(TROUBLE), suspend_to_idle, 10, 4, 500, 0, after_sleep },
-	{ "models", A(PLAIN) | A(TROUBLE), next_model, 6, 4, 500, 0, after_models },
+	{ "models", A(PLAIN) | A(TROUBLE), next_model, 3, 4, 500, 0, after_models },
 	{ "tracing", A(PLAIN) | A(TROUBLE), patch_code, 12, 2, 500, 10000, after_tracing },
 	{ "grace_periods", A(PLAIN) | A(TROUBLE), grace_periods, 12, 2, 500, 1000, NULL },
 	{ "everything", A(PLAIN) | A(QUOTA) | A(IDLE) | A(DEADLINE) | A(HOG) | A(TROUBLE),
