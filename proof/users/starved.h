@@ -64,8 +64,8 @@ static void waiter(enum kind kind, uint32_t how, int begin)
 	shared->calls = true;
 	make_calls(how, 1, HELD_CPU);
 	shared->returned = true;
-	if (read(begin, &byte, 1) != 1)
-		return;
+	if (read(begin, &byte, 1) != 1 || end_kind(kind))
+		cannot();
 }
 
 static void wait_for(_Atomic bool *flag)
@@ -131,7 +131,6 @@ static void offline_behind(struct behind *all, enum kind kind, uint32_t how)
 	pthread_join(holds, NULL);
 	pthread_join(starves, NULL);
 	waitpid(child, NULL, 0);
-	bury_deadline(kind, STARVED_PERIOD_US);
 	close(begin[0]);
 	close(begin[1]);
 	if (shared->failed) {
