@@ -87,12 +87,13 @@ static void everything(void)
 	all[draw(sizeof(all) / sizeof(all[0]))]();
 }
 
+/* A task that is throttled in rcu_read_lock() holds up an offline for some periods of its quota. */
 static const struct step steps[] = {
 	{ "plain", A(PLAIN) | A(TROUBLE), churn, 12, 2, 500, 500, NULL },
-	{ "quota", A(QUOTA) | A(TROUBLE), churn, 24, 0, 100, 1000, after_quota },
+	{ "quota", A(QUOTA) | A(TROUBLE), churn, 24, 0, 100, 3000, after_quota },
 	{ "idle", A(IDLE) | A(HOG) | A(TROUBLE), churn, 12, 0, 50, 1000, NULL },
 	{ "deadline", A(DEADLINE) | A(TROUBLE), churn, 12, 0, 50, 1000, NULL },
-	{ "moved", A(PLAIN) | A(QUOTA) | A(TROUBLE), move_threads, 12, 0, 500, 1000, NULL },
+	{ "moved", A(PLAIN) | A(QUOTA) | A(TROUBLE), move_threads, 12, 0, 500, 3000, NULL },
 	{ "fail", A(PLAIN) | A(TROUBLE), fail_steps, 0, 4, 500, 1000, after_fail },
 	{ "suspend", A(PLAIN) | A(TROUBLE), suspend_test, 10, 4, 500, 0, after_sleep },
 	{ "hibernate", A(PLAIN) | A(TROUBLE), hibernate_test, 3, 4, 100, 0, after_sleep },
