@@ -75,8 +75,8 @@ static void wait_for(_Atomic bool *flag)
 }
 
 struct behind {
-	uint64_t least, most;		/* that an offline took */
-	unsigned int before, after;	/* times that the waiter was in its call then */
+	uint64_t most;			/* that an offline took */
+	unsigned int before, after;	/* times that the waiter had not returned by then */
 };
 
 static void offline_behind(struct behind *all, enum kind kind, uint32_t how)
@@ -121,7 +121,6 @@ static void offline_behind(struct behind *all, enum kind kind, uint32_t how)
 	all->before += how && !shared->returned;
 	took = timed_offline(FROM_CPU);
 	all->after += how && !shared->returned;
-	all->least = took < all->least ? took : all->least;
 	all->most = took > all->most ? took : all->most;
 	back_online(FROM_CPU);
 	hogging = false;
@@ -141,7 +140,7 @@ static void offline_behind(struct behind *all, enum kind kind, uint32_t how)
 
 static struct behind repeat_behind(enum kind kind, uint32_t how)
 {
-	struct behind all = { .least = UINT64_MAX };
+	struct behind all = { 0 };
 	int i;
 
 	for (i = 0; i < REPEATS; i++)
@@ -159,15 +158,15 @@ static void offline_behind_starved(const char *name, enum kind kind)
 
 	figure("offline_behind",
 	       "step=%s,alone_us=%llu,behind_us=%llu,control_us=%llu,inside_before=%u,inside_after=%u",
-	       name, US(alone.most), US(behind.most), US(locked.least), behind.before,
+	       name, US(alone.most), US(behind.most), US(locked.most), behind.before,
 	       behind.after);
 	look();
 	/* The kernel gives all quotas a moment when it makes new scheduling domains, after a while. */
 	verdict("users", name,
 		behind.before && (behind.after || kind == QUOTA) && behind.most < limit &&
-		locked.least > limit && !trouble[0],
+		locked.most > limit && !trouble[0],
 		"offline %llu us, alone %llu, control %llu; %u of %d waiters were in their call before it, %u after it%s%s",
-		US(behind.most), US(alone.most), US(locked.least), behind.before, REPEATS,
+		US(behind.most), US(alone.most), US(locked.most), behind.before, REPEATS,
 		behind.after, trouble[0] ? "; " : "", trouble);
 }
 

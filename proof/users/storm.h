@@ -38,7 +38,7 @@ struct storm_counts {
 	__u64 twice;		/* requests that ran again */
 	__u64 wrong;		/* that ran on a CPU which was not chosen */
 	__u64 unsure;		/* not run, but the CPU went offline meanwhile */
-	__u64 preempted;	/* calls with wait whose caller was preempted meanwhile */
+	__u64 preempted;	/* calls with wait whose caller was preempted in them, or at their end */
 	__u64 migrated;		/* and that returned on another CPU */
 	__u64 longest_ns;	/* call */
 };
