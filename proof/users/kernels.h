@@ -17,7 +17,7 @@
 
 #define KERNEL "/kernel"
 #define INITRD "/sys/firmware/initrd"
-#define LONG_HOLD_MS 5000	/* longer than a kernel that ends waits for a CPU */
+#define LONG_HOLD_MS 2500	/* longer than a kernel that ends waits before it sends an NMI */
 
 static unsigned int this_boot(void)
 {

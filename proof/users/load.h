@@ -95,6 +95,17 @@ static int become_kind(enum kind kind, int period_us)
 	}
 }
 
+/*
+ * What a deadline task leaves behind when it exits, for some periods, makes 6.12 divide by zero if
+ * the CPU on which it was goes offline meanwhile (inactive_task_timer()). The first CPU stays.
+ */
+static int end_kind(enum kind kind)
+{
+	if (kind != DEADLINE)
+		return 0;
+	return become(SCHED_OTHER, 0, 0, 0) || bind_task(0, cpu_ids[0]);
+}
+
 static int make_calls(uint32_t how, uint32_t calls, int cpu)
 {
 	struct storm_calls asked = { .how = how, .calls = calls, .cpu = cpu };
@@ -141,7 +152,7 @@ static void *call_thread(void *arg)
 		if (self->kind == PLAIN)
 			usleep(500);	/* others are to come on as well */
 	}
-	return NULL;
+	return end_kind(self->kind) ? cannot() : NULL;
 }
 
 static void *hog_thread(void *arg)

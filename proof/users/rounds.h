@@ -84,7 +84,7 @@ static void churn(void)
 /* --- each step of a CPU's way up and down fails once */
 
 static int hotplug_steps[512], hotplug_step_count, next_step;
-static unsigned int failed_down, failed_up, refused;
+static unsigned int failed_down, failed_up, refused, not_there;
 
 static void read_hotplug_steps(void)
 {
@@ -102,8 +102,8 @@ static void read_hotplug_steps(void)
 
 /*
  * The next failure of a CPU that is to be online, or offline. The kernel refuses steps that
- * cannot fail: those with interrupts off, those that have a function for one way only, and on
- * the way down those that come after the CPU is dead.
+ * cannot fail: those with interrupts off, and on the way down those that come after the CPU is
+ * dead. Where a step has nothing to do on this way, the CPU does not come to it.
  */
 static unsigned int fail_once(int cpu, int step, int online)
 {
@@ -115,9 +115,9 @@ static unsigned int fail_once(int cpu, int step, int online)
 		return 0;
 	}
 	if (!cpu_online(cpu, online)) {
-		wrong("step %d did not fail on the way %s", step, online ? "up" : "down");
-		cpu_online(cpu, !online);
-		put(path, "-1");
+		not_there++;
+		if (put(path, "-1") || cpu_online(cpu, !online))
+			wrong("step %d is passed, and there is no way back", step);
 		return 0;
 	}
 	return 1;
@@ -181,16 +181,23 @@ static void swap_on(void)
 /* The image of the memory is made, written, read again, and goes on in the place of this. */
 static void hibernate_image(void)
 {
-	if (put("/sys/power/disk", "test_resume") || put("/sys/power/resume", "1:0") ||
-	    put("/sys/power/image_size", "0"))
+	if (put("/sys/power/disk", "test_resume") || put("/sys/power/resume", "1:0"))
 		wrong("test_resume: %s", strerror(errno));
 	swap_on();
 	sleep_with("none", "", "disk");
 	swapoff("/dev/ram0");
 }
 
+#define ALARM_IRQ 8		/* of the clock, as on every PC */
+
+/* The clock wakes it. Firmware is to see to that, and QEMU's does so from deeper sleep only. */
 static void suspend_to_idle(void)
 {
+	static bool wakes;
+
+	if (!wakes && ioctl(storm_fd, STORM_WAKE, ALARM_IRQ))
+		wrong("IRQ %d: %s", ALARM_IRQ, strerror(errno));
+	wakes = true;
 	put("/sys/class/rtc/rtc0/wakealarm", "0");
 	if (put("/sys/class/rtc/rtc0/wakealarm", "+2"))
 		wrong("wakealarm: %s", strerror(errno));

@@ -20,6 +20,7 @@
 #include <linux/delay.h>
 #include <linux/err.h>
 #include <linux/fs.h>
+#include <linux/interrupt.h>
 #include <linux/kthread.h>
 #include <linux/ktime.h>
 #include <linux/list.h>
@@ -303,6 +304,8 @@ static long storm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return storm_counts((u64 __user *)arg);
 	case STORM_THREADS:
 		return storm_threads(arg);
+	case STORM_WAKE:
+		return arg ? enable_irq_wake(arg) : -EINVAL;
 	}
 	return -ENOTTY;
 }

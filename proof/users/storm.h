@@ -38,7 +38,7 @@ struct storm_counts {
 	__u64 twice;		/* requests that ran again */
 	__u64 wrong;		/* that ran on a CPU which was not chosen */
 	__u64 unsure;		/* not run, but the CPU went offline meanwhile */
-	__u64 preempted;	/* calls with wait whose caller was preempted meanwhile */
+	__u64 preempted;	/* calls with wait whose caller was preempted in them, or at their end */
 	__u64 migrated;		/* and that returned on another CPU */
 	__u64 longest_ns;	/* call */
 };
@@ -46,5 +46,6 @@ struct storm_counts {
 #define STORM_CALLS	_IOW('s', 1, struct storm_calls)
 #define STORM_COUNTS	_IOR('s', 2, struct storm_counts)
 #define STORM_THREADS	_IO('s', 3)	/* argument: kernel threads that make calls from now on */
+#define STORM_WAKE	_IO('s', 4)	/* argument: an interrupt that wakes from suspend to idle */
 
 #endif

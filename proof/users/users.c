@@ -44,8 +44,8 @@ static void after_quota(const char *name)
 static void after_fail(const char *name)
 {
 	(void)name;
-	figure("failed", "steps=%d,failed_up=%u,failed_down=%u,refused=%u", hotplug_step_count,
-	       failed_up, failed_down, refused);
+	figure("failed", "steps=%d,failed_up=%u,failed_down=%u,refused=%u,not_there=%u",
+	       hotplug_step_count, failed_up, failed_down, refused, not_there);
 	if (failed_up < 30 || failed_down < 10)
 		wrong("%u steps failed up and %u down", failed_up, failed_down);
 }
@@ -87,18 +87,19 @@ static void everything(void)
 	all[draw(sizeof(all) / sizeof(all[0]))]();
 }
 
+/* A task that is throttled in rcu_read_lock() holds up an offline for some periods of its quota. */
 static const struct step steps[] = {
 	{ "plain", A(PLAIN) | A(TROUBLE), churn, 12, 2, 500, 500, NULL },
-	{ "quota", A(QUOTA) | A(TROUBLE), churn, 24, 0, 100, 1000, after_quota },
+	{ "quota", A(QUOTA) | A(TROUBLE), churn, 24, 0, 100, 3000, after_quota },
 	{ "idle", A(IDLE) | A(HOG) | A(TROUBLE), churn, 12, 0, 50, 1000, NULL },
 	{ "deadline", A(DEADLINE) | A(TROUBLE), churn, 12, 0, 50, 1000, NULL },
-	{ "moved", A(PLAIN) | A(QUOTA) | A(TROUBLE), move_threads, 12, 0, 500, 1000, NULL },
+	{ "moved", A(PLAIN) | A(QUOTA) | A(TROUBLE), move_threads, 12, 0, 500, 3000, NULL },
 	{ "fail", A(PLAIN) | A(TROUBLE), fail_steps, 0, 4, 500, 1000, after_fail },
 	{ "suspend", A(PLAIN) | A(TROUBLE), suspend_test, 10, 4, 500, 0, after_sleep },
 	{ "hibernate", A(PLAIN) | A(TROUBLE), hibernate_test, 3, 4, 100, 0, after_sleep },
 	{ "hibernate_image", A(PLAIN) | A(TROUBLE), hibernate_image, 1, 4, 100, 0, after_sleep },
 	{ "suspend_to_idle", A(PLAIN) | A(TROUBLE), suspend_to_idle, 10, 4, 500, 0, after_sleep },
-	{ "models", A(PLAIN) | A(TROUBLE), next_model, 9, 4, 500, 0, after_models },
+	{ "models", A(PLAIN) | A(TROUBLE), next_model, 3, 4, 500, 0, after_models },
 	{ "tracing", A(PLAIN) | A(TROUBLE), patch_code, 12, 2, 500, 10000, after_tracing },
 	{ "grace_periods", A(PLAIN) | A(TROUBLE), grace_periods, 12, 2, 500, 1000, NULL },
 	{ "everything", A(PLAIN) | A(QUOTA) | A(IDLE) | A(DEADLINE) | A(HOG) | A(TROUBLE),
