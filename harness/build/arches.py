@@ -36,6 +36,7 @@ class Kernel:
     kunitconfig: str = ""        # file in the kernel tree, may be ""
     base: Callable[[], str] | None = None    # gives a full .config, which `options` change
     rt: bool = False             # Debian's PREEMPT_RT patches are under the series
+    only: tuple[str, ...] = ()   # the modules that are built, below the build folder; (): all
 
     def __post_init__(self) -> None:
         if any(name.startswith("CONFIG_") for name in self.options):

@@ -19,7 +19,6 @@ class Rules:
     """debian_config.toml."""
 
     emptied: tuple[str, ...]
-    modules: tuple[str, ...]
     options: dict[str, str]
 
 
@@ -43,13 +42,7 @@ def text(queue: Queue, flavour: str) -> str:
     return lzma.open(there[flavour], "rt", encoding="utf-8").read()
 
 
-def for_package(config: str) -> str:
+def buildable(config: str) -> str:
     """A .config without names of files that are not there."""
     return re.sub(rf'^(CONFIG_\w+)="({"|".join(map(re.escape, rules().emptied))}).*"$', r'\1=""',
                   config, flags=re.M)
-
-
-def for_lane(config: str) -> str:
-    """A .config without the modules that a guest does not need."""
-    return re.sub(r"^CONFIG_(\w+)=m$", lambda found: found[0] if found[1] in rules().modules else
-                  f"# CONFIG_{found[1]} is not set", for_package(config), flags=re.M)

@@ -119,7 +119,7 @@ def build(kernel: Kernel, src: Path, out: Path, progress: Progress,
     configured: OUT holds the right .config already. state says what a tree that
     is not a git tree was made from. limit is an entry of limits.toml.
     """
-    targets = targets or [kernel.arch.target, *(["modules"] if kernel.modules else [])]
+    targets = targets or [kernel.arch.target, *(["modules"] if kernel.modules and not kernel.only else [])]
     image, stamp, unfinished = out / kernel.arch.kernel, out / "built.json", out / "unfinished"
     start = time.monotonic()
     state = state or source_state(src)
@@ -127,7 +127,7 @@ def build(kernel: Kernel, src: Path, out: Path, progress: Progress,
     compiler = proc.run([f"{kernel.arch.cross}gcc", "--version"],
                         step="compiler version").output.splitlines()[0]
     inputs = {"source": state, "asked": hashlib.sha256(asked.encode()).hexdigest(),
-              "make": " ".join(kernel.make_args + targets), "compiler": compiler}
+              "make": " ".join([*kernel.make_args, *targets, *kernel.only]), "compiler": compiler}
     compiled = 0
 
     def count(line: str) -> None:
@@ -149,10 +149,14 @@ def build(kernel: Kernel, src: Path, out: Path, progress: Progress,
         if not configured:
             progress.tick("configuring")
             configure(kernel.name, kernel.make_args, "alldefconfig", asked, kernel.options, src, out)
-        # Once make has come to its own end, no object is half written.
-        make(["-C", src, f"O={out}", *kernel.make_args, jobs(), *targets],
-             f"build of {kernel.name}", limit=limit, log=out / "build.log", on_line=count,
-             gives=image, ended=unfinished.unlink)
+        # make links modules that are named to what is there: they come after the image, together.
+        rounds = {"build.log": targets} | ({"modules.log": kernel.only} if kernel.only else {})
+        for log, goals in rounds.items():
+            unfinished.touch()
+            # Once make has come to its own end, no object is half written.
+            make(["-C", src, f"O={out}", *kernel.make_args, jobs(), *goals],
+                 f"build of {kernel.name}", limit=limit, log=out / log, on_line=count,
+                 gives=image, ended=unfinished.unlink)
     kconfig.check(kernel.name, kernel.options, out)
     if not known:
         stamp.write_text(json.dumps(inputs, indent=1) + "\n")

@@ -5,6 +5,8 @@ Out: build/<queue>/deb/deb-NAME/*.deb; build/<queue>/runs/deb-NAME/, as of a lan
 """
 
 import lzma
+import platform
+import re
 import shutil
 import tempfile
 from dataclasses import dataclass, replace
@@ -36,8 +38,11 @@ class Plan:
     boot_limit_s: float
     icount: bool
     modules: tuple[str, ...]
-    lane: str
+    many: int
+    lanes: tuple[str, ...]
+    running: dict[str, str]
     rt: dict[str, str]
+    small: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -51,11 +56,18 @@ def plan() -> Plan:
     return records.read(Plan, settings.DATA / "deb.toml")
 
 
-def configuration(queue: Queue, config: Path | None, rt: bool) -> tuple[str, str]:
-    """What the user names, or Debian's: a name for it, and its text."""
+def flavour(rt: bool) -> str:
+    """Debian's flavour that is asked for, or that of the running kernel."""
+    release = platform.release()
+    running = [name for end, name in plan().running.items() if release.endswith(end)]
+    return plan().rt_flavour if rt else (running or [plan().flavour])[0]
+
+
+def chosen(queue: Queue, config: Path | None, rt: bool) -> Kernel:
+    """The kernel with the configuration that the user names, or else with Debian's."""
     if not config:
-        flavour = plan().rt_flavour if rt else plan().flavour
-        return flavour, debian_config.text(queue, flavour)
+        name = flavour(rt)
+        return kernel(queue, name, debian_config.text(queue, name), name == plan().rt_flavour)
     wrong = HarnessError(Exit.USAGE, f"--config {config} is no file with a line of CONFIG_ in it; give a "
                          ".config, or some lines of one.")
     try:
@@ -64,15 +76,16 @@ def configuration(queue: Queue, config: Path | None, rt: bool) -> tuple[str, str
         raise wrong from None
     if "CONFIG_" not in text:
         raise wrong
-    name = config.resolve().parent.name if config.name == ".config" else config.stem
-    return name + ("-rt" if rt else ""), text
+    name = config.name.removesuffix(".config") or config.resolve().parent.name
+    name = re.sub(r"[^\w.+-]", "_", name)      # make takes no other names of folders
+    return kernel(queue, name + ("-rt" if rt else ""), text, rt)
 
 
 def kernel(queue: Queue, name: str, config: str, rt: bool) -> Kernel:
     """What the package is made from; its release says which series is in it."""
     local = f'"-{plan().suffix}-{series.digest(series.patches(queue))[:8]}"'
     return Kernel(f"deb-{name}", arch("x86_64"), {"LOCALVERSION": local} | (plan().rt if rt else {}),
-                  base=lambda: debian_config.for_package(config), rt=rt)
+                  base=lambda: debian_config.buildable(config), rt=rt)
 
 
 def in_order(dependencies: str, wanted: tuple[str, ...]) -> list[str]:
@@ -93,11 +106,14 @@ def module_entries(root: Path, wanted: tuple[str, ...]) -> list[initramfs.Entry]
                                 {f"{name}.ko": data for name, data in modules.items()})
 
 
-def make(info: TreeInfo, wanted: Kernel, space: str, progress: Progress) -> Package:
-    """Builds the package and boots the kernel in it; a boot that fails is an error.
+def space(config: str) -> str:
+    """The entry of limits.toml for a package of this configuration."""
+    many = list(kconfig.parse(config).values()).count("m") >= plan().many
+    return "deb" if many else "build"
 
-    space is an entry of limits.toml.
-    """
+
+def make(info: TreeInfo, wanted: Kernel, progress: Progress) -> Package:
+    """Builds the package and boots the kernel in it; a boot that fails is an error."""
     asked = plan()
     host_packages.need("build", "deb", wanted.arch.name)
     progress.phase(f"package {wanted.name}")
@@ -108,7 +124,7 @@ def make(info: TreeInfo, wanted: Kernel, space: str, progress: Progress) -> Pack
                 cmdline=initramfs.STEPS, icount=asked.icount)
     folder, out = info.queue.build / "deb" / wanted.name, out_folder(info.queue, lane)
     if not out.exists():
-        check_disk(out, space)
+        check_disk(out, space(kconfig.fragment(wanted, info.path)))
     if not list(folder.glob("*.deb")):
         (out / "built.json").unlink(missing_ok=True)
     # Without LOCALVERSION= the release would end in "+" here.
@@ -140,7 +156,8 @@ def make(info: TreeInfo, wanted: Kernel, space: str, progress: Progress) -> Pack
 
 
 def part(info: TreeInfo, lane: Lane, progress: Progress) -> Part:
-    """A package with the configuration of a lane, as a part of ./run check."""
-    config = kconfig.fragment(lane.kernel, info.path)
-    made = make(info, kernel(info.queue, lane.name, config, False), "build", progress)
-    return Part("deb", Exit.OK, 1, 0, 0, made.ran.build_s + made.ran.boot_s, made.path.name)
+    """A package of a small configuration, as a part of ./run check with the lane."""
+    name = "small" + ("-rt" if lane.kernel.rt else "")
+    made = make(info, kernel(info.queue, name, kconfig.text(arch("x86_64").config | plan().small),
+                             lane.kernel.rt), progress)
+    return Part(f"deb-{name}", Exit.OK, 1, 0, 0, made.ran.build_s + made.ran.boot_s, made.path.name)

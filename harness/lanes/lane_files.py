@@ -87,7 +87,7 @@ def read(path: Path, queue: Queue) -> Lane:
         """Those of a lane of the same folder, with what the queue says in their place."""
         return merged(settings.toml(path.with_name(f"{name}.toml")), different.lane.get(name, {}))
 
-    data = keys(path.stem)
+    data = kernels = keys(path.stem)
     lane = data.pop("kernel", "")       # whose kernel it boots
     if lane:
         own = [key for key in _OF_A_KERNEL if key in data]
@@ -95,10 +95,10 @@ def read(path: Path, queue: Queue) -> Lane:
                 "lane's.")
         look_up(f"lane for the kernel of {path.name}", lane,
                 [item.stem for item in path.parent.glob("*.toml")])
-        other = keys(lane)
-        require("kernel" not in other, f"{path}: kernel names {lane!r}, which has no kernel of its "
+        kernels = keys(lane)
+        require("kernel" not in kernels, f"{path}: kernel names {lane!r}, which has no kernel of its "
                 "own.")
-        data |= {key: other[key] for key in _OF_A_KERNEL if key in other}
+        data |= {key: kernels[key] for key in _OF_A_KERNEL if key in kernels}
     require("arch" in data, f"the key 'arch' of {path} is missing (or 'kernel', the lane whose kernel "
             "it boots).")
     target, flavour = arch(data.pop("arch")), data.pop("base_config", "")
@@ -106,8 +106,9 @@ def read(path: Path, queue: Queue) -> Lane:
     kernel = records.make(Kernel, {
         "options": usual | different.config | data.pop("config", {}),
         "kunitconfig": data.pop("kunitconfig", ""), "rt": data.pop("rt", False)}, str(path),
-        name=lane or path.stem, arch=target, base=(lambda: debian_config.for_lane(
-            debian_config.text(queue, flavour))) if flavour else None)
+        name=lane or path.stem, arch=target, base=(lambda: debian_config.buildable(
+            debian_config.text(queue, flavour))) if flavour else None,
+        only=tuple(kernels.get("modules", ())) if flavour else ())
     require(not (flavour and kernel.kunitconfig), f"{path}: base_config comes instead of kunitconfig.")
     made = records.make(Lane, data | {"suites": data.pop("suite", ())}, str(path), name=path.stem,
                         kernel=kernel)

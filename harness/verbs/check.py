@@ -28,10 +28,10 @@ def arguments(parser: ArgumentParser) -> None:
     parser.add_argument("lanes", nargs="*", metavar="LANE", help="only these lanes; without, those "
                         'whose file in lanes/ says when = "check"')
     much = parser.add_mutually_exclusive_group()
-    much.add_argument("--all", action="store_true", help="every lane; a Debian package of a small "
-                      "configuration (./run help deb); then the calls that running kernels make "
-                      "with preemption disabled (./run help record), and the kunit.py commands of "
-                      "the series' kunitconfig")
+    much.add_argument("--all", action="store_true", help="every lane; Debian packages of a small "
+                      "configuration, with and without the rt patches (./run help deb); then the "
+                      "calls that running kernels make with preemption disabled (./run help record), "
+                      "and the kunit.py commands of the series' kunitconfig")
     much.add_argument("--quick", action="store_true", help="only what needs no kernel build")
     much.add_argument("--releases", action="store_true", help="nothing of the above: git am of each "
                       "queue (or the one named) on each release that can be had: the newest "
@@ -56,7 +56,7 @@ def main(parsed: Namespace, opts: Options) -> int:
     broken = mutants.choose(mutants.load(opts.queue), [], True) \
         if any(lane.name == mutants.SUBSET_LANE for lane in chosen) else []
     recorded = recorded_calls.words(opts.queue).lanes if parsed.all else ()
-    packaged = [lane for lane in chosen if parsed.all and lane.name == debian_package.plan().lane]
+    packaged = [lane for lane in chosen if parsed.all and lane.name in debian_package.plan().lanes]
     alone = parsed.queue or opts.given or parsed.lanes
     others = [] if alone else [Options(queues.load(name)) for name in queues.names()
                                if name != opts.queue.name]

@@ -25,8 +25,8 @@ from ..lanes import debian_package
 def arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--config", type=Path, metavar="FILE", help="a .config, for example "
                         "/boot/config-VERSION of the running kernel, or some lines of one: what it does "
-                        "not say has the kernel's own default. Without it: Debian's, from "
-                        "linux-config-VERSION")
+                        "not say has the kernel's own default. Without it: Debian's for the "
+                        "running kernel's flavour (amd64, cloud, rt), from linux-config-VERSION")
     parser.add_argument("--rt", action="store_true", help="Debian's PREEMPT_RT patches under the series, "
                         "and its configuration of the rt flavour")
 
@@ -34,10 +34,9 @@ def arguments(parser: ArgumentParser) -> None:
 def main(parsed: Namespace, opts: Options) -> int:
     progress = Progress(3)
     progress.phase("the kernel tree and the configuration")
-    name, config = debian_package.configuration(opts.queue, parsed.config, parsed.rt)
+    wanted = debian_package.chosen(opts.queue, parsed.config, parsed.rt)
     info = tree.ensure_tree(opts, progress)
     progress.done(f"Linux {info.kernel_version} from {info.source} ({info.checksum})")
-    made = debian_package.make(info, debian_package.kernel(opts.queue, name, config, parsed.rt),
-                               "build" if parsed.config else "deb", progress)
+    made = debian_package.make(info, wanted, progress)
     print(f"{made.linux}\nready: {made.path}")
     return Exit.OK

@@ -25,16 +25,9 @@ CONFIG_DEFAULT_HOSTNAME="debian"
 
 
 class Text(unittest.TestCase):
-    def test_for_a_package_only_names_of_files_go(self) -> None:
-        self.assertEqual(debian_config.for_package(CONFIG),
+    def test_only_names_of_files_go(self) -> None:
+        self.assertEqual(debian_config.buildable(CONFIG),
                          CONFIG.replace('"debian/certs/some.pem"', '""'))
-
-    def test_for_a_lane_modules_go_but_for_those_that_stay(self) -> None:
-        found = debian_config.for_lane(CONFIG)
-        self.assertIn("# CONFIG_DRM is not set\n", found)
-        self.assertEqual(kconfig.parse(found), {"SMP": "y", "NR_CPUS": "8192", "KVM": "m",
-                                                "SYSTEM_TRUSTED_KEYS": '""',
-                                                "DEFAULT_HOSTNAME": '"debian"'})
 
     def test_dot_config(self) -> None:
         kernel = arches.Kernel("x", arches.arch("x86_64"), {"KUNIT": "m", "SMP": "n"}, base=lambda: CONFIG)

@@ -5,6 +5,7 @@ import os
 import subprocess
 import tempfile
 import unittest
+from dataclasses import replace
 from pathlib import Path
 from unittest import mock
 
@@ -22,8 +23,8 @@ image:
 \t@echo image > $(O)/arch/x86/boot/bzImage
 \t@wc -l < $(O)/runs > $(O)/.version
 bzImage: image
-modules:
-\t@echo modules >> $(O)/runs
+modules lib/a.ko lib/b.ko:
+\t@echo $@ >> $(O)/runs
 .PHONY: image
 """
 
@@ -79,6 +80,14 @@ class Builds(unittest.TestCase):
             with mock.patch.object(kconfig, "check"):
                 kernel_build.build(kernel, self.src, out, self.progress)
             self.assertCountEqual((out / "runs").read_text().split(), runs)
+
+    def test_modules_that_are_named_come_after_the_image_together(self):
+        kernel = replace(self.kernel, options={"A": "m"}, only=("lib/a.ko", "lib/b.ko"))
+        with mock.patch.object(kconfig, "check"):
+            for _ in range(2):
+                kernel_build.build(kernel, self.src, self.out, self.progress)
+        image, *modules = (self.out / "runs").read_text().split()
+        self.assertEqual((image, sorted(modules)), ("run", ["lib/a.ko", "lib/b.ko"]))
 
     def test_a_new_commit_and_a_changed_file_are_built(self):
         self.build()

@@ -18,7 +18,7 @@ FILES = sorted(path for folder in ("harness/data", "lanes", "bench", "demo", "pr
 # of a table.
 NAMES = {"config", "inlined", "options", "optional", "totals", "minimum", "built_as", "partly", "known",
          "left_out", "lane", "adapted", "only", "option", "message", "models", "target", "cases",
-         "columns"}
+         "columns", "running"}
 # Files whose tables are a list of things with names.
 LISTS = {"mutants.toml", "pins.toml"}
 EXPLAINED = re.compile(r"# {1,6}(?:\[*[\w.]+\]* +)?(\[*[a-z_]+\]*(?:, [a-z_]+)*) {2,}\S")

@@ -8,11 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 from unittest import mock
 
+from harness.core import queues
 from harness.core.errors import Exit, HarnessError
 from harness.core.progress import Progress
 from harness.build import debian_config
 from harness.judge.judge import Verdict
-from harness.lanes import debian_package, lane_run
+from harness.lanes import debian_package, lane_files, lane_run
 from harness.queue import tree
 from harness.tests.fixture import World
 
@@ -35,18 +36,33 @@ class Packages(World):
 
     def refused(self, config: Path) -> str:
         with self.assertRaises(HarnessError) as caught:
-            debian_package.configuration(self.world, config, False)
+            debian_package.chosen(self.world, config, False)
         self.assertEqual(caught.exception.code, Exit.USAGE)
         return caught.exception.message
 
     def test_configuration(self) -> None:
-        for config, rt, name in ((self.config, False, "small"), (self.config, True, "small-rt")):
-            self.assertEqual(debian_package.configuration(self.world, config, rt),
-                             (name, "CONFIG_SMP=y\n"))
-        with mock.patch.object(debian_config, "text", lambda queue, flavour: flavour):
-            for rt, flavour in ((False, "none_amd64"), (True, "rt_amd64")):
-                self.assertEqual(debian_package.configuration(self.world, None, rt),
-                                 (flavour, flavour))
+        for rt, name in ((False, "deb-small"), (True, "deb-small-rt")):
+            kernel = debian_package.chosen(self.world, self.config, rt)
+            self.assertEqual((kernel.name, kernel.rt, kernel.base()), (name, rt, "CONFIG_SMP=y\n"))
+
+    def test_its_name_is_that_of_the_configuration(self) -> None:
+        for file, name in (("config-6.12.9+deb13-amd64", "deb-config-6.12.9+deb13-amd64"),
+                           ("mine/.config", "deb-mine"), ("a b:c.config", "deb-a_b_c")):
+            path = self.top / file
+            path.parent.mkdir(exist_ok=True)
+            path.write_text("CONFIG_SMP=y\n")
+            self.assertEqual(debian_package.chosen(self.world, path, False).name, name)
+
+    def test_without_one_it_is_that_of_the_running_flavour(self) -> None:
+        for release, rt, flavour in (
+                ("6.12.9+deb13-amd64", False, "none_amd64"), ("6.12.9+deb13-amd64", True, "rt_amd64"),
+                ("6.12.9+deb13-rt-amd64", False, "rt_amd64"), ("6.12.9-other", False, "none_amd64"),
+                ("6.12.9+deb13-cloud-amd64", False, "none_cloud-amd64")):
+            with mock.patch.object(debian_config, "text", lambda queue, name: name), \
+                    mock.patch.object(debian_package.platform, "release", return_value=release):
+                kernel = debian_package.chosen(self.world, None, rt)
+            self.assertEqual((kernel.name, kernel.base(), kernel.rt),
+                             ("deb-" + flavour, flavour, flavour == "rt_amd64"))
 
     def test_what_is_no_configuration(self) -> None:
         self.assertIn("is no file", self.refused(self.top / "none"))
@@ -59,6 +75,22 @@ class Packages(World):
         self.assertRegex(plain.options["LOCALVERSION"], r'^"-preemptible-ipi-[0-9a-f]{8}"$')
         self.assertEqual((plain.rt, rt.rt, rt.options["PREEMPT_RT"]), (False, True, "y"))
         self.assertNotIn("PREEMPT_RT", plain.options)
+
+    def test_space_is_that_of_the_configuration(self) -> None:
+        text = "".join(f"CONFIG_X{number}=m\n" for number in range(debian_package.plan().many))
+        self.assertEqual([debian_package.space(config) for config in (text, text[:-1].rpartition("\n")[0])],
+                         ["deb", "build"])
+
+    def test_the_small_ones_of_a_check(self) -> None:
+        queue = queues.load()
+        for name in debian_package.plan().lanes:
+            lane = lane_files.load(name, queue)
+            with mock.patch.object(debian_package, "make") as make:
+                make.return_value.ran = mock.Mock(build_s=1, boot_s=2)
+                part = debian_package.part(replace(self.info, queue=queue), lane, Progress(1, io.StringIO()))
+            kernel = make.call_args.args[1]
+            self.assertEqual((kernel.name, kernel.rt), (part.name, lane.kernel.rt))
+            self.assertEqual(debian_package.space(kernel.base()), "build")
 
     def test_modules_come_after_what_they_need(self) -> None:
         self.assertEqual(debian_package.in_order(DEPENDENCIES, ("ext4", "odd", "none", "dummy")), [
@@ -104,14 +136,15 @@ class Packages(World):
 
         with mock.patch.object(debian_package.kernel_build, "build", build), \
                 mock.patch.object(debian_package, "boot", boot), \
-                mock.patch.object(debian_package, "check_disk"), \
+                mock.patch.object(debian_package, "check_disk") as self.check_disk, \
                 mock.patch.object(debian_package.host_packages, "need"):
-            return debian_package.make(self.info, kernel, "build", Progress(2, io.StringIO()))
+            return debian_package.make(self.info, kernel, Progress(2, io.StringIO()))
 
     def test_what_is_booted_is_out_of_the_package(self) -> None:
         made = self.make(Exit.OK)
         self.assertEqual(made.path, self.world.build / f"deb/deb-small/linux-image-{RELEASE}_1_amd64.deb")
         self.assertIn("Linux version 9.8.7-x", made.linux)
+        self.check_disk.assert_called_once_with(mock.ANY, "build")
         self.assertEqual((self.booted, self.targets[-1]), ("in the package", "bindeb-pkg"))
         files = {entry.name: entry.data for entry in self.entries}
         self.assertEqual(files["steps"], b"load mbcache\nload jbd2\nload ext4\nload dummy\n")

@@ -120,6 +120,8 @@ SCF_TORTURE_TEST = "m\"""")
         self.assertTrue(lane.kernel.base and lane.kernel.rt)
         self.assertNotIn("EXPERT", lane.kernel.options)
         self.assertEqual((lane.modules, lane.suites[0].again), (("a.ko",), False))
+        self.assertEqual((lane.kernel.only, self.read('modules = ["a.ko"]\n' + MINIMAL).kernel.only),
+                         (("a.ko",), ()))
         plain = self.read(MINIMAL)
         self.assertFalse(plain.kernel.base or plain.kernel.rt)
         self.assertTrue(plain.suites[0].again)
