@@ -119,7 +119,8 @@ def read_csv(path: Path) -> list[Point]:
             return [Point(**{name: Point.__annotations__[name](text) for name, text in row.items()})
                     for row in csv.DictReader(file)]
     except (OSError, KeyError, TypeError, ValueError) as error:
-        raise HarnessError(Exit.USAGE, f"{path} is not a file of points ({error}); name a folder that "
+        why = getattr(error, "strerror", None) or error
+        raise HarnessError(Exit.USAGE, f"{path} is not a file of points ({why}); name a folder that "
                            "./run bench made.") from None
 
 

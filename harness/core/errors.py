@@ -49,5 +49,5 @@ def look_up(what: str, name: str, known: Iterable[str], where: str = "") -> None
     names = list(known)
     near = difflib.get_close_matches(name, names, 1)
     hint = f" (did you mean {near[0]}?)" if near else ""
-    listed = f"{where} lists them" if where else f"there is: {', '.join(names)}"
+    listed = f"{where} lists them" if where else f"known: {', '.join(names)}"
     require(name in names, f"there is no {what} {name!r}{hint}; {listed}.")

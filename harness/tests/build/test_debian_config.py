@@ -61,7 +61,7 @@ class Fetched(World):
                                return_value=apt.Download(self.deb, "9.8.7-1", "")) as fetch:
             for _ in range(2):
                 self.assertEqual(debian_config.text(self.world, "none_amd64"), CONFIG)
-            with self.assertRaisesRegex(HarnessError, "there is: none_amd64"):
+            with self.assertRaisesRegex(HarnessError, "known: none_amd64"):
                 debian_config.text(self.world, "rt_amd64")
         fetch.assert_called_once_with("linux-config-9.8", self.world.suites)
 

@@ -90,7 +90,7 @@ SCF_TORTURE_TEST = "m\"""")
                                                        {"online": 3}),))
         self.assertTrue(lane.kernel.modules)
         self.assertFalse(self.read(MINIMAL).kernel.modules)
-        self.assertIn("there is: scftorture",
+        self.assertIn("known: scftorture",
                       self.refused(text.replace('"scftorture"', '"locktorture"')))
         self.assertIn("one of its totals", self.refused(text.replace("online = 3", "onlin = 3")))
         stale = "suites = [{ name = 'stale', min_cases = 2, skips = ['a'], why = 'w' }]\nminimum"
@@ -150,7 +150,7 @@ SCF_TORTURE_TEST = "m\"""")
             self.assertIn(name, caught.exception.message)
 
     def test_unknown_architecture(self):
-        self.assertIn("there is: x86_64", self.refused(MINIMAL.replace("x86_64", "vax")))
+        self.assertIn("known: x86_64", self.refused(MINIMAL.replace("x86_64", "vax")))
 
     def test_mistakes(self):
         self.assertIn("unknown", self.refused("colour = 1\n" + MINIMAL))
