@@ -99,12 +99,12 @@ def left_out(what: str, notes: list[str]) -> Iterator[None]:
 
 def find(kernel: BenchKernel, info: TreeInfo, progress: Progress) -> BenchKernel:
     """The kernel with its source tree, what that was made from, and a name for people."""
-    if kernel.queue:
-        info = tree.ensure_tree(Options(queues.load(kernel.queue)), progress)
     if kernel.source == "package":
         peer = linux_source.peer(kernel.version, kernel.package, kernel.suites)
         return replace(kernel, label=peer.kernel_version, origin=f"{peer.source}, {peer.checksum}",
                        state=peer.checksum, tree=peer.path)
+    if kernel.queue:
+        info = tree.ensure_tree(Options(queues.load(kernel.queue)), progress)
     origin = f"{info.source}, {info.checksum}"
     if kernel.source == "base":
         return replace(kernel, label=info.kernel_version, origin=origin,
@@ -208,7 +208,7 @@ def earlier(spec: qemu.BootSpec, folder: Path) -> bool:
         # The names of the files in the command hold hashes, but for the kernel.
         return (folder / "qemu-cmd").read_text() == qemu.script(spec) \
             and console.stat().st_mtime >= spec.kernel.stat().st_mtime \
-            and judge.INIT + "success" in console.read_text(errors="replace") \
+            and judge.came_to_its_end(console.read_text(errors="replace")) \
             and (folder / "exit").exists()
     except FileNotFoundError:
         return False

@@ -77,13 +77,14 @@ def verdict(target: Target, names: Names, stats: Stats, keys: list[Key]) -> Verd
 def targets(plan: BenchPlan, stats: Stats, arch: str) -> list[Verdict]:
     """Each target for one architecture; of what its guests do not measure there is none."""
     kernels = {kernel.name for kernel in plan.kernel}
-    ours = [kernel for kernel in plan.kernel if kernel.name in plan.ours]
+    ours = plan.ours
     guests = [guest.name for guest in plan.guest
-              if any(guest.wants(arch, guest.build, kernel) for kernel in ours)]
+              if any(guest.wants(arch, guest.build, kernel) for kernel in plan.kernel
+                     if kernel.name in ours)]
     found = []
     for target in plan.target.values():
         keys = [key for key in stats
-                if key.arch == arch and key.kernel in plan.ours and target.is_about(key)]
+                if key.arch == arch and key.kernel in ours and target.is_about(key)]
         if kernels.issuperset(filter(None, (target.to_kernel, *target.beside))) \
                 and (keys or not target.guest or fnmatch.filter(guests, target.guest)):
             found.append(verdict(target, plan.names, stats, keys))

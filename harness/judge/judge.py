@@ -140,6 +140,11 @@ def _panic(lines: list[str], message: str) -> tuple[bool, set[int]]:
     return True, {*first, *traces[:1]}
 
 
+def came_to_its_end(console: str) -> bool:
+    """Whether the guest's init made all of its steps; judge() says more."""
+    return INIT + "success" in console
+
+
 def judge(console: str, exit_value: str, run: Run) -> Verdict:
     verdict = Verdict()
     lines = console.splitlines()
