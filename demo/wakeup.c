@@ -45,7 +45,7 @@
  * hold_ns - wake_delay_ns.
  *
  * A point counts only if its call was really waiting: at the wake-up CPU H was
- * held and the call had not returned, and the call ended after the end of the
+ * held and the call had begun and not returned, and it ended after the end of the
  * hold.  Other tries are reported, discarded and repeated a few times.
  *
  * All threads are made before a CPU is held, because the thread that makes
@@ -152,6 +152,7 @@ static struct {
 	bool		share;		/* no repetition: the caller only runs for SHARE_NS */
 	bool		abort;		/* ends the loops that wait for another thread */
 	bool		held;		/* CPU H has interrupts off */
+	bool		called;		/* the call begins */
 	bool		returned;	/* the call has returned */
 	bool		fired;		/* the timer ran ... */
 	bool		waiting;	/* ... and saw a call that waits */
@@ -262,6 +263,7 @@ static void caller_step(void)
 	WRITE_ONCE(run.t_start, ktime_get_ns());
 	hrtimer_start(&wake_timer, ns_to_ktime(wake_delay_ns),
 		      HRTIMER_MODE_REL_PINNED_HARD);
+	WRITE_ONCE(run.called, true);
 	make_call(run.entry);
 	run.t_return = ktime_get_ns();
 	WRITE_ONCE(run.returned, true);
@@ -278,7 +280,7 @@ static enum hrtimer_restart wake_timer_fn(struct hrtimer *timer)
 		hrtimer_forward_now(timer, ns_to_ktime(wake_delay_ns));
 		return HRTIMER_RESTART;
 	}
-	run.waiting = READ_ONCE(run.held) && !READ_ONCE(run.returned);
+	run.waiting = READ_ONCE(run.held) && READ_ONCE(run.called) && !READ_ONCE(run.returned);
 	run.fired = true;
 	run.t_wake = ktime_get_ns();
 	worker_kick(&urgent);
