@@ -42,8 +42,8 @@ class BenchKernel:
     tree: Path = Path()
 
     def __post_init__(self) -> None:
-        if self.source == "package" and not (self.package and self.version):
-            raise ValueError(f"{self.name} needs package and version")
+        if self.source == "package" and (self.queue or not (self.package and self.version)):
+            raise ValueError(f"{self.name} needs package and version, and is of no queue")
 
 
 @dataclass(frozen=True)

@@ -71,6 +71,7 @@ class PlanTest(unittest.TestCase):
                 ('before = "7.2"', 'before = "7.1"', "no kernel for before of 7.3"),
                 ('source = "series"', 'source = "base"', "one of them source"),
                 ('source = "package"', 'source = "git"', "must be one of"),
+                ('source = "package"', 'source = "package"\nqueue = "v7.3"', "is of no queue"),
                 ("bench/forks.c", "bench/frogs.c", "no file of this repository"),
                 ("run forks", "run frogs", "no [source] for a step of cost"),
                 ('name = "main"', 'nmae = "main"', "nmae"),
