@@ -5,7 +5,7 @@ In:  run.json of a run's folder.  Out: Run. Lanes, mutants and benchmarks make s
 """
 
 import json
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -40,18 +40,10 @@ def save(run: Run, folder: Path) -> None:
     (folder / FILE).write_text(json.dumps(asdict(run), indent=1) + "\n")
 
 
-def read(data: Any) -> Run:
-    """The Run in a JSON object; what an older one said besides is one of its facts."""
-    known = {field.name for field in fields(Run)}
-    facts = {name: item for name, item in data.items() if name not in known}
-    ours = {name: item for name, item in data.items() if name in known and item is not None}
-    return records.make(Run, ours | {"facts": data.get("facts", {}) | facts}, FILE)
-
-
 def load(folder: Path) -> Run:
     path, below = folder / FILE, "give one below build/*/runs/ or build/*/bench/."
     require(path.is_file(), f"{folder} is no run folder (it has no {FILE}); {below}")
     try:
-        return read(json.loads(path.read_text()))
-    except (ValueError, AttributeError, HarnessError) as error:
+        return records.make(Run, json.loads(path.read_text()), FILE)
+    except (ValueError, HarnessError) as error:
         raise HarnessError(Exit.USAGE, f"{folder} is no run folder ({error}); {below}") from None

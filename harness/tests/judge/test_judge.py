@@ -8,7 +8,7 @@ import unittest
 from contextlib import redirect_stdout
 from pathlib import Path
 
-from harness.core import settings
+from harness.core import records, settings
 from harness.core.errors import Exit, HarnessError
 from harness.judge import judge, runs, splats
 from harness.tests.judge.test_ktap import GOOD
@@ -16,6 +16,10 @@ from harness.tests.fixture import verb
 
 BUILD_ID = "0123abc"
 RUN = {"cpus": 4, "suites": [{"name": "smp", "min_cases": 4}], "limit_s": 60, "build_id": BUILD_ID}
+
+
+def a_run(data: dict) -> runs.Run:
+    return records.make(runs.Run, data, "a run")
 
 
 def log(at_boot: str = GOOD, results: str | None = None, tail: str = "") -> str:
@@ -31,7 +35,7 @@ def log(at_boot: str = GOOD, results: str | None = None, tail: str = "") -> str:
 
 class Verdicts(unittest.TestCase):
     def code(self, console: str, exit_value: str = "0", **change) -> Exit:
-        self.verdict = judge.judge(console, exit_value, runs.read({**RUN, **change}))
+        self.verdict = judge.judge(console, exit_value, a_run({**RUN, **change}))
         return self.verdict.code
 
     def test_passed(self):
@@ -229,7 +233,7 @@ class Folder(unittest.TestCase):
     def test_old_folder_is_judged_again(self):
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
-            runs.save(runs.read({**RUN, "facts": {"linux": "6.0.0"}}), folder)
+            runs.save(a_run({**RUN, "facts": {"linux": "6.0.0"}}), folder)
             (folder / "console.log").write_text(log())
             (folder / "exit").write_text("0\n")
             shown = io.StringIO()
@@ -240,29 +244,26 @@ class Folder(unittest.TestCase):
             self.assertEqual((record["code"], record["facts"]["linux"]), ("OK", "6.0.0"))
 
     def test_a_record_is_what_was_saved(self):
-        run = runs.read({**RUN, "torture": [{"test": "clockset", "seconds": 3, "suites": [{"name": "", "min_cases": 0, "skips": ["a"], "why": "w"}]}],
-                         "touched": ["f"], "model": "none"})
+        run = a_run({**RUN, "touched": ["f"], "model": "none", "torture": [
+            {"test": "clockset", "seconds": 3,
+             "suites": [{"name": "", "min_cases": 0, "skips": ["a"], "why": "w"}]}]})
         with tempfile.TemporaryDirectory() as name:
             runs.save(run, Path(name))
             self.assertEqual(runs.load(Path(name)), run)
-
-    def test_older_record(self):
-        run = runs.read({**RUN, "glob": None, "lane": "x86_64", "accel": "tcg"})
-        self.assertEqual((run.glob, run.facts), ("", {"lane": "x86_64", "accel": "tcg"}))
 
     def test_preemption_model(self):
         says = "[    0.1] Dynamic Preempt: voluntary\n"
         for console, code, words in ((says + log(), Exit.OK, ""), (log(), Exit.BOOT, "says nothing"),
                                      (says.replace("voluntary", "full") + log(), Exit.BOOT, "says full")):
-            verdict = judge.judge(console, "0", runs.read({**RUN, "model": "voluntary"}))
+            verdict = judge.judge(console, "0", a_run({**RUN, "model": "voluntary"}))
             self.assertEqual(verdict.code, code)
             self.assertIn(words, verdict.text())
 
     def test_what_programs_say_is_no_report(self):
         said = log(tail="[    2.5] rt: RT-LOAD,x,WARNING: slow\n")
         run = {**RUN, "spoken": r"\brt: RT-LOAD,"}
-        self.assertEqual(judge.judge(said, "0", runs.read(run)).code, Exit.OK)
-        self.assertEqual(judge.judge(said, "0", runs.read(RUN)).code, Exit.SPLAT)
+        self.assertEqual(judge.judge(said, "0", a_run(run)).code, Exit.OK)
+        self.assertEqual(judge.judge(said, "0", a_run(RUN)).code, Exit.SPLAT)
 
     def test_no_run_folder(self):
         with tempfile.TemporaryDirectory() as name:

@@ -3,8 +3,8 @@
 import unittest
 
 from harness.core.errors import Exit
-from harness.judge import judge, kcsan, runs
-from harness.tests.judge.test_judge import RUN, log
+from harness.judge import judge, kcsan
+from harness.tests.judge.test_judge import RUN, a_run, log
 from harness.tests.fixture import QUEUE
 
 RULE = "=" * 66
@@ -81,7 +81,7 @@ class Reports(unittest.TestCase):
 class Verdicts(unittest.TestCase):
     def judge(self, console: str, touched: list[str] | None) -> judge.Verdict:
         run = RUN if touched is None else {**RUN, "touched": touched}
-        return judge.judge(console, "0", runs.read(run))
+        return judge.judge(console, "0", a_run(run))
 
     def test_elsewhere_is_counted_and_printed(self):
         verdict = self.judge(log(tail=TWO + ONE + TWO), ["smp_call"])

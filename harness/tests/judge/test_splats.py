@@ -7,8 +7,8 @@ from unittest import mock
 
 from harness.core import settings
 from harness.core.errors import Exit, HarnessError
-from harness.judge import judge, runs, splats
-from harness.tests.judge.test_judge import RUN, log
+from harness.judge import judge, splats
+from harness.tests.judge.test_judge import RUN, a_run, log
 from harness.tests.fixture import QUEUE
 
 KNOWN = """\
@@ -29,7 +29,7 @@ KNOWN = """\
 
 class Excused(unittest.TestCase):
     def judge(self, tail: str) -> judge.Verdict:
-        return judge.judge(log(tail=tail), "0", runs.read(RUN))
+        return judge.judge(log(tail=tail), "0", a_run(RUN))
 
     def test_counted(self):
         verdict = self.judge(KNOWN + KNOWN)

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from harness.core import settings
 from harness.core.errors import Exit
-from harness.judge import judge, runs, splats, torture
+from harness.judge import judge, splats, torture
 from harness.judge.ktap import Suite
-from harness.tests.judge.test_judge import BUILD_ID, RUN
+from harness.tests.judge.test_judge import BUILD_ID, RUN, a_run
 
 SCF = """\
 [    5.000000] torture module --- scftorture:  disable_onoff_at_boot=0 random_shuffle=0
@@ -246,7 +246,7 @@ class Judged(unittest.TestCase):
         console = (f"[    0.000000] Linux version 6.0.0\n[    4.0] harness: build {BUILD_ID}\n"
                    "[    4.0] harness: cpus 4 online\n"
                    + SCF + RCU + "[   61.0] harness: cpus 4 online\n[   61.0] harness: success\n")
-        run = replace(runs.read(RUN), suites=(), torture=(asked("scftorture"), asked("rcutorture")))
+        run = replace(a_run(RUN), suites=(), torture=(asked("scftorture"), asked("rcutorture")))
         verdict = judge.judge(console, "0", run)
         self.assertEqual((verdict.code, verdict.passed), (Exit.OK, 2), verdict.text())
         self.assertIn("handler runs 1000", verdict.text())
@@ -255,7 +255,7 @@ class Judged(unittest.TestCase):
         self.assertIn("scftorture: it did not begin", verdict.text())
 
     def test_what_init_repeats_is_not_counted_twice(self):
-        run = replace(runs.read(RUN), suites=(), torture=(asked("scftorture"),))
+        run = replace(a_run(RUN), suites=(), torture=(asked("scftorture"),))
         copy = "".join(f"[   26.0] harness: | {line}\n" for line in SCF.splitlines())
         self.assertEqual(judge.judge(SCF + copy, "0", run).torture[0].totals["rpc"], 50)
 
