@@ -208,7 +208,7 @@ def earlier(spec: qemu.BootSpec, folder: Path) -> bool:
         # The names of the files in the command hold hashes, but for the kernel.
         return (folder / "qemu-cmd").read_text() == qemu.script(spec) \
             and console.stat().st_mtime >= spec.kernel.stat().st_mtime \
-            and judge.came_to_its_end(console.read_text(errors="replace")) \
+            and qemu.came_to_its_end(console.read_text(errors="replace")) \
             and (folder / "exit").exists()
     except FileNotFoundError:
         return False

@@ -19,12 +19,11 @@ from ..core import Exit, HarnessError, proc, settings
 from ..build.arches import Arch
 
 TIMEOUT = "timeout"        # what the file `exit` holds when the limit was reached
+INIT = "harness: "         # what the guest's init puts before its lines
 ALWAYS = ("panic=-1 "              # a panic ends QEMU (with -no-reboot) instead of the limit
           "log_buf_len=4M "        # the console never falls so far behind that lines are lost
           "printk.devkmsg=on "     # no rate limit for the lines of the guest's init
           "loglevel=8")
-
-
 # By accelerator. With icount, virtual time counts instructions: 1 instruction = 1 ns.
 ACCEL = {"tcg": ("-accel", "tcg,thread=multi"), "kvm": ("-accel", "kvm"),
          "icount": ("-accel", "tcg,thread=single", "-icount", "shift=0,sleep=off")}
@@ -52,6 +51,11 @@ class BootResult:
     @property
     def timed_out(self) -> bool:
         return self.exit == TIMEOUT
+
+
+def came_to_its_end(console: str) -> bool:
+    """Whether the guest's init made all of its steps; the judge says more."""
+    return INIT + "success" in console
 
 
 def argv(spec: BootSpec, serial: str = "-serial stdio -monitor none") -> list[str]:
@@ -106,9 +110,8 @@ def host_is(arch: Arch) -> bool:
 def probe_kvm(spec: BootSpec, device: Path = Path("/dev/kvm")) -> str:
     """"kvm" if a guest really came up under KVM within the limit, else "tcg".
 
-    spec is a guest that switches itself off after it printed "harness: success". The
-    device alone says nothing: it can exist and let the guest hang. The answer is
-    kept until the machine is booted again.
+    spec is a guest that switches itself off after its steps. The device alone says nothing: it can
+    exist and let the guest hang. The answer is kept until the machine is booted again.
     """
     if not host_is(spec.arch) or not os.access(device, os.R_OK | os.W_OK):
         return "tcg"
@@ -118,8 +121,7 @@ def probe_kvm(spec: BootSpec, device: Path = Path("/dev/kvm")) -> str:
     if not answer.is_file():
         try:
             result = boot(replace(spec, accel="kvm", limit_s=settings.limit("kvm_probe")), run_dir)
-            console = result.console.read_text(errors="replace")
-            works = result.exit == "0" and "harness: success" in console
+            works = result.exit == "0" and came_to_its_end(result.console.read_text(errors="replace"))
         except OSError:
             works = False
         answer.write_text("kvm" if works else "tcg")

@@ -16,11 +16,11 @@ from pathlib import Path
 
 from ..core import Exit, queues, require
 from ..guest import qemu
+from ..guest.qemu import INIT
 from . import kcsan, ktap, runs, splats, torture
 from .runs import Run, Suite
 from .torture import Result
 
-INIT = "harness: "             # what the guest's init puts before its lines
 # What a kernel with CONFIG_PREEMPT_DYNAMIC says of preempt=MODEL on its command line.
 _MODEL = re.compile(r"Dynamic Preempt: (\w+)\s*$", re.MULTILINE)
 
@@ -120,7 +120,7 @@ def wrong_kernel(console: str, build_id: str, ended: bool = True) -> str:
     and the image is taken from a cache, or was not built again. The guest's init says the
     id; ended says whether the guest must have come that far.
     """
-    booted = set(re.findall(r"harness: build (\w+)", console))
+    booted = set(re.findall(rf"{INIT}build (\w+)", console))
     if booted == {build_id} or not booted and not ended:
         return ""
     return (f"the kernel that booted has the build id {', '.join(booted) or '(none said)'}, the "
@@ -138,11 +138,6 @@ def _panic(lines: list[str], message: str) -> tuple[bool, set[int]]:
     traces = [number for number in range(first[0] + 1, min(first[0] + 10, len(lines) + 1))
               if "Call Trace:" in lines[number - 1]]
     return True, {*first, *traces[:1]}
-
-
-def came_to_its_end(console: str) -> bool:
-    """Whether the guest's init made all of its steps; judge() says more."""
-    return INIT + "success" in console
 
 
 def judge(console: str, exit_value: str, run: Run) -> Verdict:

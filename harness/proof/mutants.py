@@ -245,7 +245,7 @@ def caught(lane: lane_files.Lane, info: TreeInfo, mutant: Mutant, progress: Prog
     wrong = wrong_kernel(console, made)
     require(not wrong, wrong, Exit.BOOT)
     others += watch.others()
-    if not others and not judge.came_to_its_end(console):
+    if not others and not qemu.came_to_its_end(console):
         others = ["the guest's steps did not come to their end"]
     require(watch.caught, f"not caught by {mutant.caught_by}, but: {'; '.join(others)}" if others else
             "SURVIVED: the run passed as if nothing was broken", Exit.TEST)
