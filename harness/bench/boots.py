@@ -203,13 +203,11 @@ def all_jobs(plan: BenchPlan, ready: list[Ready], tools: dict[str, Tools]) -> li
 
 def earlier(spec: qemu.BootSpec, folder: Path) -> bool:
     """Whether the same was booted before, with the same kernel and files, and came to its end."""
-    console = folder / "console.log"
     try:
         # The names of the files in the command hold hashes, but for the kernel.
         return (folder / "qemu-cmd").read_text() == qemu.script(spec) \
-            and console.stat().st_mtime >= spec.kernel.stat().st_mtime \
-            and qemu.came_to_its_end(console.read_text(errors="replace")) \
-            and (folder / "exit").exists()
+            and (folder / "exit").stat().st_mtime >= spec.kernel.stat().st_mtime \
+            and qemu.came_to_its_end(qemu.console(folder))
     except FileNotFoundError:
         return False
 
@@ -224,7 +222,7 @@ def run_job(job: Job, resume: bool, stop: threading.Event) -> tuple[list[Point],
     verdict = judge.judge_folder(job.folder)
     if verdict.code != Exit.OK:
         raise HarnessError(verdict.code, f"{job.run.name}: {verdict.reasons[0]}; see {console}.")
-    text = console.read_text(errors="replace")
+    text = qemu.console(job.folder)
     try:
         found, discards = points.read(text, job.point, job.spec.arch.clocksource)
         found += cyclictest.read(text, job.point, job.run.facts["steps"])

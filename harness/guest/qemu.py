@@ -46,11 +46,15 @@ class BootSpec:
 class BootResult:
     exit: str                    # QEMU's exit value, or TIMEOUT
     seconds: float
-    console: Path
 
     @property
     def timed_out(self) -> bool:
         return self.exit == TIMEOUT
+
+
+def console(run_dir: Path) -> str:
+    """What the guest printed that was booted in this folder."""
+    return (run_dir / "console.log").read_text(errors="replace")
 
 
 def came_to_its_end(console: str) -> bool:
@@ -80,21 +84,21 @@ def boot(spec: BootSpec, run_dir: Path, on_line: Callable[[str], None] | None = 
     Another thread may set `stop`, which ends it.
     """
     run_dir.mkdir(parents=True, exist_ok=True)
-    command, console = run_dir / "qemu-cmd", run_dir / "console.log"
+    command = run_dir / "qemu-cmd"
     command.write_text(script(spec))
     command.chmod(0o755)
     (run_dir / "exit").unlink(missing_ok=True)
     start = time.monotonic()
     try:
         value = str(proc.run(argv(spec), step=f"boot of {spec.kernel.name}", limit=spec.limit_s,
-                             log=console, on_line=on_line, check=False, code=Exit.BOOT,
-                             stop=stop).returncode)
+                             log=run_dir / "console.log", on_line=on_line, check=False,
+                             code=Exit.BOOT, stop=stop).returncode)
     except HarnessError as error:
         if error.code != Exit.BOOT:      # QEMU could not be started at all
             raise
         value = TIMEOUT
     (run_dir / "exit").write_text(value + "\n")
-    return BootResult(value, time.monotonic() - start, console)
+    return BootResult(value, time.monotonic() - start)
 
 
 def interactive(spec: BootSpec) -> int:
@@ -121,7 +125,7 @@ def probe_kvm(spec: BootSpec, device: Path = Path("/dev/kvm")) -> str:
     if not answer.is_file():
         try:
             result = boot(replace(spec, accel="kvm", limit_s=settings.limit("kvm_probe")), run_dir)
-            works = result.exit == "0" and came_to_its_end(result.console.read_text(errors="replace"))
+            works = result.exit == "0" and came_to_its_end(console(run_dir))
         except OSError:
             works = False
         answer.write_text("kvm" if works else "tcg")

@@ -194,10 +194,9 @@ def judge(console: str, exit_value: str, run: Run) -> Verdict:
 def judge_folder(folder: Path) -> Verdict:
     """Judges the run in a folder and writes its verdict.json."""
     run = runs.load(folder)
-    console, ended = folder / "console.log", folder / "exit"
-    require(console.is_file(), f"{folder} is no run folder: it has no {console.name}.")
-    verdict = judge(console.read_text(errors="replace"),
-                    ended.read_text().strip() if ended.exists() else "", run)
+    ended = folder / "exit"
+    require((folder / "console.log").is_file(), f"{folder} is no run folder: it has no console.log.")
+    verdict = judge(qemu.console(folder), ended.read_text().strip() if ended.exists() else "", run)
     record = {**dataclasses.asdict(run), **dataclasses.asdict(verdict), "code": verdict.code.name}
     (folder / "verdict.json").write_text(json.dumps(record, indent=1) + "\n")
     return verdict

@@ -214,8 +214,7 @@ def boot(lane: Lane, info: TreeInfo, made: kernel_build.BuildResult,
         folder, show or (lambda line: progress.tick(ktap.strip(line).strip()[:80])))
     run = replace(run, facts=run.facts | {"boot_s": round(ended.seconds, 1)})
     if lane.suites:
-        run = replace(run, kunit_py=second_opinion(
-            info.path, ended.console.read_text(errors="replace")))
+        run = replace(run, kunit_py=second_opinion(info.path, qemu.console(folder)))
     runs.save(run, folder)
     return LaneRun(run.name, folder, judge.judge_folder(folder), made.seconds, ended.seconds)
 

@@ -241,7 +241,7 @@ def caught(lane: lane_files.Lane, info: TreeInfo, mutant: Mutant, progress: Prog
             others = [f"no end after {settings.scaled(mutant.limit_s):g} s"]
     except Caught:
         pass
-    console = (folder / "console.log").read_text(errors="replace")
+    console = qemu.console(folder)
     wrong = wrong_kernel(console, made)
     require(not wrong, wrong, Exit.BOOT)
     others += watch.others()
@@ -272,7 +272,7 @@ def of_lane(lane: lane_files.Lane, chosen: list[Mutant], info: TreeInfo,
             folder = lane_run.run_folder(info.queue, f"mutants/without-{mutant.name}")
             guest_run(lane, info, mutant, made, folder)
             booted[key] = folder
-        console = (booted[key] / "console.log").read_text(errors="replace")
+        console = qemu.console(booted[key])
         wrong = baseline(mutant, console, judge.judge_folder(booted[key]))
         require(not wrong, f"its cases fail without it: {'; '.join(wrong)}", Exit.TEST)
         text = f"{' '.join(mutant.invariant)}: {caught(lane, info, mutant, progress)}"

@@ -120,7 +120,7 @@ class RunTest(unittest.TestCase):
         def boot(spec, folder, stop):
             (folder / "console.log").write_text(console)
             (folder / "exit").write_text("0\n")
-            return qemu.BootResult("0", 1.0, folder / "console.log")
+            return qemu.BootResult("0", 1.0)
 
         with mock.patch.object(boots.qemu, "boot", boot):
             return boots.run_job(replace(job, folder=self.folder), False, mock.Mock())
@@ -158,7 +158,7 @@ class ResumeTest(unittest.TestCase):
             (folder / "console.log").write_text(CONSOLE.replace("success", ""))
             self.assertFalse(boots.earlier(spec, folder))
             (folder / "console.log").write_text(CONSOLE)
-            os.utime(folder / "console.log", (1000, 1000))      # older than the kernel
+            os.utime(folder / "exit", (1000, 1000))      # older than the kernel
             self.assertFalse(boots.earlier(spec, folder))
 
 if __name__ == "__main__":

@@ -370,7 +370,7 @@ class Files(World):
             runs.save(mutants.asked(mutants.reduced(lane, mutant), mutant), folder)
             for line in console.splitlines() if on_line else ():
                 on_line(line)
-            return qemu.BootResult("0", 1.0, folder / "console.log")
+            return qemu.BootResult("0", 1.0)
 
         with mock.patch.object(mutants.kernel_build, "build", build), \
                 mock.patch.object(mutants, "guest_run", guest), \
