@@ -9,7 +9,7 @@ import lzma
 import re
 from dataclasses import dataclass
 
-from ..core import Exit, Queue, look_up, proc, records, settings
+from ..core import Queue, look_up, records, settings
 from ..core.files import new_folder
 from ..fetch import apt
 
@@ -34,8 +34,7 @@ def text(queue: Queue, flavour: str) -> str:
     if not where.is_dir():
         found = apt.binary(package, queue.suites)
         with new_folder(where) as new:
-            proc.run(["dpkg-deb", "-x", found.path, new], step=f"unpacking {found.path.name}",
-                     limit="unpack", code=Exit.FETCH)
+            apt.extract(found.path, new)
     there = {path.stem.removeprefix("config.amd64_"): path
              for path in where.glob(f"usr/src/{package}/config.amd64_*.xz")}
     look_up(f"configuration in {package}", flavour, there)

@@ -46,6 +46,12 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def extract(package: Path, folder: Path) -> None:
+    """Puts the files of a binary package into the folder."""
+    proc.run(["dpkg-deb", "-x", package, folder], step=f"unpacking {package.name}", limit="unpack",
+             code=Exit.FETCH)
+
+
 def own_sources() -> list[tuple[str, str]]:
     """(address of a Debian mirror, suite) as the machine's apt is configured, each once."""
     with tempfile.TemporaryDirectory() as empty:      # with lists, apt leaves out what it has
@@ -234,8 +240,7 @@ def unpacked(name: str, packages: list[str], suites: tuple[str, ...] = (),
                         "-o", "Debug::NoLocking=1", "-o", f"Dir::Cache::archives={cache}", *packages)
             debs = sorted(Path(cache).glob("*.deb"))
             for path in debs:
-                proc.run(["dpkg-deb", "-x", path, new / "root"], step=f"unpacking {path.name}",
-                         limit="unpack", code=Exit.FETCH)
+                extract(path, new / "root")
             (new / "packages").write_text("\n".join([wanted, *(path.name for path in debs)]) + "\n")
     names = [line.split("_") for line in record.read_text("utf-8").splitlines()[1:]]
     return where / "root", {package: unquote(version) for package, version, _ in names}

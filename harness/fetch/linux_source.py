@@ -186,8 +186,7 @@ def _tarball(source: Source, work: Path) -> Iterator[Path]:
             git(path, "archive", "--prefix=linux/", "-o", tarball,
                 source.checksum.removeprefix("git:"), limit="copy", code=Exit.FETCH)
         elif path.suffix == ".deb":
-            proc.run(["dpkg-deb", "-x", path, name], step=f"unpacking {path.name}", limit="unpack",
-                     code=Exit.FETCH)
+            apt.extract(path, Path(name))
             tarball = next(Path(name).glob("usr/src/*.tar.*"), None)
             require(tarball, f"{path.name} holds no source tarball.", Exit.FETCH)
         else:

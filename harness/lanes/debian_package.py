@@ -12,13 +12,13 @@ import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from ..core import Exit, HarnessError, Part, Progress, Queue, proc, records, settings
+from ..core import Exit, HarnessError, Part, Progress, Queue, records, settings
 from ..core.files import check_disk
-from ..fetch import host_packages
+from ..fetch import apt, host_packages
 from ..queue import TreeInfo, rt_tree, series
 from ..build import debian_config, kconfig, kernel_build
 from ..build.arches import Kernel, arch
-from ..guest import initramfs
+from ..guest import initramfs, qemu
 from .lane_files import Lane
 from .lane_run import LaneRun, boot, out_folder
 
@@ -143,7 +143,7 @@ def make(info: TreeInfo, wanted: Kernel, progress: Progress) -> Package:
     progress.phase("boot of the package's kernel")
     with tempfile.TemporaryDirectory(dir=folder) as name:
         root = Path(name)
-        proc.run(["dpkg-deb", "-x", path, root], step=f"unpacking {path.name}", limit="unpack")
+        apt.extract(path, root)
         image = folder / f"vmlinuz-{release}"
         image.write_bytes((root / "boot" / image.name).read_bytes())
         ran = boot(lane, info, replace(made, kernel=image), module_entries(root, asked.modules),
@@ -151,8 +151,8 @@ def make(info: TreeInfo, wanted: Kernel, progress: Progress) -> Package:
     if ran.verdict.code:
         raise HarnessError(ran.verdict.code, f"{path} is not ready: its kernel did not pass the boot in "
                            f"{ran.folder}.\n{ran.verdict.text()}")
-    console = (ran.folder / "console.log").read_text(errors="replace").splitlines()
-    return Package(path, next(line for line in console if "Linux version " in line), ran)
+    return Package(path, next(line for line in qemu.console(ran.folder).splitlines()
+                              if "Linux version " in line), ran)
 
 
 def part(info: TreeInfo, lane: Lane, progress: Progress) -> Part:
