@@ -15,7 +15,6 @@ from ..build.touched import plain
 from . import ktap
 
 _REPORT = "BUG: KCSAN: "
-_CALLER = re.compile(r"^(?:<\d+>)?\[ *\d+\.\d+\](\[ *[TC]\d+\])")
 _TITLE = re.compile(r"^(?:data-race|assert: race) in (.+)$")
 _ACCESS = re.compile(r"^(race at unknown origin, with )?(?:(?:assert no )?[\w-]+)(?: \([\w, ]+\))? "
                      r"to 0x[0-9a-f]+ of \d+ bytes by (?:task \d+|interrupt) on cpu \d+:$")
@@ -75,17 +74,21 @@ def _read(number: int, title: str, block: list[str], ended: bool, asked: Rules) 
     return Race(number, title, frozenset(filter(None, named)), problem)
 
 
+def _caller(line: str) -> str:
+    """The task or CPU that a line is from; "" if the kernel does not say."""
+    stamp = ktap.STAMP.match(line)
+    return stamp["caller"] or "" if stamp else ""
+
+
 def reports(lines: list[str], asked: Rules) -> list[Race]:
     found = []
     for number, line in enumerate(lines, 1):
         text = ktap.strip(line)
         if not text.startswith(_REPORT):
             continue
-        caller, block, ended = _CALLER.match(line), [], False
+        caller, block, ended = _caller(line), [], False
         for later in lines[number:]:
-            # With PRINTK_CALLER, what other CPUs print in between is told apart.
-            other = _CALLER.match(later)
-            if caller and other and other[1] != caller[1]:
+            if caller and _caller(later) not in ("", caller):    # another CPU's, in between
                 continue
             stripped = ktap.strip(later)
             ended = bool(_RULE.match(stripped))

@@ -13,7 +13,8 @@ import re
 from dataclasses import dataclass, field
 from typing import Iterable
 
-_STAMP = re.compile(r"^(?:<\d+>)?\[ *\d+\.\d+\](?:\[ *[TC]\d+\])? ")
+# What printk puts before a line; the task or CPU only with PRINTK_CALLER.
+STAMP = re.compile(r"^(?:<\d+>)?\[ *(?P<seconds>\d+\.\d+)\](?P<caller>\[ *[TC]\d+\])? ")
 _LINE = re.compile(r"( *)(?:1\.\.(?P<plan>\d+)|# Subtest: (?P<begin>.*?)"
                    r"|(?P<word>ok|not ok) \d+(?: -)?(?P<text>| .*)) *$")
 _DIRECTIVE = re.compile(r"(SKIP|XFAIL)\b:? ?", re.I)
@@ -65,7 +66,7 @@ class Test:
 
 def strip(line: str) -> str:
     """A console line without its time stamp and line end; indentation is kept."""
-    return _STAMP.sub("", line.rstrip("\r\n"), count=1)
+    return STAMP.sub("", line.rstrip("\r\n"), count=1)
 
 
 def _result(match: re.Match[str]) -> tuple[str, str, str]:

@@ -16,8 +16,6 @@ from ..core import records, settings
 from ..core.report import text_table
 from . import ktap
 
-_SECONDS = re.compile(r"\[ *(\d+\.\d+)\]")
-
 
 @dataclass(frozen=True)
 class Kind:
@@ -97,8 +95,8 @@ def _sections(kind: Kind, lines: list[str]) -> tuple[list[list[str]], list[str],
     sections, verdicts, seconds, now, began = [], [], 0.0, 0.0, None
     for line in lines:
         text = ktap.strip(line)
-        if stamp := _SECONDS.match(line):
-            now = max(now, float(stamp[1]))      # another kernel begins anew
+        if stamp := ktap.STAMP.match(line):
+            now = max(now, float(stamp["seconds"]))      # another kernel begins anew
         if kind.begin.search(text):
             sections.append([])
             began = now
