@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ..core import Exit, HarnessError, proc, require, settings
 from ..core.files import new_folder
-from ..core.report import text_table
+from ..core.report import markdown, text_table
 from ..fetch import Options
 from ..queue import series
 from ..build import kconfig
@@ -38,7 +38,7 @@ def config_differences(ready: list[Ready]) -> str:
                   for name in sorted(set().union(*configs))}
         rows = [[f"`{name}`", *row] for name, row in values.items() if len(set(row)) > 1]
         parts += [f"## {arch}{f', build {way}' if way else ''}: {len(rows)} of {len(values)} options",
-                  "", summary.table(["option", *(item.kernel.name for item in mine)], rows), ""]
+                  "", markdown(["option", *(item.kernel.name for item in mine)], rows), ""]
     return "\n".join(parts)
 
 

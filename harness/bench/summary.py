@@ -10,6 +10,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Callable, Iterable, NamedTuple
 
+from ..core.report import markdown
 from . import cyclictest, points
 from .plans import BenchKernel, BenchPlan, Names, Section, Target
 from .points import Key, Stat, hold, show
@@ -105,11 +106,6 @@ def difference(one: Stat, other: Stat, floor: float) -> str:
     return f"{one.median / other.median:.3g} times" if other.median else "only the first"
 
 
-def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    head = list(head)
-    return "\n".join("| " + " | ".join(row) + " |" for row in [head, ["---"] * len(head), *rows])
-
-
 def spread(stat: Stat | None, shown: Callable[[float], str] = show) -> str:
     """Median (least to greatest), or the median alone if they look the same."""
     if stat is None:
@@ -139,7 +135,7 @@ def figures(plan: BenchPlan, stats: Stats, kernels: list[BenchKernel], keys: lis
             *(spread(found[name], shown_as(key.row)) for name in names),
             *(say(key, found[one], found[other]) if found[one] and found[other] else "-"
               for _, say, one, other in pairs)])
-    return table([*columns, *(kernel.label for kernel in kernels),
+    return markdown([*columns, *(kernel.label for kernel in kernels),
                   *(f"{one} {word} {other}" for word, _, one, other in pairs)], lines)
 
 
@@ -179,7 +175,7 @@ def slopes(names: Names, stats: Stats, arch: str, kernels: list[BenchKernel]) ->
                 cells.append(f"{(high - low) / (many - few):.1f}")
         if len(cells) == len(kernels):
             found.append([f"`{case}` {name}", *cells])
-    return ["For each further target, ns:", "", table(
+    return ["For each further target, ns:", "", markdown(
         ["call", *(kernel.label for kernel in kernels)], found), ""] if found else []
 
 
@@ -201,10 +197,10 @@ def real_tools(plan: BenchPlan, stats: Stats, arch: str, kernels: list[BenchKern
 
 def summary(plan: BenchPlan, stats: Stats, kernels: list[BenchKernel], heading: str, how: str,
             notes: list[str]) -> str:
-    parts = [f"# {heading}", "", how, "", table(
+    parts = [f"# {heading}", "", how, "", markdown(
         ["kernel", "what", "source"], [[item.name, item.label, item.origin] for item in kernels]), ""]
     for arch in plan.arches:
-        parts += [f"## Targets, {arch}", "", table(
+        parts += [f"## Targets, {arch}", "", markdown(
             ["target", "limit", "", "figure"], targets(plan, stats, arch)), ""]
     parts += ["Figures are medians of all points, but for these targets:", "",
               *(f"- {name}: {target.statistic}, as {target.why}"

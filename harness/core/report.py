@@ -3,7 +3,7 @@
 import sys
 import time
 from dataclasses import dataclass
-from typing import Sequence
+from typing import Iterable, Sequence
 
 from .errors import Exit, HarnessError
 from .progress import Progress, clock
@@ -64,6 +64,12 @@ def text_table(rows: Sequence[Sequence[str]], sides: str = "lr") -> str:
     return "\n".join("  ".join(
         cell.ljust(width) if side == "l" else cell.rjust(width)
         for cell, width, side in zip(row, widths, sides)).rstrip() for row in rows)
+
+
+def markdown(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """A table in Markdown."""
+    head = list(head)
+    return "\n".join("| " + " | ".join(row) + " |" for row in [head, ["---"] * len(head), *rows])
 
 
 def table(parts: list[Part]) -> str:

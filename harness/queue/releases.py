@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, Iterable
 
-from ..core import Exit, HarnessError, Part, Progress, Queue, proc, queues, records, require, settings
+from ..core import (Exit, HarnessError, Part, Progress, Queue, proc, queues, records, report, require,
+                    settings)
 from ..core.files import check_disk
 from ..fetch import apt, host_packages, linux_source
 from . import series, tree
@@ -89,7 +90,7 @@ def save(queue: Queue, found: list[Release]) -> None:
 
 def table(listed: Iterable[Queue]) -> str:
     """In Markdown: a row for each release of each queue, then the rt patches that are left out."""
-    rows, left_out = [COLUMNS, ("---",) * len(COLUMNS)], {}
+    rows, left_out = [], {}
     for queue in listed:
         whole = {tested.source: tested.date for tested in queue.tested}
         for item in load(queue).release:
@@ -97,11 +98,10 @@ def table(listed: Iterable[Queue]) -> str:
                          whole.get(item.source, "")))
             if item.rt_left_out:
                 left_out.setdefault(item.rt_left_out, []).append(item.source)
-    lines = ["| " + " | ".join(row) + " |" for row in rows]
-    lines += [f"\nThe rt patches leave out, on {', '.join(where)}: " + "; ".join(
+    notes = [f"\nThe rt patches leave out, on {', '.join(where)}: " + "; ".join(
         "`{}` ({})".format(*entry.split(": ", 1)) for entry in entries) + "."
         for entries, where in left_out.items()]
-    return "\n".join(lines) + "\n"
+    return "\n".join([report.markdown(COLUMNS, rows), *notes]) + "\n"
 
 
 def write_readme() -> None:
