@@ -10,13 +10,10 @@ from pathlib import Path
 from ..core import Exit, require
 from .arches import Kernel
 
-_SET = re.compile(r"^CONFIG_(\w+)=(.*)$")
-
 
 def parse(text: str) -> dict[str, str]:
     """Options of a .config that are set; one that is not set has no entry."""
-    found = (_SET.match(line.strip()) for line in text.splitlines())
-    return {match[1]: match[2] for match in found if match}
+    return dict(re.findall(r"^[ \t]*CONFIG_(\w+)=(.*?)\s*$", text, re.M))
 
 
 def missing(options: dict[str, str], config: str) -> list[str]:

@@ -14,7 +14,7 @@ from ..core import Queue, records, settings
 from . import kconfig, kernel_build
 from .arches import make_args
 
-_MESSAGE = re.compile(r"^(?:\.\./)*(?P<file>[^\s:]+):\d+(?::\d+)?: (?P<text>(?:warning|error): .*)$")
+_MESSAGE = re.compile(r"^(?:\.\./)*([^\s:]+):\d+(?::\d+)?: ((?:warning|error): .*)$", re.M)
 
 
 @dataclass(frozen=True)
@@ -84,8 +84,7 @@ def compile_objects(config: Config, src: Path, objects: list[str],
 
 def messages(output: str) -> Counter[str]:
     """"file: warning: text" of each compiler message, with its number of times."""
-    found = (_MESSAGE.match(line) for line in output.splitlines())
-    return Counter(f"{match['file']}: {match['text']}" for match in found if match)
+    return Counter(f"{file}: {text}" for file, text in _MESSAGE.findall(output))
 
 
 def concerned(arch: str, paths: list[str]) -> list[str]:

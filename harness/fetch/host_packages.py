@@ -11,12 +11,6 @@ import sys
 
 from ..core import Exit, look_up, proc, require, settings
 
-def present(find: str) -> bool:
-    """Whether the program, file or glob is there."""
-    if "/" in find:
-        return bool(glob.glob(find))
-    return shutil.which(find) is not None
-
 
 def missing(*groups: str) -> dict[str, str]:
     """What is not there: {program or file: Debian package}."""
@@ -24,7 +18,7 @@ def missing(*groups: str) -> dict[str, str]:
     for group in groups:
         look_up("group of harness/data/packages.toml", group, table)
     return {item["find"]: item["package"] for group in groups for item in table[group]
-            if not present(item["find"])}
+            if not (glob.glob if "/" in item["find"] else shutil.which)(item["find"])}
 
 
 def root_prefix() -> list[str] | None:

@@ -48,11 +48,6 @@ def files(queue: Queue) -> dict[str, Path]:
             for path in sorted(folder.glob(f"*{SUFFIX}"))}
 
 
-def instead(queue: Queue) -> dict[str, str]:
-    """"FILE: FUNCTION() WORD" of the tests -> what comes in its place in the queue's kernel."""
-    return queue.own("litmus.toml").get("models", {})
-
-
 def tests(known: Iterable[str]) -> list[str]:
     """Names of the tests, without the twins."""
     return sorted(name for name in known if not name.endswith(TWIN))
@@ -61,7 +56,8 @@ def tests(known: Iterable[str]) -> list[str]:
 def dangling(queue: Queue, tree_: Path) -> list[str]:
     """Complaints: twins that do not fit, and what is modelled and not in the kernel tree."""
     heads = {name: header(path.read_text("utf-8")) for name, path in files(queue).items()}
-    known, own = {model for head in heads.values() for model in head.models}, instead(queue)
+    known = {model for head in heads.values() for model in head.models}
+    own = queue.own("litmus.toml").get("models", {})      # what comes in the place of a common one
     complaints = [] if heads else ["there is no litmus test"]
     complaints += [f"litmus.toml has {old}, which no test models" for old in own if old not in known]
     for name, head in heads.items():
