@@ -1,15 +1,15 @@
 """Reads lanes: the configurations that are built and booted.
 
-In:  a Queue, lanes/NAME.toml (lanes/x86_64.toml says what the keys mean), lanes.toml of the queue.
+In:  a Queue, lanes/NAME.toml (lanes/x86_64.toml says what the keys mean).
 Out: Lane. Times are host seconds, memory is MiB.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from ..core import Queue, look_up, records, require, settings
-from ..core.queues import merged
+from ..core.records import Text
 from ..build import debian_config
 from ..build.arches import Arch, Kernel, arch
 from ..judge import torture
@@ -51,29 +51,21 @@ class Lane:
         return self.kernel.arch
 
 
-@dataclass(frozen=True)
-class Differences:
-    """lanes.toml of a queue: what is different for its kernel. One without is as lanes/ says."""
-
-    left_out: dict[str, str] = field(default_factory=dict)      # lane -> why it makes no sense
-    config: dict[str, str] = field(default_factory=dict)        # options of every kernel
-    lane: dict[str, dict[str, Any]] = field(default_factory=dict)    # lane -> keys of its file
-
-
-def differences(queue: Queue) -> Differences:
-    return records.make(Differences, queue.own("lanes.toml"), f"lanes.toml of {queue.name}")
+def left_out(queue: Queue) -> dict[str, Text]:
+    """Each lane that makes no sense for the queue's kernel, and why: lanes.toml of the queue."""
+    where = f"lanes.toml of {queue.name}"
+    return records.value(dict[str, dict[str, Text]], queue.own("lanes.toml"), where).get("left_out", {})
 
 
 def names(queue: Queue, folder: Path = LANES) -> list[str]:
     """The name of every lane that makes sense for the queue: x86_64 lanes first."""
-    left_out = differences(queue).left_out
-    return sorted((path.stem for path in folder.glob("*.toml") if path.stem not in left_out),
+    return sorted({path.stem for path in folder.glob("*.toml")} - left_out(queue).keys(),
                   key=lambda name: (not name.startswith("x86_64"), name))
 
 
 def load(name: str, queue: Queue, folder: Path = LANES) -> Lane:
     """Reads lanes/NAME.toml; an unknown name is a usage error that lists the lanes."""
-    why = differences(queue).left_out.get(name)
+    why = left_out(queue).get(name)
     require(not why, f"the lane {name} is not for {queue.name}: {why}.")
     look_up("lane", name, names(queue, folder))
     return read(folder / f"{name}.toml", queue)
@@ -81,13 +73,7 @@ def load(name: str, queue: Queue, folder: Path = LANES) -> Lane:
 
 def read(path: Path, queue: Queue) -> Lane:
     """Reads one lane file, for the queue, and checks that it says all it must."""
-    different = differences(queue)
-
-    def keys(name: str) -> dict[str, Any]:
-        """Those of a lane of the same folder, with what the queue says in their place."""
-        return merged(settings.toml(path.with_name(f"{name}.toml")), different.lane.get(name, {}))
-
-    data = kernels = keys(path.stem)
+    data = kernels = settings.toml(path)
     lane = data.pop("kernel", "")       # whose kernel it boots
     if lane:
         own = [key for key in _OF_A_KERNEL if key in data]
@@ -95,7 +81,7 @@ def read(path: Path, queue: Queue) -> Lane:
                 "lane's.")
         look_up(f"lane for the kernel of {path.name}", lane,
                 [item.stem for item in path.parent.glob("*.toml")])
-        kernels = keys(lane)
+        kernels = settings.toml(path.with_name(f"{lane}.toml"))
         require("kernel" not in kernels, f"{path}: kernel names {lane!r}, which has no kernel of its "
                 "own.")
         data |= {key: kernels[key] for key in _OF_A_KERNEL if key in kernels}
@@ -104,10 +90,9 @@ def read(path: Path, queue: Queue) -> Lane:
     target, flavour = arch(data.pop("arch")), data.pop("base_config", "")
     usual = debian_config.rules().options if flavour else target.config
     kernel = records.make(Kernel, {
-        "options": usual | different.config | data.pop("config", {}),
-        "kunitconfig": data.pop("kunitconfig", ""), "rt": data.pop("rt", False)}, str(path),
-        name=lane or path.stem, arch=target, base=(lambda: debian_config.buildable(
-            debian_config.text(queue, flavour))) if flavour else None,
+        "options": usual | data.pop("config", {}), "kunitconfig": data.pop("kunitconfig", ""),
+        "rt": data.pop("rt", False)}, str(path), name=lane or path.stem, arch=target,
+        base=(lambda: debian_config.buildable(debian_config.text(queue, flavour))) if flavour else None,
         only=tuple(kernels.get("modules", ())) if flavour else ())
     require(not (flavour and kernel.kunitconfig), f"{path}: base_config comes instead of kunitconfig.")
     made = records.make(Lane, data | {"suites": data.pop("suite", ())}, str(path), name=path.stem,
@@ -128,7 +113,7 @@ def _torture(path: Path, asked: Wanted, queue: Queue) -> Wanted:
     require(kind.program or not asked.suites, f"{path}: {kind.name} has no suites.")
     if not kind.programs:
         return asked
-    listed = records.read(selftests.Listed, queue.file(settings.REPO / kind.programs))
+    listed = selftests.load(queue, kind.programs)
     return replace(asked, suites=(*asked.suites, *(item.suite() for item in listed.run)))
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Callable, Sequence
 
-from ..core import Exit, Part, Progress, Queue, proc, records, require, settings
+from ..core import Exit, Part, Progress, Queue, proc, require, settings
 from ..fetch import host_packages
 from ..queue import TreeInfo, rt_tree, series
 from ..build import kernel_build, touched
@@ -118,7 +118,7 @@ def step_entries(lane: Lane, info: TreeInfo, out: Path,
         if kind.kernel:
             entries.append(initramfs.program("kernel", out / lane.arch.kernel))
         if kind.programs:
-            listed = records.read(selftests.Listed, info.queue.file(settings.REPO / kind.programs))
+            listed = selftests.load(info.queue, kind.programs)
             entries += selftests.entries(
                 listed, selftests.make(listed, lane.kernel, info.path, out, own))
     for path in files.values():

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Iterable
 
-from ..core import Exit, proc, require
+from ..core import Exit, Queue, proc, records, require, settings
 from ..build import kernel_build
 from ..build.arches import Kernel
 from ..guest import initramfs
@@ -58,7 +58,7 @@ class Run:
 @dataclass(frozen=True)
 class LeftOut:
     programs: tuple[str, ...]
-    why: str
+    why: records.Text
 
 
 @dataclass(frozen=True)
@@ -74,8 +74,6 @@ class Listed:
 
     def __post_init__(self) -> None:
         _check_steps(self.setup)
-        if not all(item.why for item in self.left_out):
-            raise ValueError("a [[left_out]] says why")
         programs = Counter([*(item.program for item in self.run), *self.not_run])
         twice = [name for name, count in programs.items() if count > 1] \
             or sorted({*self.built} & {*self.not_run})
@@ -90,6 +88,11 @@ class Listed:
     @property
     def not_run(self) -> list[str]:
         return [name for item in self.left_out for name in item.programs]
+
+
+def load(queue: Queue, name: str) -> Listed:
+    """The list that a test of torture.toml names, or the queue's own one of that name."""
+    return records.read(Listed, queue.file(settings.REPO / name))
 
 
 def steps(listed: Listed) -> str:

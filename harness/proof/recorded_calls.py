@@ -18,6 +18,8 @@ from ..core import Exit, Part, Progress, Queue, records, report, settings
 from ..core.report import guarded
 from ..fetch import Options
 from ..queue import series, tree
+from ..build.touched import plain
+from ..guest import qemu
 from ..judge import judge
 from ..lanes import lane_files, lane_run
 from . import callers
@@ -25,7 +27,6 @@ from .callers import Row
 
 PATCH = callers.FOLDER / "record.mbox"
 _LINE = re.compile(r"pinned-call: preempt=[0-9a-f]+ irqs=(?:on|off) (.+)")
-_SUFFIX = re.compile(r"\.(?:isra|constprop|part|cold)\b.*")     # of a function that GCC made
 
 
 @dataclass(frozen=True)
@@ -43,19 +44,16 @@ class Words:
 def words(queue: Queue) -> Words:
     path = queue.file(callers.FOLDER / "record.toml")
     data = settings.toml(path)
-    left_out = lane_files.differences(queue).left_out
+    left_out = lane_files.left_out(queue)
     return records.make(Words, data | {"lanes": [name for name in data["lanes"]
                                                  if name not in left_out]}, str(path))
 
 
-def chains(console: Iterable[str]) -> list[tuple[str, ...]]:
-    """The chains of callers that were printed, the innermost function first."""
-    found = {}
-    for line in console:
-        if printed := _LINE.search(line):
-            names = (name.split()[0] for name in printed[1].split(" < ") if name.strip())
-            found[tuple(_SUFFIX.sub("", name) for name in names)] = None
-    return list(found)
+def chains(console: str) -> list[tuple[str, ...]]:
+    """The chains of callers that were printed, each once, the innermost function first."""
+    return list(dict.fromkeys(
+        tuple(plain(name.split()[0]) for name in printed.split(" < ") if name.strip())
+        for printed in _LINE.findall(console)))
 
 
 def site(chain: tuple[str, ...], asked: Words) -> int:
@@ -95,8 +93,8 @@ def sites(seen: Iterable[tuple[str, ...]], rows: Iterable[Row],
 def judged(name: str, folder: Path, rows: list[Row], asked: Words, start: float) -> Part:
     """What a lane's kernel printed against the table; sites.txt in the folder of the run."""
     verdict = judge.judge_folder(folder)
-    console = (folder / "console.log").read_text(errors="replace")
-    seen = chains(console.splitlines())
+    console = qemu.console(folder)
+    seen = chains(console)
     good, bad = sites(seen, rows, asked)
     wrong, fine = ([f"{what} {name}: {' < '.join(chain)}" for name, chain in found.items()]
                    for what, found in (("not in the table:", bad), ("in the table:", good)))

@@ -50,8 +50,7 @@ class LaneFiles(unittest.TestCase):
 
     def test_our_own_name_lanes_that_there_are(self) -> None:
         for name in queues.names():
-            found = lane_files.differences(queues.load(name))
-            for lane in (*found.left_out, *found.lane):
+            for lane in lane_files.left_out(queues.load(name)):
                 self.assertTrue((lane_files.LANES / f"{lane}.toml").is_file(), lane)
 
     def test_fields(self):
@@ -165,41 +164,18 @@ SCF_TORTURE_TEST = "m\"""")
         self.assertIn("TOML", self.refused("= ="))
 
 
-class Differences(World):
-    """lanes.toml of a queue."""
-
-    def setUp(self) -> None:
-        super().setUp()
-        self.folder = self.top / "lanes"
-        self.folder.mkdir()
-        for name in ("one", "two"):
-            (self.folder / f"{name}.toml").write_text(MINIMAL)
-
-    def write(self, text: str) -> None:
-        (self.queue / "lanes.toml").write_text(text)
-
-    def test_none(self) -> None:
-        self.assertEqual(lane_files.names(self.world, self.folder), ["one", "two"])
-
+class LeftOut(World):
     def test_lane_that_makes_no_sense(self) -> None:
-        self.write('[left_out]\ntwo = "it has no two"\n')
-        self.assertEqual(lane_files.names(self.world, self.folder), ["one"])
+        folder = self.top / "lanes"
+        folder.mkdir()
+        for name in ("one", "two"):
+            (folder / f"{name}.toml").write_text(MINIMAL)
+        self.assertEqual(lane_files.names(self.world, folder), ["one", "two"])
+        (self.queue / "lanes.toml").write_text('[left_out]\ntwo = "it has no two"\n')
+        self.assertEqual(lane_files.names(self.world, folder), ["one"])
         with self.assertRaisesRegex(HarnessError, "not for v9.8: it has no two"):
-            lane_files.load("two", self.world, self.folder)
+            lane_files.load("two", self.world, folder)
 
-    def test_other_options_and_keys(self) -> None:
-        self.write('[config]\nNEW = "y"\nPREEMPT = "n"\n[lane.two]\ncpus = 3\n'
-                   '[lane.two.config]\nPREEMPT_LAZY = "y"\n')
-        one, two = (lane_files.load(name, self.world, self.folder) for name in ("one", "two"))
-        self.assertEqual((one.cpus, two.cpus), (2, 3))
-        options = one.kernel.options
-        self.assertEqual((options["NEW"], options["PREEMPT"]), ("y", "y"))    # the lane's comes last
-        self.assertEqual(two.kernel.options, options | {"PREEMPT_LAZY": "y"})
-
-    def test_unknown_table(self) -> None:
-        self.write("[leftout]\n")
-        with self.assertRaisesRegex(HarnessError, "leftout"):
-            lane_files.names(self.world, self.folder)
 
 class Options(unittest.TestCase):
     CONFIG = 'CONFIG_SMP=y\nCONFIG_NR_CPUS=8\n# CONFIG_VT is not set\nCONFIG_NAME="x"\n'

@@ -14,6 +14,7 @@ from harness.build import arches
 from harness.guest import initramfs
 from harness.judge import ktap, torture
 from harness.lanes import selftests
+from harness.tests.fixture import QUEUE
 
 LIST = """\
 targets = ["mm"]
@@ -58,7 +59,7 @@ class List(Case):
 
     def test_the_ones_that_are_used(self):
         for kind, least in (("selftests", 50), ("kvm-selftests", 45)):
-            listed = records.read(selftests.Listed, settings.REPO / torture.kinds()[kind].programs)
+            listed = selftests.load(QUEUE, torture.kinds()[kind].programs)
             for name in [*listed.built, *listed.not_run]:
                 self.assertIn(name.split("/")[0], listed.targets)
             self.assertGreater(len(listed.run), least)
@@ -74,7 +75,7 @@ class List(Case):
         self.assertIn("must begin", self.refused(LIST.replace('"write /proc', '"echo /proc')))
         self.assertIn("twice: mm/cow", self.refused(LIST.replace('"mm/run.sh"', '"mm/cow"')))
         self.assertIn("twice: mm/cow", self.refused(LIST.replace('"mm/ksm -a 1"', '"mm/cow"')))
-        self.assertIn("says why", self.refused(LIST.replace('"a script"', '""')))
+        self.assertIn("must not be empty", self.refused(LIST.replace('"a script"', '""')))
 
     def test_every_program_must_be_listed(self):
         listed, known = self.load(), ["mm/cow", "mm/ksm", "mm/run.sh"]

@@ -24,10 +24,11 @@ def row(function: str, call: str, verdict: str = "kept") -> Row:
 
 class Chains(unittest.TestCase):
     def test_lines(self) -> None:
-        found = recorded_calls.chains(["[ 1.0] something else",
-                                       LINE + "smp_call_function_single < f.isra.0 < g.part.3 < h [hold]",
-                                       LINE + "smp_call_function_single < f < g < h",
-                                       "selftests: | " + LINE + "smp_call_function_many_cond < k"])
+        found = recorded_calls.chains("\n".join([
+            "[ 1.0] something else",
+            LINE + "smp_call_function_single < f.isra.0 < g.part.3 < h [hold]",
+            LINE + "smp_call_function_single < f < g < h",
+            "selftests: | " + LINE + "smp_call_function_many_cond < k"]))
         self.assertEqual(found, [("smp_call_function_single", "f", "g", "h"),
                                  ("smp_call_function_many_cond", "k")])
 
