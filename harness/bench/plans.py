@@ -98,7 +98,6 @@ class Section:
     text: str
     rows: tuple[str, ...]
     columns: dict[str, str]
-    always: bool = False
     differences: bool = False
     noise_floor: bool = False
 

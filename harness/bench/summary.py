@@ -158,7 +158,7 @@ def section(plan: BenchPlan, stats: Stats, arch: str, kernels: list[BenchKernel]
         return [*heading, *tables] if tables else []
     keys = sorted(_keys(stats, arch, item.rows), key=partial(_order, plan.names))
     made = figures(plan, stats, kernels, keys, item.columns, BOTH if item.differences else RATIO)
-    return [*heading, made if keys else "", ""] if keys or item.always else []
+    return [*heading, made, ""] if keys else []
 
 
 def slopes(names: Names, stats: Stats, arch: str, kernels: list[BenchKernel]) -> list[str]:
