@@ -45,13 +45,6 @@ class Plan:
     small: dict[str, str]
 
 
-@dataclass(frozen=True)
-class Package:
-    path: Path              # the image's .deb; those of headers are beside it
-    linux: str              # first line of the booted kernel
-    ran: LaneRun
-
-
 def plan() -> Plan:
     return records.read(Plan, settings.DATA / "deb.toml")
 
@@ -112,8 +105,9 @@ def space(config: str) -> str:
     return "deb" if many else "build"
 
 
-def make(info: TreeInfo, wanted: Kernel, progress: Progress) -> Package:
-    """Builds the package and boots the kernel in it; a boot that fails is an error."""
+def make(info: TreeInfo, wanted: Kernel, progress: Progress) -> tuple[Path, LaneRun]:
+    """Builds the package and boots the kernel in it: the image's .deb (those of headers are beside it),
+    the boot. One that fails is an error."""
     asked = plan()
     host_packages.need("build", "deb", wanted.arch.name)
     progress.phase(f"package {wanted.name}")
@@ -151,13 +145,14 @@ def make(info: TreeInfo, wanted: Kernel, progress: Progress) -> Package:
     if ran.verdict.code:
         raise HarnessError(ran.verdict.code, f"{path} is not ready: its kernel did not pass the boot in "
                            f"{ran.folder}.\n{ran.verdict.text()}")
-    return Package(path, next(line for line in qemu.console(ran.folder).splitlines()
-                              if "Linux version " in line), ran)
+    progress.done(next(line for line in qemu.console(ran.folder).splitlines()
+                       if "Linux version " in line))
+    return path, ran
 
 
 def part(info: TreeInfo, lane: Lane, progress: Progress) -> Part:
     """A package of a small configuration, as a part of ./run check with the lane."""
     name = "small" + ("-rt" if lane.kernel.rt else "")
-    made = make(info, kernel(info.queue, name, kconfig.text(arch("x86_64").config | plan().small),
-                             lane.kernel.rt), progress)
-    return Part(f"deb-{name}", Exit.OK, 1, 0, 0, made.ran.build_s + made.ran.boot_s, made.path.name)
+    path, ran = make(info, kernel(info.queue, name, kconfig.text(arch("x86_64").config | plan().small),
+                                  lane.kernel.rt), progress)
+    return Part(f"deb-{name}", Exit.OK, 1, 0, 0, ran.build_s + ran.boot_s, path.name)

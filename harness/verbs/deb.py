@@ -37,6 +37,6 @@ def main(parsed: Namespace, opts: Options) -> int:
     wanted = debian_package.chosen(opts.queue, parsed.config, parsed.rt)
     info = tree.ensure_tree(opts, progress)
     progress.done(f"Linux {info.kernel_version} from {info.source} ({info.checksum})")
-    made = debian_package.make(info, wanted, progress)
-    print(f"{made.linux}\nready: {made.path}")
+    path, _ = debian_package.make(info, wanted, progress)
+    print(f"ready: {path}")
     return Exit.OK
