@@ -43,14 +43,18 @@ def judged(name: str, complaints: Sequence[str], note: str, start: float, passed
                 f"{len(complaints)} complaints, the first: {complaints[0]}")
 
 
+def not_done(name: str, error: HarnessError, start: float) -> Part:
+    """The Part of something that could not be done."""
+    return judged(name, [error.message], "", start, code=error.code)
+
+
 def guarded(name: str, progress: Progress, step) -> list[Part]:
     """Runs one step; what it raises becomes a failed part."""
     start = time.monotonic()
     try:
         made = step()
     except HarnessError as error:
-        print(f"run: {error.message}", file=sys.stderr, flush=True)
-        made = Part(name, error.code, 0, 1, 0, time.monotonic() - start, error.message)
+        made = not_done(name, error, start)
     parts = made if isinstance(made, list) else [made]
     bad = [part.name for part in parts if part.code != Exit.OK or part.failed]
     progress.done("FAILED: " + ", ".join(bad) if bad else "ok")

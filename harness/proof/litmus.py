@@ -127,7 +127,7 @@ def parts(opts: Options, progress: Progress) -> list[Part]:
     try:
         tool = herd7.ensure()
     except HarnessError as error:
-        return [*made, report.judged("memory model", [error.message], "", start, code=error.code)]
+        return [*made, report.not_done("memory model", error, start)]
     model = info.path / MODEL
     logs = opts.queue.build / "runs/prove/litmus"
     progress.tick("the kernel's own tests")

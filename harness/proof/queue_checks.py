@@ -267,14 +267,14 @@ IN_THE_TREE = (
 
 def one(name: str, check: Callable[[Any], Result], about: Queue | TreeInfo) -> Part:
     """The Part of a check; complaints are printed."""
-    start, code = time.monotonic(), Exit.TEST
+    start = time.monotonic()
     try:
         complaints, note = check(about)
+        return report.judged(name, complaints, note, start)
     except Skipped as why:
         return Part(name, Exit.OK, 0, 0, 1, time.monotonic() - start, str(why))
     except HarnessError as error:
-        complaints, note, code = [error.message], "", error.code
-    return report.judged(name, complaints, note, start, code=code)
+        return report.not_done(name, error, start)
 
 
 def checks(quick: bool, opts: Options, progress: Progress) -> list[Part]:
@@ -283,7 +283,7 @@ def checks(quick: bool, opts: Options, progress: Progress) -> list[Part]:
     try:
         info = tree.ensure_tree(opts, progress)
     except HarnessError as error:       # all others would say the same again
-        return [*parts, report.judged(IN_THE_TREE[0][0], [error.message], "", start, code=error.code)]
+        return [*parts, report.not_done(IN_THE_TREE[0][0], error, start)]
     builds = [(config.name, partial(check_objects, config, progress))
               for config in ([] if quick else single_objects.configs(opts.queue))]
     for name, check in (*IN_THE_TREE, *builds):
