@@ -147,11 +147,8 @@ def memory(ready: Ready) -> list[Point]:
 
 
 def find_tools(plan: BenchPlan, ready: list[Ready], notes: list[str]) -> dict[str, Tools]:
-    """Architecture -> the programs of packages, with KVM where it works.
-
-    Where the packages cannot be had, it is a note, and the guests that want them are left
-    out.
-    """
+    """Architecture -> the programs of packages, with KVM where it works. If they cannot be had, it is a
+    note, and the guests that want them are left out."""
     found = {}
     wanted = {arch for guest in plan.guest if guest.tools for arch in guest.arches}
     for name, item in {item.arch: item for item in ready if item.arch in wanted}.items():

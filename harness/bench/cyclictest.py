@@ -95,9 +95,7 @@ def rounds(console: str) -> tuple[list[Round], list[str]]:
 
 def read(console: str, boot: Point, steps: list[str]) -> list[Point]:
     """The points of one boot, of which `boot` says which it is.
-
-    A measurement that is not complete is a ValueError.
-    """
+    A measurement that is not complete is a ValueError."""
     found, wrong = rounds(console)
     asked = [step.split()[2] for step in steps if step.startswith("run rt ")]
     if not wrong and [item.load for item in found] != asked:

@@ -72,9 +72,7 @@ def stats(points: Iterable[Point]) -> dict[Key, Stat]:
 
 def read(console: str, boot: Point, clock: str) -> tuple[list[Point], list[str]]:
     """The points of one boot, of which `boot` says which it is, and the tries that were discarded.
-
-    A measurement that is not complete, or by another clock, is a ValueError.
-    """
+    A measurement that is not complete, or by another clock, is a ValueError."""
     found: list[Point] = []
     discards: list[str] = []
     clocks: list[str] = []

@@ -217,9 +217,7 @@ def summary(plan: BenchPlan, stats: Stats, kernels: list[BenchKernel], heading: 
 def comparison(one: Path, other: Path, names: Names) -> tuple[str, bool]:
     """What got worse from one result folder to the other by more than the spread, and whether anything
     did: the best point now is above the worst then.
-
-    Not what was measured in real time: that depends on what else the host did.
-    """
+    Not what was measured in real time: that depends on what else the host did."""
     old, new = (points.stats(points.read_csv(folder / "points.csv")) for folder in (one, other))
     both = sorted(old.keys() & new.keys())
     worse = [key for key in both if new[key].least > old[key].greatest

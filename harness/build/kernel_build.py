@@ -67,9 +67,7 @@ def make(words: list[Any], step: str, limit: str, log: Path | None = None,
          on_line: Callable[[str], None] | None = None, gives: Path | None = None,
          ended: Callable[[], None] = lambda: None, code: Exit = Exit.BUILD) -> proc.Result:
     """Runs make; a failure is an error with what the compilers said first.
-
-    gives is a file that must be there then; ended() is called when make came to its own end.
-    """
+    gives is a file that must be there then; ended() is called when make came to its own end."""
     made = proc.run(["make", *words], step=step, limit=limit, env=REPRODUCIBLE,
                     log=log, on_line=on_line, check=False, code=code)
     ended()
@@ -82,10 +80,8 @@ def make(words: list[Any], step: str, limit: str, log: Path | None = None,
 def configure(name: str, args: list[str], target: str, asked: str, options: dict[str, str],
               src: Path, out: Path) -> None:
     """Makes OUT/.config, and checks that it has the options.
-
     The target is alldefconfig or allnoconfig, asked is the text of what differs from that; args are
-    what every make gets.
-    """
+    what every make gets."""
     out.mkdir(parents=True, exist_ok=True)
     (out / "asked.config").write_text(asked)
     make(["-C", src, f"O={out}", *args, f"KCONFIG_ALLCONFIG={out / 'asked.config'}", target],
@@ -115,10 +111,8 @@ def build(kernel: Kernel, src: Path, out: Path, progress: Progress,
           targets: list[str] | None = None, configured: bool = False,
           state: str = "", limit: str = "build") -> BuildResult:
     """Configures and builds in OUT; targets default to the image and, if any, modules.
-
-    configured: OUT holds the right .config already. state says what a tree that
-    is not a git tree was made from. limit is an entry of limits.toml.
-    """
+    configured: OUT holds the right .config already. state says what a tree that is not a git tree was
+    made from. limit is an entry of limits.toml."""
     targets = targets or [kernel.arch.target, *(["modules"] if kernel.modules and not kernel.only else [])]
     image, stamp, unfinished = out / kernel.arch.kernel, out / "built.json", out / "unfinished"
     start = time.monotonic()

@@ -43,9 +43,7 @@ def check_disk(folder: Path, name: str) -> None:
 @contextmanager
 def locked(folder: Path, verb: str) -> Iterator[None]:
     """Holds the folder's lock; raises BUSY at once if another run has it.
-
-    The lock is the kernel's, so it ends with the process, whatever ends it.
-    """
+    The lock is the kernel's, so it ends with the process, whatever ends it."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("a+", encoding="utf-8") as file:
         try:

@@ -57,11 +57,8 @@ def tail(output: str, count: int = TAIL_LINES) -> str:
 
 @contextmanager
 def signals_held() -> Iterator[None]:
-    """Puts Ctrl-C and its like off until the end of the block.
-
-    Between the start of a child and the moment when we know it, they would leave it
-    running.
-    """
+    """Puts Ctrl-C and its like off until the end of the block: a child that we do not know yet would be
+    left running."""
     ours = ENDING if threading.current_thread() is threading.main_thread() else ()
     came: list[int] = []
     before = {number: signal.signal(number, lambda number, _: came.append(number))
@@ -82,10 +79,9 @@ def run(argv: Sequence[str | Path], *, step: str = "", limit: float | str = "too
         stop: threading.Event | None = None) -> Result:
     """Runs argv and returns its Result.
 
-    step is called after the program, if it has no name of its own; limit is an entry of limits.toml, or
-    host seconds. env is added to the environment. log is overwritten with the output. on_line
-    gets each line without its end, soon after it came. Raises HarnessError(code) if the
-    limit is reached, or if check is set and the command fails; INTERRUPTED soon after
+    limit is an entry of limits.toml, or host seconds. env is added to the environment. log is
+    overwritten with the output. on_line gets each line without its end, soon after it came. Raises
+    HarnessError(code) at the limit, or if check is set and the command fails; INTERRUPTED soon after
     another thread has set `stop`.
     """
     words = [str(word) for word in argv]

@@ -48,9 +48,7 @@ class Queue:
 
     def data(self, common: Path) -> dict[str, Any]:
         """The common data file, with what the queue's own one of that name says in its place.
-
-        Tables are merged; anything else is replaced.
-        """
+        Tables are merged; anything else is replaced."""
         return merged(settings.toml(common), self.own(common.name))
 
 

@@ -30,9 +30,7 @@ def true(faults: dict[str, object]) -> list[str]:
 def judged(name: str, complaints: Sequence[str], note: str, start: float, passed: int = 1,
            failed: int | None = None, code: Exit = Exit.TEST) -> Part:
     """The Part of something that began at `start`; complaints are printed.
-
-    passed and failed are what it counts then (one failure, if nothing is said).
-    """
+    passed and failed are what it counts then (one failure, if nothing is said)."""
     for text in complaints:
         print(f"run: {text}", file=sys.stderr, flush=True)
     if not complaints:

@@ -72,10 +72,8 @@ def source_list(suites: tuple[str, ...], known: list[str], kinds: tuple[str, ...
 
 def release(version: str, line: str) -> list[float]:
     """Orders the Debian versions of a kernel line; empty: not of this line.
-
-    A release candidate (7.3~rc7-1~exp1) comes before the first release (7.3-1), and that
-    before the stable ones (7.3.4-1).
-    """
+    A release candidate (7.3~rc7-1~exp1) comes before the first release (7.3-1), and that before the
+    stable ones (7.3.4-1)."""
     match = re.fullmatch(rf"{re.escape(line)}(?:\.(\d+)|~rc(\d+))?(-.*)?", version)
     if not match:
         return []
@@ -84,10 +82,8 @@ def release(version: str, line: str) -> list[float]:
 
 class Apt:
     """apt as the machine has it, or (with suites) with lists of these suites below build/.
-
-    arch is Debian's name of an architecture, if not the machine's; with sources, the lists have
-    source packages, too. FETCH if there is no apt, or no mirror.
-    """
+    arch is Debian's name of an architecture, if not the machine's; with sources, the lists have source
+    packages, too. FETCH if there is no apt, or no mirror."""
 
     def __init__(self, suites: tuple[str, ...] | None = None, arch: str = "",
                  sources: bool = False) -> None:
@@ -182,9 +178,7 @@ class Apt:
 
     def source(self, package: str, line: str, part: str, fetched: bool = False) -> Download:
         """That part (ORIG, DEBIAN) of the newest source package of a kernel line, behind the package.
-
-        The mirrors may lack some that are listed. With fetched, one that is here comes first.
-        """
+        The mirrors may lack some that are listed. With fetched, one that is here comes first."""
         listed = {replace(item, suite="") for item in self.listed(package, "Sources")
                   if release(item.version, line)}
         newest = sorted(listed, key=lambda item: release(item.version, line), reverse=True)
@@ -226,10 +220,8 @@ def _first(suites: tuple[str, ...], sources: bool, get) -> Download:
 def unpacked(name: str, packages: list[str], suites: tuple[str, ...] = (),
              arch: str = "") -> tuple[Path, dict[str, str]]:
     """The packages and what they need in their newest versions, unpacked: folder, version of each.
-
     They are unpacked once, in the folder NAME of what is fetched, and not installed. Without suites:
-    the machine's. arch is Debian's name of an architecture, if not the machine's.
-    """
+    the machine's. arch is Debian's name of an architecture, if not the machine's."""
     where, wanted = settings.fetched() / name, " ".join(packages)
     record = where / "packages"
     if not record.is_file() or record.read_text("utf-8").splitlines()[0] != wanted:

@@ -129,9 +129,7 @@ def _given_folder(path: Path, version: str) -> Source:
 
 def unpack(source: Source, dest: Path, version: str, only: Sequence[str] = ()) -> str:
     """Fills the new folder dest; the kernel version, which must be a release of `version`.
-
-    With only, of a package or tarball: its Makefile, and what it has of these paths.
-    """
+    With only, of a package or tarball: its Makefile, and what it has of these paths."""
     if not only:
         check_disk(dest.parent, "tree")
     dest.mkdir(parents=True, exist_ok=True)
@@ -161,10 +159,8 @@ class Peer:
 
 def peer(version: str, name: str, suites: tuple[str, ...]) -> Peer:
     """build/fetched/peer-VERSION, of a Debian package; FETCH if it cannot be had.
-
-    What was unpacked once is used again: a newer release of the package would make
-    figures of two runs differ for a reason that is not ours.
-    """
+    What was unpacked once is used again: a newer release of the package would make figures of two runs
+    differ for a reason that is not ours."""
     folder = settings.fetched() / f"peer-{version}"
     record = folder / "harness.json"
     if not record.is_file():

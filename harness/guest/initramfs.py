@@ -127,9 +127,7 @@ def shell(arch: Arch) -> list[Entry]:
 def debian_programs(arch: Arch, packages: Sequence[str], programs: Sequence[str],
                     suites: tuple[str, ...]) -> tuple[list[Entry], str]:
     """Programs of Debian packages, with all libraries of what these need; the packages' versions.
-
-    They are fetched and unpacked first if need be. FETCH if they cannot be had.
-    """
+    They are fetched and unpacked first if need be. FETCH if they cannot be had."""
     root, versions = apt.unpacked(f"tools-{arch.name}", list(packages), suites, arch.debian)
     return unpacked(root, programs), ", ".join(f"{name} {versions[name]}" for name in packages)
 

@@ -79,10 +79,8 @@ def script(spec: BootSpec) -> str:
 
 def boot(spec: BootSpec, run_dir: Path, on_line: Callable[[str], None] | None = None,
          stop: threading.Event | None = None) -> BootResult:
-    """Boots until QEMU ends or the limit is reached; never raises for what the guest did.
-
-    Another thread may set `stop`, which ends it.
-    """
+    """Boots until QEMU ends, the limit is reached, or another thread sets `stop`; never raises for what
+    the guest did."""
     run_dir.mkdir(parents=True, exist_ok=True)
     command = run_dir / "qemu-cmd"
     command.write_text(script(spec))
@@ -113,10 +111,8 @@ def host_is(arch: Arch) -> bool:
 
 def probe_kvm(spec: BootSpec, device: Path = Path("/dev/kvm")) -> str:
     """"kvm" if a guest really came up under KVM within the limit, else "tcg".
-
     spec is a guest that switches itself off after its steps. The device alone says nothing: it can
-    exist and let the guest hang. The answer is kept until the machine is booted again.
-    """
+    exist and let the guest hang. The answer is kept until the machine is booted again."""
     if not host_is(spec.arch) or not os.access(device, os.R_OK | os.W_OK):
         return "tcg"
     boot_id = Path("/proc/sys/kernel/random/boot_id").read_text().strip()

@@ -63,9 +63,7 @@ class Verdict:
 
 def at_boot(lines: list[str]) -> list[str]:
     """The part of a console in which the suites ran at boot, or when they were loaded.
-
-    It ends where init runs something, or takes a module away; lines of init are left out.
-    """
+    It ends where init runs something, or takes a module away; lines of init are left out."""
     first = itertools.takewhile(lambda line: not ktap.strip(line).startswith(
         (INIT + "run ", INIT + "unload ")), lines)
     return [line for line in first if not ktap.strip(line).startswith(INIT)]
@@ -85,9 +83,7 @@ def _judge_suites(verdict: Verdict, name: str, root: ktap.Test, suites: list[Sui
 
 def _judge_second_opinion(verdict: Verdict, name: str, theirs: dict[str, int]) -> None:
     """Compares what kunit.py counts with the verdict, which holds the first run so far.
-
-    Its counts of crashed cases and of errors have no like here: they must be 0.
-    """
+    Its counts of crashed cases and of errors have no like here: they must be 0."""
     ours = {"passed": verdict.passed, "failed": verdict.failed, "skipped": verdict.skipped}
     if not theirs:
         verdict.fail(Exit.TEST, f"{name}: the summary of kunit.py parse was not understood")
@@ -116,9 +112,8 @@ def _judge_reports(verdict: Verdict, lines: list[str], run: Run, wanted: set[int
 def wrong_kernel(console: str, build_id: str, ended: bool = True) -> str:
     """What is wrong if the kernel that booted is not the one with that build id, else "".
 
-    An image can be older than the kernel that was built, when something between the link
-    and the image is taken from a cache, or was not built again. The guest's init says the
-    id; ended says whether the guest must have come that far.
+    An image can be older than the kernel that was built, if what is between them came from a cache. The
+    guest's init says the id; ended says whether the guest must have come that far.
     """
     booted = set(re.findall(rf"{INIT}build (\w+)", console))
     if booted == {build_id} or not booted and not ended:

@@ -81,10 +81,8 @@ def _result(match: re.Match[str]) -> tuple[str, str, str]:
 
 class Reader:
     """Reads a run line by line.
-
-    failed holds "suite.case" from the first check that failed on, and "suite.case.parameter"
-    from the result line of that parameter on.
-    """
+    failed holds "suite.case" from the first check that failed on, and "suite.case.parameter" from the
+    result line of that parameter on."""
 
     def __init__(self, prefix: str = "") -> None:
         self.prefix = prefix
@@ -163,9 +161,7 @@ def incomplete(root: Test, planned: Iterable[Test] = ()) -> list[str]:
 
 def complaints(root: Test, asked: Iterable[Suite], whole: bool = True) -> list[str]:
     """What is wrong with a run: failures, skips that nobody asked for, too few cases.
-
-    If it is whole, each pattern for skips must match something: it guards nothing otherwise.
-    """
+    If it is whole, each pattern for skips must match something: it guards nothing otherwise."""
     problems, listed, leaves = [], set(), root.leaves()
     for suite in asked:
         inside = f"{suite.name}." if suite.name else ""

@@ -150,10 +150,8 @@ def boot_spec(lane: Lane, kernel: Path, glob: str | None = None,
 
 def second_opinion(src: Path, console: str) -> dict[str, int]:
     """What the tree's own kunit.py counts in the first run; {}: it gives no summary.
-
-    It is asked besides ktap.py, not instead: it takes no notice of anything outside of
-    the tests, and a run that was skipped as a whole is a success to it.
-    """
+    It is asked besides ktap.py, not instead: it takes no notice of anything outside of the tests, and a
+    run that was skipped as a whole is a success to it."""
     parsed = proc.run([sys.executable, "-B", "tools/testing/kunit/kunit.py", "parse"],
                       step="kunit.py parse", cwd=src, check=False,
                       stdin="\n".join(judge.at_boot(console.splitlines())) + "\n")

@@ -103,9 +103,7 @@ def kinds(path: Path = FOLDER / "pins.toml") -> list[Kind]:
 
 def read_table(path: Path, queue: str) -> list[Row]:
     """The rows of the tables in a file, but for those under a heading that names other queues.
-
-    Raises CONFIG for a bad row, and if the file does not count them.
-    """
+    Raises CONFIG for a bad row, and if the file does not count them."""
     rows: list[Row] = []
     text, mine = path.read_text("utf-8"), True
     for number, line in enumerate(text.splitlines(), 1):

@@ -32,9 +32,7 @@ def load(path: Path) -> tuple[Edit, ...]:
 
 def place(text: str, edit: Edit) -> int:
     """Where in the text the old lines are; APPLY if that is not one place.
-
-    A function can be defined several times, once for each setting of an option.
-    """
+    A function can be defined several times, once for each setting of an option."""
     plain = c_text.blank(text)
     spans = [(start, end + 1) for name, start, end in c_text.functions(plain) if name == edit.function] \
         if edit.function else [(0, len(text))]

@@ -67,10 +67,8 @@ def folder() -> Path:
 
 def load(queue: Queue) -> list[Mutant]:
     """Reads mutants.toml for a queue, and checks it against the edits that are there.
-
-    The queue's own mutants.toml has entries that differ, and in [left_out] mutants that make
-    no sense for it, each with the reason; its folder mutants/ has edits that differ.
-    """
+    The queue's own mutants.toml has entries that differ, and in [left_out] mutants that make no sense
+    for it, each with the reason; its folder mutants/ has edits that differ."""
     path = folder() / "mutants.toml"
     data = queue.data(path)
     general, left_out = data.pop("general", {}), data.pop("left_out", {})
@@ -98,10 +96,8 @@ def choose(mutants: list[Mutant], names: list[str], subset: bool) -> list[Mutant
 
 class Watch:
     """Follows the console of a mutant's boot.
-
-    caught says how the mutant was caught, once it was so in the way that the table names;
-    others() what else was seen.
-    """
+    caught says how the mutant was caught, once it was so in the way that the table names; others() what
+    else was seen."""
 
     def __init__(self, mutant: Mutant) -> None:
         self.mutant = mutant
@@ -138,10 +134,8 @@ class Watch:
 
 def baseline(mutant: Mutant, console: str, verdict: judge.Verdict) -> list[str]:
     """Why the mutant's boot of the kernel without it is no proof that all is well there.
-
-    That boot must pass, and hold each case or verdict that the mutant must make fail. What
-    it prints must not be what the mutant would be caught by.
-    """
+    That boot must pass, and hold each case or verdict that the mutant must make fail. What it prints
+    must not be what the mutant would be caught by."""
     lines, watch = console.splitlines(), Watch(mutant)
     if any([watch.feed(line) for line in lines]):
         return [f"a kernel without it is caught, too ({watch.caught})"]
@@ -163,9 +157,7 @@ class Caught(Exception):
 
 def reduced(lane: lane_files.Lane, mutant: Mutant) -> lane_files.Lane:
     """The lane with nothing to run but what the mutant needs.
-
-    That is its cases, at boot only, or the lane's torture test with the mutant's parameters.
-    """
+    That is its cases, at boot only, or the lane's torture test with the mutant's parameters."""
     short = replace(lane, suites=(), torture=(), boot_limit_s=mutant.limit_s,
                     cmdline=f"{lane.cmdline} {mutant.cmdline}".strip())
     if mutant.caught_by == "torture":
@@ -203,10 +195,8 @@ def copied(queue: Queue, lane: lane_files.Lane) -> Path:
 
 def wrong_kernel(console: str, made: kernel_build.BuildResult) -> str:
     """What is wrong if the kernel that booted is not the mutant's, else "".
-
-    Most of these boots end before the guest's init can say the build id. But the mutants of a
-    lane are linked in one folder, one after the other, so that their numbers differ.
-    """
+    Most of these boots end before the guest's init can say the build id. But the mutants of a lane are
+    linked in one folder, one after the other, so that their numbers differ."""
     booted = re.search(r"Linux version .* #(\d+) ", console)
     if booted and booted[1] != made.number:
         return f"the kernel that booted is #{booted[1]}, the mutant's is #{made.number}"
@@ -247,9 +237,7 @@ def caught(lane: lane_files.Lane, info: TreeInfo, mutant: Mutant, progress: Prog
 def of_lane(lane: lane_files.Lane, chosen: list[Mutant], info: TreeInfo,
             progress: Progress) -> list[Part]:
     """Each mutant's cases must pass with the lane's own kernel; then the mutant is tried.
-
-    Mutants that share cases and parameters share a boot of that kernel.
-    """
+    Mutants that share cases and parameters share a boot of that kernel."""
     lane_run.need(lane)
     progress.phase(f"lane {lane.name}: its kernel, without a mutant")
     made = kernel_build.build(lane.kernel, info.path, lane_run.out_folder(info.queue, lane), progress)

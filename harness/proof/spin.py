@@ -134,10 +134,8 @@ def one(variant: Variant, depth: int, folder: Path, stop: threading.Event) -> tu
 
 def reached(searches: list[Search]) -> Part:
     """Whether each statement of the model was taken in some complete search: none is dead text.
-
-    Assertions on a bare name stand behind the guard that they report, and the ends of
-    processes that run for ever are not reached either.
-    """
+    Assertions on a bare name stand behind the guard that they report, and the ends of processes that
+    run for ever are not reached either."""
     sets = [search.unreached for search in searches if search.verdict == "ok"]
     dead = sorted(text for text in frozenset.intersection(*sets)
                   if not re.fullmatch(r"\d+: (-end-|assert\(I\d+\))", text)) if sets else ["1: all"]

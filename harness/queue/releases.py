@@ -121,10 +121,8 @@ def write_readme() -> None:
 def look(queue: Queue, source: Path, name: str, suites: tuple[str, ...] = (), rt: str = "",
          patches: tuple[Path, ...] = ()) -> list[Release]:
     """The series on a release, a package or tarball, and on that with the rt patches, if there are any.
-
-    They are put on a throw-away git tree with what they touch of it. rt is the Debian version of
-    the source package that the rt patches come from.
-    """
+    They are put on a throw-away git tree with what they touch of it. rt is the Debian version of the
+    source package that the rt patches come from."""
     host_packages.need("tree")
     queue.build.mkdir(parents=True, exist_ok=True)
     check_disk(queue.build, "release")

@@ -16,10 +16,7 @@ from .tree import TreeInfo, worktree
 
 
 def patches(queue: Queue) -> tuple[str, list[Path]]:
-    """The rt patches of Debian's newest source package that can be had, and its version.
-
-    They are fetched once.
-    """
+    """The rt patches of Debian's newest source package that can be had, and its version; fetched once."""
     where = settings.fetched() / f"rt-{queue.version}"
     if not where.is_dir():
         archive = apt.Apt(queue.suites, sources=True).source(queue.package, queue.version, apt.DEBIAN)

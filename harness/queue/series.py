@@ -72,11 +72,11 @@ def test_patches(queue: Queue) -> list[Path]:
 
 def apply(queue: Queue, repo: Path, base: str, files: Sequence[Path],
           left_out: list[NotApplied] | None = None) -> str:
-    """Puts the patches on commit `base` of repo with git am; the tip. Its work tree is not touched.
+    """Puts the patches on commit `base` of repo with git am, in a throw-away work tree; the tip.
 
-    It is done in a throw-away work tree. Committer and dates are fixed, so the commit ids
-    depend on nothing but the base and the patches. Raises APPLY, naming the patch that does not
-    apply; given a list, does without those, and puts the errors there.
+    Committer and dates are fixed, so the commit ids depend on nothing but the base and the patches.
+    Raises APPLY, naming the patch that does not apply; given a list, does without those, and puts the
+    errors there.
     """
     with sparse(queue, repo, base, files) as place:
         for batch in [files] if left_out is None and files else [[path] for path in files]:

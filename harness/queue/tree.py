@@ -128,10 +128,8 @@ def _move(tree: Path, record: Record, tip: str, wanted: str) -> Record:
 @contextmanager
 def changed(info: TreeInfo, change: Callable[[Path], object]) -> Iterator[None]:
     """The work tree as `change` leaves it, for the length of the block.
-
-    If the block is interrupted, the next use of the tree takes the change back, as it
-    completes a move that was interrupted.
-    """
+    If the block is interrupted, the next use of the tree takes the change back, as it completes a move
+    that was interrupted."""
     record = read_record(info.path)
     assert record
     moving = replace(record, moving_to=record.tip_commit)
@@ -184,9 +182,7 @@ def commit_base(folder: Path, version: str, author: str) -> str:
 
 def worktree(info: TreeInfo, name: str, commit: str) -> Path:
     """build/<queue>/linux-NAME: a full work tree of the tree at `commit`.
-
-    Files that do not differ between two uses keep their time stamps.
-    """
+    Files that do not differ between two uses keep their time stamps."""
     tree, path = info.queue.build / "linux", info.queue.build / f"linux-{name}"
     if not (path / ".git").is_file() or git(path, "rev-parse", "HEAD", check=False).returncode:
         check_disk(path, "worktree")
