@@ -81,7 +81,6 @@ class Target:
 @dataclass(frozen=True)
 class Names:
     functions: dict[str, str]
-    cases: dict[str, str]
     models: dict[str, str]
     figures: dict[str, str]
 

@@ -1,24 +1,19 @@
 """Draws what the benchmarks measured; what was not measured is not drawn.
 
 In:  Stats by Key, an architecture, the kernels as measured, a folder.  Out: *.svg: one panel for
-     each call or load, one line for each kernel.
+     each call, one line for each kernel.
 bench/plots.mplstyle says how they look. matplotlib (package group "plot") is imported only when
 something is drawn.
 """
 
-import math
 import os
-import re
-from collections import Counter
 from pathlib import Path
 from typing import Callable
 
-from .cyclictest import HISTOGRAM
 from .plans import FOLDER, BenchKernel
 from .points import FULL, Key
 from .summary import Stats
 
-BINS = 8             # of a histogram, in a decade
 HOLD = "remote CPU keeps interrupts off (ms)"
 
 # Title -> kernel -> (x, y), maybe with least and greatest y.
@@ -45,8 +40,6 @@ def draw_all(stats: Stats, arch: str, kernels: list[BenchKernel], subtitle: str,
     swept = {case for case, lines in collect(
         mine, lambda key: key.row == "tlb_wakeup" and key.cpus == 4, lambda key: key.x).items()
              if any(len(line) > 2 for line in lines.values())}
-    holds = [(key.cpus != 4, key.x) for key in mine if key.row == "wakeup"]
-    _, common = max(holds, default=(False, 0))       # of the guests with other numbers of CPUs
     most_cpus = max((key.cpus for key in mine if key.row == "cost"), default=0)
 
     def draw(name: str, panels: Panels, title: str, *labels: str, log: bool = True) -> None:
@@ -57,15 +50,10 @@ def draw_all(stats: Stats, arch: str, kernels: list[BenchKernel], subtitle: str,
         mine, lambda key: key.cpus == 4 and (key.row == "wakeup" or key.row == "tlb_wakeup"
                                              and key.case in swept), lambda key: key.x / 1e6),
          "Wake-up latency by the length of the hold, 4 CPUs", HOLD, "latency")
-    draw("latency-by-cpus", collect(
-        mine, lambda key: key.row in ("wakeup", "tlb_wakeup") and key.x == common,
-        lambda key: key.cpus),
-         f"Wake-up latency by the number of CPUs, held {common / 1e6:g} ms", "CPUs", "latency")
     draw("cost-by-targets", collect(
         mine, lambda key: key.row == "cost" and key.cpus == most_cpus, lambda key: key.x, scale=1e3),
          f"Cost of a call by its targets, {most_cpus} CPUs, all CPUs together", "targets",
          "µs per call", log=False)
-    draw_histograms(stats, arch, kernels, folder, scratch)
 
 
 def draw_wakeups(stats: Stats, kernels: list[BenchKernel], subtitle: str, path: Path,
@@ -77,9 +65,9 @@ def draw_wakeups(stats: Stats, kernels: list[BenchKernel], subtitle: str, path: 
 
 
 def _draw(panels: Panels, title: str, subtitle: str, kernels: list[BenchKernel],
-          labels: tuple[str, ...], path: Path, scratch: Path, columns: int = 4, *,
-          log: bool = True, counts: bool = False) -> None:
-    """A picture with some panels, if there are any. counts: y is a number, not a time."""
+          labels: tuple[str, ...], path: Path, scratch: Path, columns: int = 4,
+          log: bool = True) -> None:
+    """A picture with some panels, if there are any."""
     if not panels:
         return
     os.environ.setdefault("MPLCONFIGDIR", str(scratch))
@@ -92,7 +80,7 @@ def _draw(panels: Panels, title: str, subtitle: str, kernels: list[BenchKernel],
     plt.style.use(FOLDER / "plots.mplstyle")
     columns = min(columns, len(panels))
     rows = -(-len(panels) // columns)
-    figure, grid = plt.subplots(rows, columns, sharex=counts, sharey=log, squeeze=False,
+    figure, grid = plt.subplots(rows, columns, sharey=log, squeeze=False,
                                 figsize=(max(7.0, 3.4 * columns), 3.0 * rows + 1.7))
     handles = {}
     for axes, (name, lines) in zip(grid.flat, panels.items()):
@@ -108,15 +96,12 @@ def _draw(panels: Panels, title: str, subtitle: str, kernels: list[BenchKernel],
             axes.set(xscale="log", yscale="log")
         else:
             axes.set_ylim(bottom=0)
-        if not counts:
-            axes.set_xticks(sorted({x for line in lines.values() for x, *_ in line}))
-            axes.xaxis.set_major_formatter("{x:g}")
-            axes.minorticks_off()
-            if log:
-                axes.yaxis.set_major_locator(LogLocator(numticks=20))
-                axes.yaxis.set_major_formatter(lambda value, _: EngFormatter("s")(value / 1e9))
-        elif hold := re.search(r"held (\d+) ms", name):
-            axes.axvline(int(hold[1]) * 1e3, color="#999999", linestyle=":", linewidth=1.2)
+        axes.set_xticks(sorted({x for line in lines.values() for x, *_ in line}))
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.minorticks_off()
+        if log:
+            axes.yaxis.set_major_locator(LogLocator(numticks=20))
+            axes.yaxis.set_major_formatter(lambda value, _: EngFormatter("s")(value / 1e9))
     for axes in list(grid.flat)[len(panels):]:
         axes.set_visible(False)
     for row in grid:
@@ -130,19 +115,3 @@ def _draw(panels: Panels, title: str, subtitle: str, kernels: list[BenchKernel],
     figure.tight_layout(rect=(0, 0.4 / height, 1, 1 - 0.62 / height), w_pad=1.5)
     figure.savefig(path, metadata={"Date": None}, dpi=110)
     plt.close(figure)
-
-
-def draw_histograms(stats: Stats, arch: str, kernels: list[BenchKernel], folder: Path,
-                    scratch: Path) -> None:
-    """What cyclictest counted, all boots together: one panel for each load."""
-    mine = {key: stat for key, stat in stats.items() if (key.arch, key.row) == (arch, HISTOGRAM)}
-    found: dict[str, dict[str, Counter[float]]] = {}
-    for key, stat in mine.items():
-        late_us = 10 ** (math.floor(math.log10(max(key.x / 1e3, 1)) * BINS + 1e-9) / BINS)
-        found.setdefault(key.case, {}).setdefault(key.kernel, Counter())[late_us] += round(
-            stat.mean * stat.count)
-    _draw({case: {kernel: list(line.items()) for kernel, line in lines.items()}
-           for case, lines in found.items()}, f"cyclictest on the CPUs that are not held ({arch})",
-          f"In real time, {max((stat.count for stat in mine.values()), default=0)} boots of each "
-          f"kernel together; {BINS} bins a decade; dotted: the length of the hold.", kernels,
-          ("late by (µs)", "wake-ups"), folder / f"cyclictest-{arch}.svg", scratch, counts=True)

@@ -145,7 +145,7 @@ def _keys(stats: Stats, arch: str, rows: Iterable[str]) -> list[Key]:
 
 
 def _order(names: Names, key: Key) -> tuple:
-    known = list(dict.fromkeys([*names.functions, *names.cases, key.case]))
+    known = list(dict.fromkeys([*names.functions, key.case]))
     return key.row, key.model, key.cpus, known.index(key.case), key.case, key.x
 
 
@@ -159,24 +159,6 @@ def section(plan: BenchPlan, stats: Stats, arch: str, kernels: list[BenchKernel]
     keys = sorted(_keys(stats, arch, item.rows), key=partial(_order, plan.names))
     made = figures(plan, stats, kernels, keys, item.columns, BOTH if item.differences else RATIO)
     return [*heading, made, ""] if keys else []
-
-
-def slopes(names: Names, stats: Stats, arch: str, kernels: list[BenchKernel]) -> list[str]:
-    """ns for each further target, from the fewest targets to the most, with the most CPUs."""
-    found = []
-    for case, name in names.cases.items():
-        cells = []
-        for kernel in kernels:
-            mine = sorted((-key.cpus, key.x, stat.median) for key, stat in stats.items()
-                          if key[:2] == (arch, kernel.name) and (key.row, key.case) == ("cost", case))
-            most = [(x, value) for cpus, x, value in mine if cpus == mine[0][0]]
-            if len(most) > 1:
-                (few, low), *_, (many, high) = most
-                cells.append(f"{(high - low) / (many - few):.1f}")
-        if len(cells) == len(kernels):
-            found.append([f"`{case}` {name}", *cells])
-    return ["For each further target, ns:", "", markdown(
-        ["call", *(kernel.label for kernel in kernels)], found), ""] if found else []
 
 
 def real_tools(plan: BenchPlan, stats: Stats, arch: str, kernels: list[BenchKernel],
@@ -208,8 +190,6 @@ def summary(plan: BenchPlan, stats: Stats, kernels: list[BenchKernel], heading: 
     for arch in plan.arches:
         for item in plan.section:
             parts += section(plan, stats, arch, kernels, item)
-            if "cost" in item.rows:
-                parts += slopes(plan.names, stats, arch, kernels)
     parts += ["## Notes", "", *(f"- {note}" for note in notes or ["none"]), ""]
     return "\n".join(parts)
 

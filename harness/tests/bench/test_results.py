@@ -107,23 +107,9 @@ class PlotTest(unittest.TestCase):
             folder = Path(name)
             plots.draw_all(made(GOOD), "x86_64", kernels, "sub", folder, folder)
             self.assertEqual({path.name for path in folder.glob("*.svg")},
-                             {"latency-by-hold-x86_64.svg", "latency-by-cpus-x86_64.svg",
-                              "cost-by-targets-x86_64.svg"})
+                             {"latency-by-hold-x86_64.svg", "cost-by-targets-x86_64.svg"})
             plots.draw_all({}, "arm64", kernels, "sub", folder, folder)
-            self.assertEqual(len(list(folder.glob("*.svg"))), 3)
-
-    def test_histograms(self):
-        found = [BOOT._replace(row="rt_histogram", case="idle, held 10 ms", x=1000 * late, value=2.0)
-                 for late in (0, 1, 10, 10, 99)]
-        with mock.patch.object(plots, "_draw") as draw:
-            plots.draw_histograms(points.stats(found), "x86_64", KERNELS, Path(), Path())
-        self.assertEqual([count for _, count in draw.call_args.args[0]["idle, held 10 ms"]["series"]],
-                         [4, 4, 2])
-        with tempfile.TemporaryDirectory() as name:
-            folder = Path(name)
-            plots.draw_histograms(points.stats(found), "x86_64", KERNELS, folder, folder)
-            plots.draw_histograms({}, "arm64", KERNELS, folder, folder)
-            self.assertEqual([path.name for path in folder.glob("*.svg")], ["cyclictest-x86_64.svg"])
+            self.assertEqual(len(list(folder.glob("*.svg"))), 2)
 
 
 if __name__ == "__main__":
