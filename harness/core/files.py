@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Iterator
 
 from . import settings
-from .errors import Exit, HarnessError, require
+from .errors import Exit, HarnessError, disk_full
 
 GIB = 1 << 30
 
@@ -36,8 +36,8 @@ def check_disk(folder: Path, name: str) -> None:
     there = next(item for item in [folder, *folder.parents] if item.exists())
     free = shutil.disk_usage(there).free / GIB
     need = settings.limits("free_gib")[name]
-    require(free >= need, f"this step needs {need:g} GiB but only {free:.1f} GiB are free in {there}; "
-            "make room, or set BUILD_DIR to a folder on another disk.", Exit.DISK)
+    if free < need:
+        raise disk_full(f"this step needs {need:g} GiB, and {free:.1f} GiB are free in {there}")
 
 
 @contextmanager

@@ -29,7 +29,7 @@ def part(progress: Progress) -> Part:
     host_packages.need("plot")      # or those that draw would be skipped
     result = proc.run([sys.executable, "-B", "-m", "unittest", "discover", "-v", "-s",
                        "harness/tests", "-t", "."], step="unit tests", cwd=settings.REPO,
-                      limit=settings.limit("unit"), log=settings.BUILD / "unit.log",
+                      limit="unit", log=settings.BUILD / "unit.log",
                       on_line=lambda line: progress.tick(line[:60]), check=False, code=Exit.TEST)
     found = count(result.output, result.returncode, result.seconds)
     if found.code != Exit.OK:

@@ -17,7 +17,7 @@ FILES = sorted(path for folder in ("harness/data", "lanes", "bench", "demo", "pr
 # Tables whose keys are names of something else: options of a kernel, totals of a test, files, heads
 # of a table.
 NAMES = {"config", "inlined", "options", "optional", "totals", "minimum", "built_as", "partly", "known",
-         "left_out", "adapted", "only", "option", "message", "models", "target", "cases",
+         "left_out", "adapted", "only", "option", "message", "models", "target",
          "columns", "running"}
 # Files whose tables are a list of things with names.
 LISTS = {"mutants.toml", "pins.toml"}

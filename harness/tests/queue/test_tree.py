@@ -173,7 +173,7 @@ class Trees(World):
         with mock.patch("harness.core.files.shutil.disk_usage",
                         return_value=mock.Mock(free=1 << 29)):
             message = self.refused(Exit.DISK, self.opts)
-        self.assertIn("needs 4 GiB but only 0.5 GiB are free", message)
+        self.assertIn("needs 4 GiB, and 0.5 GiB are free", message)
         self.assertEqual(list(self.world.build.glob("linux*")), [])
 
     def test_other_source_replaces_the_tree(self) -> None:
