@@ -169,7 +169,7 @@ def judge(asked: Wanted, lines: list[str]) -> Result:
     else:
         _read_module(kind, sections, verdicts, result)
     if result.seconds < asked.seconds:
-        result.problems.append(f"it ran {result.seconds:.0f} s, {asked.seconds} s were asked for")
+        result.problems.append(f"it ran {result.seconds:.1f} s, {asked.seconds} s were asked for")
     result.problems += [f"{name} is {result.totals[name]}, not 0" for name in kind.zero
                         if result.totals.get(name)]
     result.problems += [f"{name} is {result.totals.get(name, 0)}, at least {least} are wanted"
