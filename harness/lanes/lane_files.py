@@ -1,10 +1,10 @@
 """Reads lanes: the configurations that are built and booted.
 
-In:  a Queue, lanes/NAME.toml (lanes/x86_64.toml says what the keys mean).
+In:  a Queue, lanes/NAME.toml (lanes/x86_64.toml says what the keys mean), lanes.toml of the queue.
 Out: Lane. Times are host seconds, memory is MiB.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -51,10 +51,16 @@ class Lane:
         return self.kernel.arch
 
 
+@dataclass(frozen=True)
+class OfQueue:
+    """lanes.toml of a queue; one without leaves none out."""
+
+    left_out: dict[str, Text] = field(default_factory=dict)
+
+
 def left_out(queue: Queue) -> dict[str, Text]:
-    """Each lane that makes no sense for the queue's kernel, and why: lanes.toml of the queue."""
-    where = f"lanes.toml of {queue.name}"
-    return records.value(dict[str, dict[str, Text]], queue.own("lanes.toml"), where).get("left_out", {})
+    """Each lane that makes no sense for the queue's kernel, and why."""
+    return records.make(OfQueue, queue.own("lanes.toml"), f"lanes.toml of {queue.name}").left_out
 
 
 def names(queue: Queue, folder: Path = LANES) -> list[str]:

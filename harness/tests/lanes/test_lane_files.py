@@ -176,6 +176,12 @@ class LeftOut(World):
         with self.assertRaisesRegex(HarnessError, "not for v9.8: it has no two"):
             lane_files.load("two", self.world, folder)
 
+    def test_unknown_table(self) -> None:
+        for table in ("leftout", "config", "lane.two"):
+            (self.queue / "lanes.toml").write_text(f'[{table}]\ntwo = "it has no two"\n')
+            with self.assertRaisesRegex(HarnessError, table.split(".")[0]):
+                lane_files.names(self.world)
+
 
 class Options(unittest.TestCase):
     CONFIG = 'CONFIG_SMP=y\nCONFIG_NR_CPUS=8\n# CONFIG_VT is not set\nCONFIG_NAME="x"\n'
