@@ -47,6 +47,7 @@ class LaneFiles(unittest.TestCase):
             self.assertTrue(lane.suites or lane.torture)
             self.assertTrue(lane.proves)
             self.assertGreaterEqual(lane.cpus, 4)
+            self.assertGreater(lane.boot_limit_s, sum(asked.seconds for asked in lane.torture), name)
 
     def test_our_own_name_lanes_that_there_are(self) -> None:
         for name in queues.names():
