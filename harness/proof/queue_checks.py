@@ -30,12 +30,16 @@ class Skipped(Exception):
 
 
 def check_files(queue: Queue) -> Result:
-    """There are patches, and a cover letter; the round trip says whether they agree."""
+    """There are patches, and a cover letter that counts them; the round trip says whether they are those
+    of the tree. On another release than they were exported on, it does not look at the letter."""
     files, letter = series.patches(queue), queue.dir / series.COVER
     text = letter.read_text("utf-8") if letter.is_file() else ""
-    return report.true({
+    strays = {path.name for path in queue.dir.glob("*.patch")} - {path.name for path in [letter, *files]}
+    return [f"{name} is not in series" for name in sorted(strays)] + report.true({
         "series is empty": not files,
         f"{letter.name} is missing": not text,
+        f"the cover letter's subject does not say that there are {len(files)} patches; use ./run export":
+            text and not re.search(rf"^Subject: \[[^]]* 0+/{len(files)}\]", text, re.M),
         "the cover letter still has a place-holder (***)": "***" in text,
         f"the cover letter has no line {export.BASE_LINE!r}; use ./run export":
             text and not export.exported_on(queue.dir)}), f"{len(files)} patches and the cover letter"

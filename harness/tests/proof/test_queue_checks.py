@@ -35,7 +35,9 @@ class Queue(World):
         extra, names = self.queue / "0003-extra.patch", series.names(self.queue)
         extra.write_text("")
         self.assertIn(f"{extra.name} would go away", queue_checks.check_round_trip(info)[0])
-        extra.unlink()
+        extra.rename(self.queue / "extra.patch")         # git am would take it from *.patch
+        self.assertEqual(self.files(), "extra.patch is not in series")
+        (self.queue / "extra.patch").unlink()
         (self.queue / "series").write_text("\n".join(reversed(names)))
         self.assertIn("series would change", queue_checks.check_round_trip(info)[0])
         (self.queue / names[0]).unlink()
@@ -48,6 +50,7 @@ class Queue(World):
         path = self.queue / series.COVER
         text = path.read_text()
         for old, new, said in (("Written by hand", "*** BLURB ***", "place-holder"),
+                               ("0/2", "0/3", "2 patches"),
                                ("Base: Linux", "On", "has no line 'Base: Linux '")):
             path.write_text(text.replace(old, new))
             self.assertIn(said, self.files())
