@@ -1,5 +1,6 @@
 """Folders: complete or not there, with room enough, used by one run at a time."""
 
+import errno
 import fcntl
 import os
 import shutil
@@ -44,8 +45,15 @@ def check_disk(folder: Path, name: str) -> None:
 def locked(folder: Path, verb: str) -> Iterator[None]:
     """Holds the folder's lock; raises BUSY at once if another run has it.
     The lock is the kernel's, so it ends with the process, whatever ends it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("a+", encoding="utf-8") as file:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        opened = (folder / "lock").open("a+", encoding="utf-8")
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise
+        raise HarnessError(Exit.USAGE, f"{folder} cannot be written ({error.strerror}); set BUILD_DIR "
+                           "to a folder that can be.") from None
+    with opened as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -101,6 +101,14 @@ class Verbs(unittest.TestCase):
         self.assertIn(f"./run check (process {os.getpid()})", self.err.getvalue())
         self.assertEqual(self.run_cli("demo", module=module), Exit.OK)
 
+    def test_build_folder_that_cannot_be_written(self) -> None:
+        file = Path(self.enterContext(tempfile.NamedTemporaryFile()).name)
+        for folder in (file, file / "below", Path("/proc/below")):
+            with mock.patch.object(settings, "BUILD", folder):
+                self.assertEqual(self.run_cli("demo", module=self.module(lambda parsed, opts: 0)),
+                                 Exit.USAGE)
+            self.assertIn(f"{folder} cannot be written", self.err.getvalue())
+
     def test_lock_does_not_outlive_a_killed_run(self) -> None:
         holder = subprocess.Popen(
             [sys.executable, "-c", "import sys, time; from pathlib import Path\n"
