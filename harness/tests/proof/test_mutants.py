@@ -202,7 +202,6 @@ class Data(unittest.TestCase):
                 self.assertTrue(any(re.fullmatch(mutant.cases.replace("*", ".*"), name)
                                     for name in known), mutant.name)
             self.assertRegex(mutant.breaks, r"^\w.*\.$")
-        self.assertEqual([mutant.lane for mutant in table if mutant.subset], [mutants.SUBSET_LANE] * 5)
         self.assertGreaterEqual(len(table), 24)
 
     def is_in_source(self, name: str, kind: torture.Kind) -> bool:
@@ -226,8 +225,20 @@ class Data(unittest.TestCase):
 
     def test_every_invariant_has_one(self) -> None:
         for queue in map(queues.load, queues.names()):
-            named = {name for mutant in mutants.load(queue) for name in mutant.invariant}
+            table = mutants.load(queue)
+            named = {name for mutant in table for name in mutant.invariant}
             self.assertEqual(named, {f"I{number}" for number in range(1, 13)})
+            self.assertTrue(all(mutant.invariant for mutant in table))
+
+    def test_only_a_torture_test_runs_for_seconds(self) -> None:
+        for queue in map(queues.load, queues.names()):
+            self.assertEqual([mutant.name for mutant in mutants.load(queue)
+                              if mutant.seconds and mutant.caught_by != "torture"], [])
+
+    def test_subset_is_of_one_lane(self) -> None:
+        for queue in map(queues.load, queues.names()):
+            self.assertEqual([mutant.lane for mutant in mutants.load(queue) if mutant.subset],
+                             [mutants.SUBSET_LANE] * 5)
 
     def test_choice(self) -> None:
         table = mutants.load(QUEUE)
