@@ -49,6 +49,7 @@ def main(parsed: Namespace, opts: Options) -> int:
         named = [queues.load(name) for name in ([parsed.queue] if parsed.queue else queues.names())]
         return report.finish(releases.check(named, Progress(len(named))), "Applied is not built or "
                              "booted; README.md has the table, with what passed the whole check.")
+    require(not (parsed.quick and parsed.lanes), "--quick builds no kernel, so it takes no lane.")
     chosen = lane_files.choose(opts.queue, parsed.lanes, parsed.all)
     if parsed.quick:
         chosen = []

@@ -8,6 +8,7 @@ Leaves build/<queue>/runs/LANE/ (LANE-base with --base): config, console.log, qe
 (a script that boots it again), exit, run.json and verdict.json.
 """
 
+import re
 from argparse import ArgumentParser, Namespace
 from functools import partial
 
@@ -30,6 +31,8 @@ def main(parsed: Namespace, opts: Options) -> int:
     lane = lane_files.load(parsed.lane, opts.queue)
     require(lane.suites or not parsed.glob, f"lane {lane.name} runs no suite, so there are no cases "
             "to choose from; leave the pattern out.")
+    require(parsed.glob is None or re.fullmatch(r"([\w.*?-]|\[!?[\w-]+\])+", parsed.glob),
+            f"{parsed.glob!r} is no pattern for names of cases, like 'any*' or 'smp.any*'.")
     progress = Progress(2)
     progress.phase("the kernel tree")
     info = (tree.base_with_tests if parsed.base else tree.ensure_tree)(opts, progress)

@@ -80,7 +80,7 @@ class Arguments(unittest.TestCase):
                                    if lane_files.load(name, QUEUE).when == "check"])
         self.assertIn("x86_64-debug", default)
         self.assertEqual([lane.name for lane in lane_files.choose(QUEUE, ["arm64"], False)], ["arm64"])
-        for args in (["x86_64", "--all"], ["--all", "--quick"]):
+        for args in (["x86_64", "--all"], ["x86_64", "--quick"], ["--all", "--quick"]):
             with self.assertRaises(HarnessError) as caught:
                 verb("check", *args)
             self.assertEqual(caught.exception.code, Exit.USAGE)
@@ -90,6 +90,17 @@ class Arguments(unittest.TestCase):
             verb("boot", "vax")
         self.assertEqual(caught.exception.code, Exit.USAGE)
         self.assertIn("arm64", caught.exception.message)
+
+    def test_what_is_no_pattern(self):
+        for pattern in ("", "any*[", "any*[]", "any* x"):
+            with self.assertRaises(HarnessError) as caught:
+                verb("kunit", "x86_64", pattern)
+            self.assertEqual(caught.exception.code, Exit.USAGE)
+            self.assertIn("no pattern", caught.exception.message)
+        for pattern in ("any*", "smp.any_[a-c]?", "*"):
+            with mock.patch("harness.verbs.kunit.tree.ensure_tree", side_effect=KeyboardInterrupt), \
+                    mock.patch("sys.stderr"), self.assertRaises(KeyboardInterrupt):
+                verb("kunit", "x86_64", pattern)
 
     def test_pattern_for_cases(self):
         lane = lane_files.load("x86_64", QUEUE)
