@@ -1,4 +1,4 @@
-"""build.py with a small make tree in the place of Linux: errors, no-ops, interruptions."""
+"""kernel_build.py with a small make tree in the place of Linux: errors, no-ops, interruptions."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""module.py: what is built is a copy of the sources, and only what changed is copied."""
+"""kernel_build.module(): what is built is a copy of the sources, and only what changed is copied."""
 
 import os
 import tempfile

@@ -1,4 +1,4 @@
-"""guest.py: the archive is what the kernel unpacks; init can be compiled."""
+"""initramfs.py: the archive is what the kernel unpacks; init can be compiled."""
 
 import dataclasses
 import os

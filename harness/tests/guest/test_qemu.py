@@ -1,4 +1,4 @@
-"""boot.py with sh scripts in the place of QEMU: limits, exit values, Ctrl-C, KVM probe."""
+"""qemu.py with sh scripts in the place of QEMU: limits, exit values, Ctrl-C, KVM probe."""
 
 import dataclasses
 import io

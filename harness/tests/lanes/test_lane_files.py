@@ -1,4 +1,4 @@
-"""lanes.py, kconfig.py: lane files, and options that did not take effect."""
+"""lane_files.py, kconfig.py: lane files, and options that did not take effect."""
 
 import tempfile
 import unittest

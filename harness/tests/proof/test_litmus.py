@@ -1,4 +1,4 @@
-"""herd.py, litmus.py, prove.py: verdicts, what is modelled, a missing tool."""
+"""herd7.py, litmus.py, proofs.py: verdicts, what is modelled, a missing tool."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tests of harness/spin.py: what pan says, judging, and the data file. spin is not needed."""
+"""Tests of spin.py: what pan says, judging, and the data file. spin is not needed."""
 
 import re
 import tempfile
