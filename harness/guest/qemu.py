@@ -26,6 +26,7 @@ ALWAYS = ("panic=-1 "              # a panic ends QEMU (with -no-reboot) instead
           "loglevel=8")
 # By accelerator. With icount, virtual time counts instructions: 1 instruction = 1 ns.
 ACCEL = {"tcg": ("-accel", "tcg,thread=multi"), "kvm": ("-accel", "kvm"),
+         "one_thread": ("-accel", "tcg,thread=single"),
          "icount": ("-accel", "tcg,thread=single", "-icount", "shift=0,sleep=off")}
 
 

@@ -38,6 +38,7 @@ class Lane:
     when: Literal["check", "all"] = "check"    # ./run check; ./run check --all only
     modules: tuple[str, ...] = ()    # that hold the suites, below the build folder, in this order
     icount: bool = False         # the guest's clock counts instructions
+    one_thread: bool = False     # one thread emulates all CPUs, by the host's clock
     qemu: tuple[str, ...] = ()   # more arguments for QEMU
     acpi: Path | None = None     # source of a table that QEMU adds to its own
     panic: str = ""              # message of the panic that must come

@@ -200,6 +200,13 @@ class Run(unittest.TestCase):
         self.assertIn("-icount shift=0", (ran.folder / "qemu-cmd").read_text())
         self.assertEqual(json.loads((ran.folder / "run.json").read_text())["facts"]["accel"], "icount")
 
+    def test_one_thread_for_all_cpus(self):
+        self.lane = dataclasses.replace(self.lane, one_thread=True)
+        with mock.patch.object(lane_run.qemu, "probe_kvm") as probe:
+            ran = self.run_lane()
+        probe.assert_not_called()
+        self.assertIn("-accel tcg,thread=single ", (ran.folder / "qemu-cmd").read_text())
+
     def test_variant_has_its_own_folder_and_names_no_series(self):
         ran = self.run_lane(variant="base")
         self.assertEqual(ran.folder.name, "x86_64-base")
