@@ -192,20 +192,15 @@ class Run(unittest.TestCase):
         self.assertEqual(lane_run.qemu_args(dataclasses.replace(self.lane, acpi=None)),
                          ("-cpu", "max"))
 
-    def test_counted_instructions(self):
-        self.lane = dataclasses.replace(self.lane, icount=True)
-        with mock.patch.object(lane_run.qemu, "probe_kvm") as probe:
-            ran = self.run_lane()
-        probe.assert_not_called()
-        self.assertIn("-icount shift=0", (ran.folder / "qemu-cmd").read_text())
-        self.assertEqual(json.loads((ran.folder / "run.json").read_text())["facts"]["accel"], "icount")
-
-    def test_one_thread_for_all_cpus(self):
-        self.lane = dataclasses.replace(self.lane, one_thread=True)
-        with mock.patch.object(lane_run.qemu, "probe_kvm") as probe:
-            ran = self.run_lane()
-        probe.assert_not_called()
-        self.assertIn("-accel tcg,thread=single ", (ran.folder / "qemu-cmd").read_text())
+    def test_one_thread_emulates_all_cpus(self):
+        lane = self.lane
+        for key, argument in ("icount", "-icount shift=0"), ("one_thread", "-accel tcg,thread=single "):
+            self.lane = dataclasses.replace(lane, **{key: True})
+            with self.subTest(key), mock.patch.object(lane_run.qemu, "probe_kvm") as probe:
+                ran = self.run_lane()
+                probe.assert_not_called()
+                self.assertIn(argument, (ran.folder / "qemu-cmd").read_text())
+                self.assertEqual(json.loads((ran.folder / "run.json").read_text())["facts"]["accel"], key)
 
     def test_variant_has_its_own_folder_and_names_no_series(self):
         ran = self.run_lane(variant="base")
