@@ -46,10 +46,10 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def extract(package: Path, folder: Path) -> None:
+def extract(package: Path, folder: Path, code: Exit = Exit.FETCH) -> None:
     """Puts the files of a binary package into the folder."""
     proc.run(["dpkg-deb", "-x", package, folder], step=f"unpacking {package.name}", limit="unpack",
-             code=Exit.FETCH)
+             code=code)
 
 
 def own_sources() -> list[tuple[str, str]]:

@@ -137,7 +137,7 @@ def make(info: TreeInfo, wanted: Kernel, progress: Progress) -> tuple[Path, Lane
     progress.phase("boot of the package's kernel")
     with tempfile.TemporaryDirectory(dir=folder) as name:
         root = Path(name)
-        apt.extract(path, root)
+        apt.extract(path, root, Exit.BUILD)
         image = folder / f"vmlinuz-{release}"
         image.write_bytes((root / "boot" / image.name).read_bytes())
         ran = boot(lane, info, replace(made, kernel=image), module_entries(root, asked.modules),
