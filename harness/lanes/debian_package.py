@@ -19,7 +19,7 @@ from ..queue import TreeInfo, rt_tree, series
 from ..build import debian_config, kconfig, kernel_build
 from ..build.arches import Kernel, arch
 from ..guest import initramfs, qemu
-from .lane_files import Lane
+from .lane_files import Accel, Lane
 from .lane_run import LaneRun, boot, out_folder
 
 UNPACK = {".ko": bytes, ".xz": lzma.decompress}     # modules of other kinds are not loaded
@@ -36,7 +36,7 @@ class Plan:
     cpus: int
     memory_mib: int
     boot_limit_s: float
-    icount: bool
+    accel: Accel
     modules: tuple[str, ...]
     many: int
     lanes: tuple[str, ...]
@@ -115,7 +115,7 @@ def make(info: TreeInfo, wanted: Kernel, progress: Progress) -> tuple[Path, Lane
         info = rt_tree.ensure(info, progress)
     lane = Lane(wanted.name, wanted, proves="the kernel in the package boots", cpus=asked.cpus,
                 memory_mib=asked.memory_mib, boot_limit_s=asked.boot_limit_s,
-                cmdline=initramfs.STEPS, icount=asked.icount)
+                cmdline=initramfs.STEPS, accel=asked.accel)
     folder, out = info.queue.build / "deb" / wanted.name, out_folder(info.queue, lane)
     if not out.exists():
         check_disk(out, space(kconfig.fragment(wanted, info.path)))

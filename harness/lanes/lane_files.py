@@ -18,6 +18,7 @@ from ..judge.torture import Wanted
 from . import selftests
 
 LANES = settings.REPO / "lanes"
+Accel = Literal["auto", "icount", "one_thread"]     # "auto": with KVM, or with a thread for each CPU
 # Come with `kernel`, if a lane has that.
 _OF_A_KERNEL = ("arch", "base_config", "rt", "kunitconfig", "config")
 
@@ -37,8 +38,7 @@ class Lane:
     cmdline: str = ""            # extra kernel parameters
     when: Literal["check", "all"] = "check"    # ./run check; ./run check --all only
     modules: tuple[str, ...] = ()    # that hold the suites, below the build folder, in this order
-    icount: bool = False         # the guest's clock counts instructions
-    one_thread: bool = False     # one thread emulates all CPUs, by the host's clock
+    accel: Accel = "auto"
     qemu: tuple[str, ...] = ()   # more arguments for QEMU
     acpi: Path | None = None     # source of a table that QEMU adds to its own
     panic: str = ""              # message of the panic that must come

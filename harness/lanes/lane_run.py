@@ -144,8 +144,8 @@ def boot_spec(lane: Lane, kernel: Path, glob: str | None = None,
                          cmdline=cmdline(lane, glob), smp=lane.cpus, memory_mib=lane.memory_mib,
                          limit_s=settings.scaled(lane.boot_limit_s), extra=qemu_args(lane))
     # KVM only where a trial boot of this kernel shows that it works.
-    return replace(spec, accel="icount" if lane.icount else "one_thread" if lane.one_thread else
-                   qemu.probe_kvm(replace(spec, cmdline="kunit.enable=0")))
+    return replace(spec, accel=qemu.probe_kvm(replace(spec, cmdline="kunit.enable=0"))
+                   if lane.accel == "auto" else lane.accel)
 
 
 def second_opinion(src: Path, console: str) -> dict[str, int]:

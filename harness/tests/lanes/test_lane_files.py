@@ -102,8 +102,9 @@ SCF_TORTURE_TEST = "m\"""")
         self.assertIn("'seconds' of torture of", self.refused(text.replace("seconds = 30", "")))
 
     def test_counted_instructions(self):
-        self.assertFalse(self.read(MINIMAL).icount)
-        self.assertTrue(self.read("icount = true\n" + MINIMAL).icount)
+        self.assertEqual(self.read(MINIMAL).accel, "auto")
+        self.assertEqual(self.read('accel = "icount"\n' + MINIMAL).accel, "icount")
+        self.assertIn("one of auto, icount, one_thread", self.refused('accel = "fast"\n' + MINIMAL))
 
     def test_the_emulators_own_arguments(self):
         self.assertEqual((self.read(MINIMAL).qemu, self.read(MINIMAL).acpi), ((), None))

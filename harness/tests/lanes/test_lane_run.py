@@ -195,7 +195,7 @@ class Run(unittest.TestCase):
     def test_one_thread_emulates_all_cpus(self):
         lane = self.lane
         for key, argument in ("icount", "-icount shift=0"), ("one_thread", "-accel tcg,thread=single "):
-            self.lane = dataclasses.replace(lane, **{key: True})
+            self.lane = dataclasses.replace(lane, accel=key)
             with self.subTest(key), mock.patch.object(lane_run.qemu, "probe_kvm") as probe:
                 ran = self.run_lane()
                 probe.assert_not_called()
