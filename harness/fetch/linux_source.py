@@ -8,6 +8,7 @@ import argparse
 import hashlib
 import json
 import re
+import tarfile
 import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -88,7 +89,7 @@ def find(opts: Options) -> Source:
         return _given_folder(opts.linux.expanduser().absolute(), version)
     if opts.tarball:
         path = opts.tarball.expanduser().absolute()
-        require(path.is_file(), f"--tarball {path} is no tarball, or not there; give "
+        require(path.is_file() and tarfile.is_tarfile(path), f"--tarball {path} is no tarball, or not there; give "
                 f"linux-{version}.y.tar.xz of kernel.org, or Debian's .orig.tar.xz.")
         return Source("tarball", path.name, str(path), f"sha256:{apt.sha256(path)}")
     try:

@@ -89,6 +89,13 @@ class Fake(FakeApt):
         path.write_bytes(bytes((self.top / name).stat().st_size))
         self.assertEqual(tree.ensure_tree(Options(self.world)).kernel_version, "9.8.7")
 
+    def test_file_that_is_no_tarball(self) -> None:
+        for path in __file__, self.top, self.top / "nothing":
+            with self.subTest(path), self.assertRaises(HarnessError) as caught:
+                tree.ensure_tree(Options(self.world, tarball=Path(path)))
+            self.assertEqual(caught.exception.code, Exit.USAGE)
+            self.assertIn("is no tarball, or not there; give linux-9.8.y.tar.xz", caught.exception.message)
+
     def test_no_network(self) -> None:
         self.apt("echo 'E: Could not resolve mirror.example'; exit 100")
         message = self.fails(Exit.FETCH)
