@@ -109,10 +109,10 @@ def build_id(vmlinux: Path) -> str:
 
 def build(kernel: Kernel, src: Path, out: Path, progress: Progress,
           targets: list[str] | None = None, configured: bool = False,
-          state: str = "", limit: str = "build") -> BuildResult:
+          state: str = "") -> BuildResult:
     """Configures and builds in OUT; targets default to the image and, if any, modules.
     configured: OUT holds the right .config already. state says what a tree that is not a git tree was
-    made from. limit is an entry of limits.toml."""
+    made from."""
     targets = targets or [kernel.arch.target, *(["modules"] if kernel.modules and not kernel.only else [])]
     image, stamp, unfinished = out / kernel.arch.kernel, out / "built.json", out / "unfinished"
     start = time.monotonic()
@@ -149,7 +149,7 @@ def build(kernel: Kernel, src: Path, out: Path, progress: Progress,
             unfinished.touch()
             # Once make has come to its own end, no object is half written.
             make(["-C", src, f"O={out}", *kernel.make_args, jobs(), *goals],
-                 f"build of {kernel.name}", limit=limit, log=out / log, on_line=count,
+                 f"build of {kernel.name}", limit="full_config" if kernel.base else "build", log=out / log, on_line=count,
                  gives=image, ended=unfinished.unlink)
     kconfig.check(kernel.name, kernel.options, out)
     if not known:

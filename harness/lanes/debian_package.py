@@ -99,10 +99,9 @@ def module_entries(root: Path, wanted: tuple[str, ...]) -> list[initramfs.Entry]
                                 {f"{name}.ko": data for name, data in modules.items()})
 
 
-def space(config: str) -> str:
-    """The entry of limits.toml for a package of this configuration."""
-    many = list(kconfig.parse(config).values()).count("m") >= plan().many
-    return "deb" if many else "build"
+def is_large(config: str) -> bool:
+    """Whether it has about as many modules as Debian's."""
+    return list(kconfig.parse(config).values()).count("m") >= plan().many
 
 
 def make(info: TreeInfo, wanted: Kernel, progress: Progress) -> tuple[Path, LaneRun]:
@@ -118,12 +117,12 @@ def make(info: TreeInfo, wanted: Kernel, progress: Progress) -> tuple[Path, Lane
                 cmdline=initramfs.STEPS, accel=asked.accel)
     folder, out = info.queue.build / "deb" / wanted.name, out_folder(info.queue, lane)
     if not out.exists():
-        check_disk(out, space(kconfig.fragment(wanted, info.path)))
+        check_disk(out, "deb" if is_large(kconfig.fragment(wanted, info.path)) else "build")
     if not list(folder.glob("*.deb")):
         (out / "built.json").unlink(missing_ok=True)
     # Without LOCALVERSION= the release would end in "+" here.
     made = kernel_build.build(wanted, info.path, out, progress, [
-        "LOCALVERSION=", f"DPKG_FLAGS=--build-profiles={asked.profiles}", "bindeb-pkg"], limit="deb")
+        "LOCALVERSION=", f"DPKG_FLAGS=--build-profiles={asked.profiles}", "bindeb-pkg"])
     if made.built:          # bindeb-pkg leaves its files beside the build folder
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)

@@ -59,6 +59,14 @@ class Builds(unittest.TestCase):
     def build(self) -> kernel_build.BuildResult:
         return kernel_build.build(self.kernel, self.src, self.out, self.progress, ["image"])
 
+    def test_a_full_configuration_may_take_longer(self) -> None:
+        full = replace(self.kernel, base=lambda: "CONFIG_SMP=y\n")
+        for self.kernel, limit in (self.kernel, "build"), (full, "full_config"):
+            run = mock.Mock(wraps=kernel_build.proc.run)
+            with self.subTest(limit), mock.patch.object(kernel_build.proc, "run", run):
+                self.build()
+                self.assertIn(limit, [call.kwargs.get("limit") for call in run.call_args_list])
+
     def runs(self) -> int:
         return len((self.out / "runs").read_text().splitlines())
 

@@ -76,10 +76,10 @@ class Packages(World):
         self.assertEqual((plain.rt, rt.rt, rt.options["PREEMPT_RT"]), (False, True, "y"))
         self.assertNotIn("PREEMPT_RT", plain.options)
 
-    def test_space_is_that_of_the_configuration(self) -> None:
+    def test_a_large_configuration_has_many_modules(self) -> None:
         text = "".join(f"CONFIG_X{number}=m\n" for number in range(debian_package.plan().many))
-        self.assertEqual([debian_package.space(config) for config in (text, text[:-1].rpartition("\n")[0])],
-                         ["deb", "build"])
+        for config, large in (text, True), (text[:-1].rpartition("\n")[0], False):
+            self.assertEqual(debian_package.is_large(config), large)
 
     def test_the_small_ones_of_a_check(self) -> None:
         queue = queues.load()
@@ -90,7 +90,7 @@ class Packages(World):
                 part = debian_package.part(replace(self.info, queue=queue), lane, Progress(1, io.StringIO()))
             kernel = make.call_args.args[1]
             self.assertEqual((kernel.name, kernel.rt), (part.name, lane.kernel.rt))
-            self.assertEqual(debian_package.space(kernel.base()), "build")
+            self.assertFalse(debian_package.is_large(kernel.base()))
 
     def test_modules_come_after_what_they_need(self) -> None:
         self.assertEqual(debian_package.in_order(DEPENDENCIES, ("ext4", "odd", "none", "dummy")), [
@@ -121,7 +121,7 @@ class Packages(World):
             self.skipTest("needs dpkg-deb")
         kernel = debian_package.kernel(self.world, "small", "CONFIG_SMP=y\n", False)
 
-        def build(wanted, src, out, progress, targets, limit):
+        def build(wanted, src, out, progress, targets):
             self.targets = targets
             self.package(out)
             return lane_run.kernel_build.BuildResult(out, out / "bzImage", out / ".config", 1, True,
