@@ -40,10 +40,15 @@ def need(*groups: str) -> None:
             f"install them and try again: {' '.join(packages)}.", Exit.TOOL)
     print(f"installing {' '.join(packages)}", file=sys.stderr, flush=True)
 
-    for words in (["update"], ["install", "--no-install-recommends", *packages]):
-        made = proc.run([*prefix, "env", "DEBIAN_FRONTEND=noninteractive", "LC_ALL=C.UTF-8", "apt-get",
+    def apt_get(*words: str, limit: str) -> proc.Result:
+        return proc.run([*prefix, "env", "DEBIAN_FRONTEND=noninteractive", "LC_ALL=C.UTF-8", "apt-get",
                          "-o", "DPkg::Lock::Timeout=120", "-y", "-q", *words], check=False,
-                        step=f"apt-get {words[0]}", limit="apt", code=Exit.TOOL)
+                        step=f"apt-get {words[0]}", limit=limit, code=Exit.TOOL)
+
+    install = ("install", "--no-install-recommends", *packages)
+    apt_get("update", limit="apt")
+    apt_get(*install, "--download-only", limit="apt")
+    made = apt_get(*install, limit="dpkg")      # long: one that is ended leaves packages half installed
     still = missing(*groups)
     require(not still, f"after the installation of {' '.join(packages)} there is still no "
             f"{', '.join(still)}; run apt-get install {' '.join(packages)} yourself and look at what "

@@ -4,6 +4,7 @@ In:  a kernel tree (TreeInfo), a configuration, harness/data/deb.toml.
 Out: build/<queue>/deb/deb-NAME/*.deb; build/<queue>/runs/deb-NAME/, as of a lane.
 """
 
+import hashlib
 import lzma
 import platform
 import re
@@ -12,7 +13,7 @@ import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from ..core import Exit, HarnessError, Part, Progress, Queue, records, settings
+from ..core import Exit, HarnessError, Part, Progress, Queue, records, require, settings
 from ..core.files import check_disk
 from ..fetch import apt, host_packages
 from ..queue import TreeInfo, rt_tree, series
@@ -40,6 +41,7 @@ class Plan:
     modules: tuple[str, ...]
     many: int
     lanes: tuple[str, ...]
+    needed: tuple[str, ...]
     running: dict[str, str]
     rt: dict[str, str]
     small: dict[str, str]
@@ -49,34 +51,36 @@ def plan() -> Plan:
     return records.read(Plan, settings.DATA / "deb.toml")
 
 
-def flavour(rt: bool) -> str:
-    """Debian's flavour that is asked for, or that of the running kernel."""
-    release = platform.release()
-    running = [name for end, name in plan().running.items() if release.endswith(end)]
-    return plan().rt_flavour if rt else (running or [plan().flavour])[0]
+def flavour(release: str) -> str:
+    """Debian's flavour of a kernel of this release, or with a configuration of this name."""
+    return next((name for word, name in plan().running.items() if word in release), plan().flavour)
 
 
 def chosen(queue: Queue, config: Path | None, rt: bool) -> Kernel:
     """The kernel with the configuration that the user names, or else with Debian's."""
     if not config:
-        name = flavour(rt)
+        name = plan().rt_flavour if rt else flavour(platform.release())
         return kernel(queue, name, debian_config.text(queue, name), name == plan().rt_flavour)
-    wrong = HarnessError(Exit.USAGE, f"--config {config} is no file with a line of CONFIG_ in it; give a "
-                         ".config, or some lines of one.")
     try:
         text = config.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
-        raise wrong from None
-    if "CONFIG_" not in text:
-        raise wrong
+        text = ""
+    require(re.search(r"^# Linux/x86(_64)? ", text, re.M), f"--config {config} is no configuration of an "
+            'x86 kernel (no line of it begins with "# Linux/x86 "); give a whole .config, for example '
+            "/boot/config-VERSION.")
+    lacks = kconfig.missing(dict.fromkeys(plan().needed, "y"), text)
+    require(not lacks, f"--config {config} lacks {', '.join(lacks)}, without which the kernel cannot be "
+            "booted in QEMU; set that, and try again.", Exit.CONFIG)
+    rt = rt or flavour(config.name) == plan().rt_flavour
     name = config.name.removesuffix(".config") or config.resolve().parent.name
     name = re.sub(r"[^\w.+-]", "_", name)      # make takes no other names of folders
-    return kernel(queue, name + ("-rt" if rt else ""), text, rt)
+    return kernel(queue, name + ("-rt" if rt and "-rt" not in name else ""), text, rt)
 
 
 def kernel(queue: Queue, name: str, config: str, rt: bool) -> Kernel:
-    """What the package is made from; its release says which series is in it."""
-    local = f'"-{plan().suffix}-{series.digest(series.patches(queue))[:8]}"'
+    """What the package is made from; its release tells series and configuration."""
+    inputs = series.digest(series.patches(queue)) + config
+    local = f'"-{plan().suffix}-{hashlib.sha256(inputs.encode()).hexdigest()[:8]}"'
     return Kernel(f"deb-{name}", arch("x86_64"), {"LOCALVERSION": local} | (plan().rt if rt else {}),
                   base=lambda: debian_config.buildable(config), rt=rt)
 
@@ -99,38 +103,50 @@ def module_entries(root: Path, wanted: tuple[str, ...]) -> list[initramfs.Entry]
                                 {f"{name}.ko": data for name, data in modules.items()})
 
 
+def lane(wanted: Kernel) -> Lane:
+    """How the package's kernel is booted."""
+    asked = plan()
+    return Lane(wanted.name, wanted, proves="the kernel in the package boots", cpus=asked.cpus,
+                memory_mib=asked.memory_mib, boot_limit_s=asked.boot_limit_s,
+                cmdline=initramfs.STEPS, accel=asked.accel)
+
+
 def is_large(config: str) -> bool:
     """Whether it has about as many modules as Debian's."""
     return list(kconfig.parse(config).values()).count("m") >= plan().many
 
 
+def check_space(queue: Queue, wanted: Kernel) -> None:
+    """Whether there is room for a package that is not built yet."""
+    out = out_folder(queue, lane(wanted))
+    if wanted.base and not (out / "built.json").exists():
+        check_disk(out, "deb" if is_large(wanted.base()) else "build")
+
+
 def make(info: TreeInfo, wanted: Kernel, progress: Progress) -> tuple[Path, LaneRun]:
     """Builds the package and boots the kernel in it: the image's .deb (those of headers are beside it),
     the boot. One that fails is an error."""
-    asked = plan()
     host_packages.need("build", "deb", wanted.arch.name)
     progress.phase(f"package {wanted.name}")
     if wanted.rt:
         info = rt_tree.ensure(info, progress)
-    lane = Lane(wanted.name, wanted, proves="the kernel in the package boots", cpus=asked.cpus,
-                memory_mib=asked.memory_mib, boot_limit_s=asked.boot_limit_s,
-                cmdline=initramfs.STEPS, accel=asked.accel)
-    folder, out = info.queue.build / "deb" / wanted.name, out_folder(info.queue, lane)
-    if not out.exists():
-        check_disk(out, "deb" if is_large(kconfig.fragment(wanted, info.path)) else "build")
-    if not list(folder.glob("*.deb")):
+    folder, out = info.queue.build / "deb" / wanted.name, out_folder(info.queue, lane(wanted))
+    if not list(folder.glob("linux-image-*.deb")):
         (out / "built.json").unlink(missing_ok=True)
+    for file in beside(out):        # of a build that was interrupted
+        file.unlink()
     # Without LOCALVERSION= the release would end in "+" here.
     made = kernel_build.build(wanted, info.path, out, progress, [
-        "LOCALVERSION=", f"DPKG_FLAGS=--build-profiles={asked.profiles}", "bindeb-pkg"])
-    if made.built:          # bindeb-pkg leaves its files beside the build folder
+        "LOCALVERSION=", f"DPKG_FLAGS=--build-profiles={plan().profiles}", "bindeb-pkg"])
+    if made.built:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        for file in out.parent.iterdir():
-            if file.is_file():
-                file.rename(folder / file.name)
+        for file in beside(out):
+            file.rename(folder / file.name)
     release = (out / "include/config/kernel.release").read_text().strip()
-    [path] = folder.glob(f"linux-image-{release}_*.deb")
+    path = next(folder.glob(f"linux-image-{release}_*.deb"), None)
+    require(path, f"make bindeb-pkg left no linux-image-{release}_*.deb beside {out}; look into "
+            f"{out / 'build.log'}.", Exit.BUILD)
     progress.done(f"{path.name}, {path.stat().st_size / 1e6:.0f} MB")
 
     progress.phase("boot of the package's kernel")
@@ -139,19 +155,26 @@ def make(info: TreeInfo, wanted: Kernel, progress: Progress) -> tuple[Path, Lane
         apt.extract(path, root, Exit.BUILD)
         image = folder / f"vmlinuz-{release}"
         image.write_bytes((root / "boot" / image.name).read_bytes())
-        ran = boot(lane, info, replace(made, kernel=image), module_entries(root, asked.modules),
-                   progress)
+        entries = module_entries(root, plan().modules)
+        ran = boot(lane(wanted), info, replace(made, kernel=image), entries, progress)
     if ran.verdict.code:
         raise HarnessError(ran.verdict.code, f"{path} is not ready: its kernel did not pass the boot in "
                            f"{ran.folder}.\n{ran.verdict.text()}")
     progress.done(next(line for line in qemu.console(ran.folder).splitlines()
                        if "Linux version " in line))
+    loaded = [PurePosixPath(entry.name).stem for entry in entries if entry.name.endswith(".ko")]
+    progress.done(f"modules that were loaded: {', '.join(loaded) or 'none'}")
     return path, ran
 
 
-def part(info: TreeInfo, lane: Lane, progress: Progress) -> Part:
+def beside(out: Path) -> list[Path]:
+    """The files that bindeb-pkg leaves beside its build folder; nothing else does."""
+    return [path for path in out.parent.glob("*") if path.is_file()]
+
+
+def part(info: TreeInfo, of: Lane, progress: Progress) -> Part:
     """A package of a small configuration, as a part of ./run check with the lane."""
-    name = "small" + ("-rt" if lane.kernel.rt else "")
+    name = "check" + ("-rt" if of.kernel.rt else "")
     path, ran = make(info, kernel(info.queue, name, kconfig.text(arch("x86_64").config | plan().small),
-                                  lane.kernel.rt), progress)
-    return Part(f"deb-{name}", Exit.OK, 1, 0, 0, ran.build_s + ran.boot_s, path.name)
+                                  of.kernel.rt), progress)
+    return Part(f"deb for {of.name}", Exit.OK, 1, 0, 0, ran.build_s + ran.boot_s, path.name)

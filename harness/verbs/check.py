@@ -79,7 +79,7 @@ def main(parsed: Namespace, opts: Options) -> int:
     if broken:
         parts += guarded("mutants", progress, lambda: mutants.run(broken, opts, progress))
     for lane in packaged:
-        parts += guarded("deb", progress, lambda: debian_package.part(
+        parts += guarded(f"deb for {lane.name}", progress, lambda: debian_package.part(
             tree.ensure_tree(opts, progress), lane, progress))
     parts += recorded_calls.parts(recorded, opts, progress)
     if parsed.all:

@@ -220,6 +220,27 @@ static void find_cpus(void)
 	}
 }
 
+/* A name that is no step's would go unnoticed. */
+static void check_names(const char *wanted)
+{
+	char names[256], *name, *rest;
+	size_t i;
+
+	snprintf(names, sizeof(names), "%s", wanted);
+	for (name = strtok_r(names, ",", &rest); name; name = strtok_r(NULL, ",", &rest)) {
+		bool found = false;
+
+		for (i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+			found = found || listed(name, others[i].name);
+		for (i = 0; i < sizeof(steps) / sizeof(steps[0]); i++)
+			found = found || listed(name, steps[i].name);
+		if (!found) {
+			errno = EINVAL;
+			finish(name);
+		}
+	}
+}
+
 static void swap_cpus(int out, int in)
 {
 	if (cpu_online(in, 1) || cpu_online(out, 0))
@@ -243,6 +264,7 @@ int main(int argc, char **argv)
 	else
 		verdicts = this_boot() - 2;
 	take_options(options, 3, argc, argv);
+	check_names(wanted);
 	seconds = atoi(length);
 	if (sscanf(swap, "%d:%d", &out, &in) == 2)
 		swap_cpus(out, in);
