@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tarfile
 import unittest
 from unittest import mock
 
@@ -164,9 +165,12 @@ class Trees(World):
         self.assertTrue((made.path / "kernel/smp.c").exists())
 
     def test_broken_tarball(self) -> None:
-        (self.top / "t.tar.xz").write_text("no archive")
-        self.assertIn("unpacking t.tar.xz", self.refused(Exit.FETCH, Options(
-            self.world, tarball=self.top / "t.tar.xz")))
+        path = self.top / "t.tar"
+        with tarfile.open(path, "w") as made:
+            made.add(__file__, "linux/Makefile")
+        with path.open("r+b") as file:
+            file.truncate(1024)         # the end of a download is missing
+        self.assertIn("unpacking t.tar", self.refused(Exit.FETCH, Options(self.world, tarball=path)))
         self.assertEqual(list(self.world.build.glob("linux*")), [])
 
     def test_disk_full(self) -> None:
