@@ -149,8 +149,8 @@ def build(kernel: Kernel, src: Path, out: Path, progress: Progress,
             unfinished.touch()
             # Once make has come to its own end, no object is half written.
             make(["-C", src, f"O={out}", *kernel.make_args, jobs(), *goals],
-                 f"build of {kernel.name}", limit="full_config" if kernel.base else "build", log=out / log, on_line=count,
-                 gives=image, ended=unfinished.unlink)
+                 f"build of {kernel.name}", limit="full_config" if kernel.base else "build",
+                 log=out / log, on_line=count, gives=image, ended=unfinished.unlink)
     kconfig.check(kernel.name, kernel.options, out)
     if not known:
         stamp.write_text(json.dumps(inputs, indent=1) + "\n")

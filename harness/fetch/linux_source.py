@@ -89,8 +89,8 @@ def find(opts: Options) -> Source:
         return _given_folder(opts.linux.expanduser().absolute(), version)
     if opts.tarball:
         path = opts.tarball.expanduser().absolute()
-        require(path.is_file() and tarfile.is_tarfile(path), f"--tarball {path} is no tarball, or not there; give "
-                f"linux-{version}.y.tar.xz of kernel.org, or Debian's .orig.tar.xz.")
+        require(path.is_file() and tarfile.is_tarfile(path), f"--tarball {path} is no tarball, or not "
+                f"there; give linux-{version}.y.tar.xz of kernel.org, or Debian's .orig.tar.xz.")
         return Source("tarball", path.name, str(path), f"sha256:{apt.sha256(path)}")
     try:
         return package(opts.queue.package, opts.queue.suites)

@@ -71,10 +71,10 @@ def chosen(queue: Queue, config: Path | None, rt: bool) -> Kernel:
     lacks = kconfig.missing(dict.fromkeys(plan().needed, "y"), text)
     require(not lacks, f"--config {config} lacks {', '.join(lacks)}, without which the kernel cannot be "
             "booted in QEMU; set that, and try again.", Exit.CONFIG)
-    rt = rt or flavour(config.name) == plan().rt_flavour
+    named_rt = flavour(config.name) == plan().rt_flavour
     name = config.name.removesuffix(".config") or config.resolve().parent.name
     name = re.sub(r"[^\w.+-]", "_", name)      # make takes no other names of folders
-    return kernel(queue, name + ("-rt" if rt and "-rt" not in name else ""), text, rt)
+    return kernel(queue, name + ("-rt" if rt and not named_rt else ""), text, rt or named_rt)
 
 
 def kernel(queue: Queue, name: str, config: str, rt: bool) -> Kernel:

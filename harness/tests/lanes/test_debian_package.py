@@ -71,7 +71,8 @@ class Packages(World):
         for release, rt, flavour in (
                 ("6.12.9+deb13-amd64", False, "none_amd64"), ("6.12.9+deb13-amd64", True, "rt_amd64"),
                 ("6.12.9+deb13-rt-amd64", False, "rt_amd64"),
-                ("6.12.117-rt15-preemptible-ipi-0123abcd", False, "rt_amd64"), ("6.12.9-other", False, "none_amd64"),
+                ("6.12.117-rt15-preemptible-ipi-0123abcd", False, "rt_amd64"),
+                ("6.12.9-other", False, "none_amd64"),
                 ("6.12.9+deb13-cloud-amd64", False, "none_cloud-amd64")):
             with mock.patch.object(debian_config, "text", lambda queue, name: name), \
                     mock.patch.object(debian_package.platform, "release", return_value=release):
