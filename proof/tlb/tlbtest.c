@@ -10,6 +10,9 @@
  *        reps=5                      lat, mm: points for each operation and hold
  *        lead_us=500                 lat, mm: from the preparation to the wake-up, at least
  *        limit_us=1000               lat, mm, background: latency that fails
+ *        locked=0                    lat, mm, background: 1: also where a lock is held while the
+ *                                    flush is waited for (a spinlock of PREEMPT_RT can be
+ *                                    preempted), 0: what that takes is shown only
  *        busy=1                      lat, mm: other CPUs that run the process, 0: all there are
  *        seconds=5                   stale: for each case, may have a fraction
  *        least_ops=10                stale: operations without which a case shows nothing;
@@ -128,6 +131,7 @@ static bool have_swap;
 static char opt_mode[128] = "lat,stale,stat,ratio", opt_cases[256] = "*";
 static char opt_holds[128] = "4000,16000";
 static char opt_reps[16] = "5", opt_lead[16] = "500", opt_limit[16] = "1000";
+static char opt_locked[16] = "0";
 static char opt_seconds[16] = "5", opt_least_ops[16] = "10", opt_hotplug[16] = "1";
 static char opt_ops[16] = "2000", opt_busy[16] = "1";
 
@@ -138,6 +142,7 @@ static const struct option_text options[] = {
 	{ "reps", opt_reps, sizeof(opt_reps) },
 	{ "lead_us", opt_lead, sizeof(opt_lead) },
 	{ "limit_us", opt_limit, sizeof(opt_limit) },
+	{ "locked", opt_locked, sizeof(opt_locked) },
 	{ "busy", opt_busy, sizeof(opt_busy) },
 	{ "seconds", opt_seconds, sizeof(opt_seconds) },
 	{ "least_ops", opt_least_ops, sizeof(opt_least_ops) },
@@ -562,7 +567,7 @@ static void lat_op(const struct op *op, uint64_t hold_ns)
 	points = points ? points - 1 : 0;
 	figure("lat", "operation=%s,held_ns=%llu,points=%d,most_ns=%llu", op->name,
 	       (unsigned long long)hold_ns, points, (unsigned long long)max);
-	if (op->info)
+	if (op->info && !atoi(opt_locked))
 		printf("# %s %s: no limit\n", op->name, op->info);
 	else
 		verdict("lat", op->name, points == reps && max <= limit,
