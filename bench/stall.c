@@ -7,12 +7,17 @@
  *
  *   STALL-INFO,cpu=..,hold_ms=..,gap_ms=..
  *   STALL-FAIL,<reason>
- *   STALL-END,longest_us=..             when it is unloaded
+ *   STALL-END,longest_us=..,put_off=..  when it is unloaded
  *
  * The hold is in an interrupt handler, whatever task that CPU is running: calls that
  * go only to CPUs where a process runs must find it held, too.  It stands for a
  * driver, a firmware or a hypervisor that does so.  A machine on which this module is
  * loaded is slow; do not load it where somebody works.
+ *
+ * A task that is interrupted with preemption disabled may hold a spinlock, for which
+ * other CPUs then spin as long as the hold, in every kernel.  Such a hold is put off for
+ * a millisecond, again and again, unless locks=1.  (PREEMPT_RT's spinlocks do not
+ * disable preemption, and nobody spins for them.)
  */
 
 #define pr_fmt(fmt) fmt
@@ -21,7 +26,9 @@
 #include <linux/math64.h>
 #include <linux/module.h>
 #include <linux/printk.h>
+#include <linux/preempt.h>
 #include <linux/rcupdate.h>
+#include <linux/sched.h>
 #include <linux/smp.h>
 #include <linux/time64.h>
 
@@ -41,11 +48,19 @@ static int cpu = -1;
 module_param(cpu, int, 0444);
 MODULE_PARM_DESC(cpu, "The CPU (the last one)");
 
+static bool locks;
+module_param(locks, bool, 0444);
+MODULE_PARM_DESC(locks, "Hold the CPU also where the interrupted task has preemption disabled");
+
 static unsigned int holds;
 module_param(holds, uint, 0444);
 MODULE_PARM_DESC(holds, "To be read: how often it did so");
 
-static bool stop;
+static unsigned int put_off;
+module_param(put_off, uint, 0444);
+MODULE_PARM_DESC(put_off, "To be read: how often it tried again a millisecond later");
+
+static bool stop, held;
 static u64 longest_ns;
 static struct completion over;
 
@@ -53,6 +68,12 @@ static void hold(void *unused)
 {
 	u64 start = ktime_get_ns();
 
+	/* The idle task always has preemption disabled. */
+	held = locks || preempt_count() == HARDIRQ_OFFSET || is_idle_task(current);
+	if (!held) {
+		complete(&over);
+		return;
+	}
 	spin_until(start + (u64)hold_ms * NSEC_PER_MSEC);
 	longest_ns = max(longest_ns, ktime_get_ns() - start);
 	holds++;
@@ -65,9 +86,12 @@ static void stall_step(void)
 {
 	while (!READ_ONCE(stop)) {
 		/* A call without wait; it fails while the CPU is offline. */
+		held = true;
 		if (!smp_call_function_single_async(cpu, &csd))
 			wait_for_completion(&over);
-		msleep(gap_ms);
+		if (!held)
+			put_off++;
+		msleep(held ? gap_ms : 1);
 	}
 }
 
@@ -113,7 +137,8 @@ static void __exit stall_exit(void)
 	worker_stop(&staller);
 	/* The handler may not have left this module's code yet. */
 	synchronize_rcu();
-	pr_info("STALL-END,longest_us=%llu\n", div_u64(longest_ns, NSEC_PER_USEC));
+	pr_info("STALL-END,longest_us=%llu,put_off=%u\n",
+		div_u64(longest_ns, NSEC_PER_USEC), put_off);
 }
 
 module_init(stall_init);
