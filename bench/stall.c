@@ -60,7 +60,7 @@ static unsigned int put_off;
 module_param(put_off, uint, 0444);
 MODULE_PARM_DESC(put_off, "To be read: how often it tried again a millisecond later");
 
-static bool stop, held;
+static bool stop;
 static u64 longest_ns;
 static struct completion over;
 
@@ -69,14 +69,13 @@ static void hold(void *unused)
 	u64 start = ktime_get_ns();
 
 	/* The idle task always has preemption disabled. */
-	held = locks || preempt_count() == HARDIRQ_OFFSET || is_idle_task(current);
-	if (!held) {
-		complete(&over);
-		return;
+	if (locks || preempt_count() == HARDIRQ_OFFSET || is_idle_task(current)) {
+		spin_until(start + (u64)hold_ms * NSEC_PER_MSEC);
+		longest_ns = max(longest_ns, ktime_get_ns() - start);
+		holds++;
+	} else {
+		put_off++;
 	}
-	spin_until(start + (u64)hold_ms * NSEC_PER_MSEC);
-	longest_ns = max(longest_ns, ktime_get_ns() - start);
-	holds++;
 	complete(&over);
 }
 
@@ -85,13 +84,12 @@ static call_single_data_t csd = { .func = hold };
 static void stall_step(void)
 {
 	while (!READ_ONCE(stop)) {
+		unsigned int before = put_off;
+
 		/* A call without wait; it fails while the CPU is offline. */
-		held = true;
 		if (!smp_call_function_single_async(cpu, &csd))
 			wait_for_completion(&over);
-		if (!held)
-			put_off++;
-		msleep(held ? gap_ms : 1);
+		msleep(put_off == before ? gap_ms : 1);
 	}
 }
 

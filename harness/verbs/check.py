@@ -31,7 +31,8 @@ def arguments(parser: ArgumentParser) -> None:
     much.add_argument("--all", action="store_true", help="every lane that the queue does not "
                       "leave out; Debian packages of a small configuration, with and without the rt "
                       "patches (./run help deb); then the calls that running kernels make with "
-                      "preemption disabled (./run help record), and the kunit.py commands of the series' kunitconfig")
+                      "preemption disabled (./run help record), and the kunit.py commands of the "
+                      "series' kunitconfig")
     much.add_argument("--quick", action="store_true", help="only what needs no kernel build")
     much.add_argument("--releases", action="store_true", help="nothing of the above: git am of each "
                       "queue (or the one named) on each release that can be had: the newest "

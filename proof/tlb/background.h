@@ -228,7 +228,7 @@ static void background_case(const struct bg_case *c, uint64_t hold_ns)
 	figure("background", "case=%s,held_ns=%llu,done=%ld,wakeups=%llu,most_ns=%llu", c->name,
 	       (unsigned long long)hold_ns, done, (unsigned long long)bg.wakeups,
 	       (unsigned long long)bg.max);
-	if (done >= c->enough && c->info && !atoi(opt_locked))
+	if (done >= c->enough && shown_only(c->info))
 		printf("# %s %s: no limit\n", c->name, c->info);
 	else
 		verdict("background", c->name, done >= c->enough && bg.max <= limit,

@@ -541,6 +541,12 @@ static const char *lat_try(const struct op *op, uint64_t hold_ns, uint64_t *late
 	return reason;
 }
 
+/* Is a row shown only, as its flush may be pinned? info: of its op or bg_case, NULL if not. */
+static bool shown_only(const char *info)
+{
+	return info && !atoi(opt_locked);
+}
+
 static void lat_op(const struct op *op, uint64_t hold_ns)
 {
 	int reps = atoi(opt_reps), points = 0, tries;
@@ -567,7 +573,7 @@ static void lat_op(const struct op *op, uint64_t hold_ns)
 	points = points ? points - 1 : 0;
 	figure("lat", "operation=%s,held_ns=%llu,points=%d,most_ns=%llu", op->name,
 	       (unsigned long long)hold_ns, points, (unsigned long long)max);
-	if (op->info && !atoi(opt_locked))
+	if (shown_only(op->info))
 		printf("# %s %s: no limit\n", op->name, op->info);
 	else
 		verdict("lat", op->name, points == reps && max <= limit,
