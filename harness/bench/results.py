@@ -49,7 +49,7 @@ def version(emulator: str) -> str:
 
 
 def write(plan: BenchPlan, folder: Path, made: Measurements, stats: summary.Stats) -> None:
-    """Fills the folder; one of the same day and kind is replaced."""
+    """Fills the folder; one of the same day, kernels and guests is replaced."""
     most = plan.most_boots
     fewer = "".join(f" ({guest.name}: {guest.boots})" for guest in plan.guest if guest.boots < most)
     emulators = ", ".join(f"{name} {version(name)}"
@@ -78,7 +78,7 @@ def measure(plan: BenchPlan, opts: Options, parsed: Namespace) -> int:
     made = boots.measured(plan, opts, notes, parsed.resume)
     made.progress.phase("report")
     words = [datetime.date.today().isoformat(), opts.queue.name, *parsed.arch,
-             *["quick"] * parsed.quick, *["part"] * bool(parsed.kernel or parsed.guest)]
+             *["quick"] * parsed.quick, *parsed.kernel, *parsed.guest]
     folder = plans.FOLDER / "results" / "-".join(words)
     stats = points.stats(made.points)
     write(plan, folder, made, stats)

@@ -85,7 +85,7 @@ class FolderTest(unittest.TestCase):
             self.assertEqual(verb("bench", "--quick", "--guest", "main", "--kernel", "base"),
                              Exit.BOOT)
         self.assertEqual(measured.call_args.args[2], ["only base, as the command line said"])
-        folder = self.top / "results" / f"{datetime.date.today()}-{QUEUE.name}-quick-part"
+        folder = self.top / "results" / f"{datetime.date.today()}-{QUEUE.name}-quick-base-main"
         self.assertLessEqual({"points.csv", "summary.md", "config-differences.md"},
                              {path.name for path in folder.iterdir()})
         self.assertEqual(points.read_csv(folder / "points.csv"), POINTS)
