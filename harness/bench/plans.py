@@ -180,15 +180,15 @@ class BenchPlan:
         require(0 not in (boots, jobs), "--boots and --jobs must be 1 or more.")
         boots = boots or how.boots
         there = _picked("guest", [item for item in self.guest if preset in item.presets], guests)
-        known = [arch for arch in dict.fromkeys(arch for item in there for arch in item.arches)
-                 if arch in (how.arches or [arch])]
+        known = list(dict.fromkeys(arch for item in there for arch in item.arches))
         for arch in arches:
             look_up("architecture to measure", arch, known)
         return replace(
             self, jobs=jobs or self.jobs,
             kernel=_picked("kernel", _picked("kernel", self.kernel, how.kernels), kernels),
             guest=tuple(replace(item, boots=min(boots, item.boots or boots), arches=tuple(
-                arch for arch in arches or known if arch in item.arches)) for item in there))
+                arch for arch in arches or how.arches or known if arch in item.arches))
+                        for item in there))
 
     @property
     def arches(self) -> list[str]:

@@ -21,7 +21,7 @@ from ..bench import plans, results, summary
 
 def arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--quick", action="store_true", help="the core of it: the queue's two "
-                        "kernels, fewer guests and boots")
+                        "kernels, fewer guests and boots; x86_64, unless --arch is given")
     for name in ("arch", "kernel", "guest"):
         parser.add_argument(f"--{name}", action="append", default=[], metavar="NAME", help="only "
                             "this one of bench/bench.toml; may be given several times")

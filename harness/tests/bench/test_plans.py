@@ -21,6 +21,7 @@ class PlanTest(unittest.TestCase):
         quick, demo = PLAN.chosen("quick"), PLAN.chosen("demo")
         self.assertEqual([item.name for item in quick.kernel], ["base", "series"])
         self.assertEqual((quick.arches, quick.most_boots), (["x86_64"], 2))
+        self.assertEqual(PLAN.chosen("quick", arches=["arm64"]).arches, ["arm64"])
         self.assertEqual([item.model for item in demo.guest], ["full", "voluntary"])
         self.assertEqual(([item.name for item in demo.kernel], demo.most_boots), (["base", "series"], 1))
         self.assertEqual(FULL.arches, ["x86_64", "arm64"])
