@@ -57,11 +57,20 @@ class OfQueue:
     """lanes.toml of a queue; one without leaves none out."""
 
     left_out: dict[str, Text] = field(default_factory=dict)
+    cmdline: dict[str, Text] = field(default_factory=dict)      # by architecture
+
+
+def of_queue(queue: Queue) -> OfQueue:
+    """What is different for the lanes of a queue."""
+    made = records.make(OfQueue, queue.own("lanes.toml"), f"lanes.toml of {queue.name}")
+    for name in made.cmdline:
+        arch(name)
+    return made
 
 
 def left_out(queue: Queue) -> dict[str, Text]:
     """Each lane that makes no sense for the queue's kernel, and why."""
-    return records.make(OfQueue, queue.own("lanes.toml"), f"lanes.toml of {queue.name}").left_out
+    return of_queue(queue).left_out
 
 
 def names(queue: Queue, folder: Path = LANES) -> list[str]:
@@ -104,6 +113,8 @@ def read(path: Path, queue: Queue) -> Lane:
     require(not (flavour and kernel.kunitconfig), f"{path}: base_config comes instead of kunitconfig.")
     made = records.make(Lane, data | {"suites": data.pop("suite", ())}, str(path), name=path.stem,
                         kernel=kernel)
+    made = replace(made, cmdline=" ".join(filter(None, (
+        made.cmdline, of_queue(queue).cmdline.get(target.name)))))
     if made.modules:        # which are loaded once
         made = replace(made, suites=tuple(replace(suite, again=False) for suite in made.suites))
     return replace(made, torture=tuple(_torture(path, item, queue) for item in made.torture))

@@ -178,6 +178,16 @@ class LeftOut(World):
         with self.assertRaisesRegex(HarnessError, "not for v9.8: it has no two"):
             lane_files.load("two", self.world, folder)
 
+    def test_command_line(self) -> None:
+        plain = lane_files.load("x86_64-tlb-latency", self.world).cmdline
+        file = self.queue / "lanes.toml"
+        file.write_text('[cmdline]\nx86_64 = "a=b"\narm64 = "c=d"\n')
+        self.assertEqual(lane_files.load("x86_64-tlb-latency", self.world).cmdline, f"{plain} a=b")
+        self.assertEqual(lane_files.load("arm64", self.world).cmdline, "c=d")
+        file.write_text('[cmdline]\nz80 = "a=b"\n')
+        with self.assertRaisesRegex(HarnessError, "z80"):
+            lane_files.load("arm64", self.world)
+
     def test_unknown_table(self) -> None:
         for table in ("leftout", "config", "lane.two"):
             (self.queue / "lanes.toml").write_text(f'[{table}]\ntwo = "it has no two"\n')
