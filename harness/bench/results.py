@@ -49,7 +49,7 @@ def version(emulator: str) -> str:
 
 
 def write(plan: BenchPlan, folder: Path, made: Measurements, stats: summary.Stats) -> None:
-    """Fills the folder; one of the same day, kernels and guests is replaced."""
+    """Fills the folder; one of the same name is replaced."""
     most = plan.most_boots
     fewer = "".join(f" ({guest.name}: {guest.boots})" for guest in plan.guest if guest.boots < most)
     emulators = ", ".join(f"{name} {version(name)}"

@@ -54,7 +54,7 @@ class Lane:
 
 @dataclass(frozen=True)
 class OfQueue:
-    """lanes.toml of a queue; one without leaves none out."""
+    """lanes.toml of a queue; without one, nothing is different."""
 
     left_out: dict[str, Text] = field(default_factory=dict)
     cmdline: dict[str, Text] = field(default_factory=dict)      # by architecture
