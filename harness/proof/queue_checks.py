@@ -17,7 +17,7 @@ from ..fetch import Options, apt, host_packages
 from ..queue import TreeInfo, export, releases, series, siblings, tree
 from ..build import kconfig, single_objects
 from ..judge import splats
-from . import edits, litmus, mutants
+from . import edits, litmus, mutants, recorded_calls
 
 Result = tuple[list[str], str]      # complaints, and what was looked at, if there are none
 
@@ -185,6 +185,12 @@ def check_mutants(info: TreeInfo) -> Result:
     return complaints, f"the edits of {len(listed)} mutants fit"
 
 
+def check_record(info: TreeInfo) -> Result:
+    """The patch of ./run record fits the tip."""
+    recorded_calls.patched_tip(info)
+    return [], f"{recorded_calls.PATCH.name} fits"
+
+
 def check_splats(info: TreeInfo) -> Result:
     """The kernel's own scripts know no report that the splat patterns do not."""
     return (splats.badness(info.path, info.queue),
@@ -263,6 +269,7 @@ IN_THE_TREE = (
     ("kernel-doc", check_kernel_doc),
     ("litmus names", check_litmus),
     ("mutants", check_mutants),
+    ("patch of record", check_record),
     ("splat patterns", check_splats),
     ("git am, upstream", check_upstream),
     ("compiled files", check_compiled),

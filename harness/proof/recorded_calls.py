@@ -111,11 +111,16 @@ def judged(name: str, folder: Path, rows: list[Row], asked: Words, start: float)
                          failed=len(wrong), code=verdict.code or Exit.TEST)
 
 
+def patched_tip(info: tree.TreeInfo) -> str:
+    """The commit with the series and record.mbox."""
+    return series.apply(info.queue, info.path, info.tip_commit, [info.queue.file(PATCH)])
+
+
 def boot(name: str, opts: Options, progress: Progress) -> None:
     """Builds a lane in a work tree with the series and record.mbox, and boots it without its suites."""
     lane = lane_files.load(name, opts.queue)
     patched = tree.ensure_tree(opts, progress)
-    tip = series.apply(opts.queue, patched.path, patched.tip_commit, [opts.queue.file(PATCH)])
+    tip = patched_tip(patched)
     lane_run.run(replace(lane, suites=(), cmdline=f"{lane.cmdline} kunit.enable=0".strip()),
                  replace(patched, path=tree.worktree(patched, "record", tip), tip_commit=tip),
                  progress, variant="record")
